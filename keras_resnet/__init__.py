@@ -1,0 +1,34 @@
+"""Deep Residual Learning for Image Recognition (He et al., 2016) on Keras and TensorFlow."""
+
+from keras_resnet.config import RECIPES, TrainConfig
+from keras_resnet.models import (
+    CifarPlainNet,
+    CifarResNet,
+    PlainNet18,
+    PlainNet34,
+    ResNet,
+    ResNet18,
+    ResNet34,
+    ResNet50,
+    ResNet101,
+    ResNet152,
+)
+from keras_resnet.preprocessing import Preprocessing
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "RECIPES",
+    "CifarPlainNet",
+    "CifarResNet",
+    "PlainNet18",
+    "PlainNet34",
+    "Preprocessing",
+    "ResNet",
+    "ResNet18",
+    "ResNet34",
+    "ResNet50",
+    "ResNet101",
+    "ResNet152",
+    "TrainConfig",
+]

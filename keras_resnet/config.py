@@ -1,0 +1,210 @@
+"""Every option of a training run: its meaning, default and check, once; and the recipes."""
+
+import dataclasses
+import json
+import types
+
+from keras_resnet import checks
+
+NETWORKS = ("ResNet", "PlainNet", "CifarResNet", "CifarPlainNet")
+DTYPES = ("float32", "mixed_bfloat16", "float64")
+MEANS = ("pixel", "channel")
+AUGMENTATIONS = ("pad_crop_mirror", "crop_mirror", "none")
+
+
+def _option(group, help_text, default=dataclasses.MISSING, changes_result=True):
+    metadata = {"group": group, "help": help_text, "changes_result": changes_result}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainConfig:
+    """What a training run is a function of. The help text of each field documents it.
+
+    Example:
+      config = dataclasses.replace(RECIPES["cifar10"]["paper"], depth=56)
+
+    Raises:
+      UserError: a value is out of range; the message names the field.
+    """
+
+    network: str = _option("Network", f"family of the network: {', '.join(NETWORKS)}")
+    depth: int = _option(
+        "Network", "layers with weights: 18, 34, 50, 101, 152; for the CIFAR networks any 6n+2"
+    )
+    dataset: str = _option(
+        "Data",
+        "shapes (embedded), folder:PATH (train/ and val/ of class directories), or the name of a "
+        "TensorFlow Datasets image classification set",
+    )
+    global_batch_size: int = _option("Training", "images per step, over all replicas")
+    train_steps: int | None = _option("Training", "steps of training; or set train_epochs")
+    learning_rate: float = _option("Training", "rate of the first steps")
+    weight_decay: float = _option(
+        "Training", "L2 coefficient added to the gradient of every trainable variable"
+    )
+    mean: str = _option(
+        "Data", "what is subtracted from the images: the mean image (pixel) or color (channel)"
+    )
+    augmentation: str = _option(
+        "Data",
+        "pad_crop_mirror (4 pixels of padding, crop, mirror), crop_mirror (square of the resized "
+        "image, mirror) or none",
+    )
+    shortcut: str | None = _option(
+        "Network",
+        "A (zero-padded identity), B (projection where the shape changes) or C (projection "
+        "everywhere); unset: A for the CIFAR networks, B for the others, none for plain nets",
+        None,
+    )
+    bottleneck_stride: str | None = _option(
+        "Network", "convolution with the stride: 1x1 (v1, unset means it) or 3x3 (v1.5)", None
+    )
+    data_dir: str | None = _option(
+        "Data",
+        "where TensorFlow Datasets are; unset: TFDS_DATA_DIR, else ~/tensorflow_datasets",
+        None,
+        changes_result=False,
+    )
+    skip_corrupt: bool = _option(
+        "Data", "leave out pictures of a folder that do not decode, and count them", False
+    )
+    image_size: int | None = _option(
+        "Data",
+        "side of the square the network sees, in pixels; unset: the data set's own, else 224",
+        None,
+    )
+    resize: int | None = _option(
+        "Data",
+        "shorter side of an image before it is cropped, in pixels; unset: image_size where all "
+        "images of the data set share one size, else image_size * 256 / 224",
+        None,
+    )
+    train_epochs: float | None = _option(
+        "Training", "passes over the data, instead of train_steps", None
+    )
+    learning_rate_drops: tuple | None = _option(
+        "Training",
+        "steps after which the rate is divided by 10; unset: after 1/2 and 3/4 of the training",
+        None,
+    )
+    momentum: float = _option("Training", "momentum of the gradient descent", 0.9)
+    dtype: str = _option("Training", f"precision: {', '.join(DTYPES)}", "float32")
+    seed: int = _option("Training", "selects initial weights, order and augmentation", 0)
+    replicas: int = _option(
+        "Devices",
+        "0: every GPU, else one CPU; N: N GPUs, or without any N logical CPUs",
+        0,
+    )
+    synchronized_batch_norm: bool = _option(
+        "Devices", "batch normalization over the global batch instead of each replica's", False
+    )
+    log_every_steps: int = _option(
+        "Run directory", "steps between two lines of metrics", 100, changes_result=False
+    )
+    evaluate_every_steps: int | None = _option(
+        "Run directory",
+        "steps between two evaluations; unset: one epoch",
+        None,
+        changes_result=False,
+    )
+    checkpoint_every_steps: int = _option(
+        "Run directory", "steps between two checkpoints", 500, changes_result=False
+    )
+
+    def __post_init__(self):
+        checks.check_one_of("network", self.network, NETWORKS)
+        checks.check_integer("depth", self.depth, 1)
+        checks.check_one_of("mean", self.mean, MEANS)
+        checks.check_one_of("augmentation", self.augmentation, AUGMENTATIONS)
+        checks.check_one_of("shortcut", self.shortcut, (None, "A", "B", "C"))
+        checks.check_one_of("bottleneck_stride", self.bottleneck_stride, (None, "1x1", "3x3"))
+        checks.check_one_of("dtype", self.dtype, DTYPES)
+        for name in ("image_size", "resize", "train_steps", "evaluate_every_steps"):
+            if getattr(self, name) is not None:
+                checks.check_integer(name, getattr(self, name), 1)
+        for name in ("global_batch_size", "log_every_steps", "checkpoint_every_steps"):
+            checks.check_integer(name, getattr(self, name), 1)
+        for name in ("replicas", "seed"):
+            checks.check_integer(name, getattr(self, name), 0)
+        for name in ("learning_rate", "weight_decay"):
+            checks.check_number(name, getattr(self, name), 0)
+        checks.check_number("momentum", self.momentum, 0, below=1)
+        if (self.train_steps is None) == (self.train_epochs is None):
+            raise checks.UserError(
+                "Exactly one of `train_steps` and `train_epochs` must be set. Received: "
+                f"train_steps={self.train_steps!r}, train_epochs={self.train_epochs!r}"
+            )
+        if self.train_epochs is not None:
+            checks.check_number("train_epochs", self.train_epochs, 0)
+        if self.learning_rate_drops is not None:
+            drops = tuple(self.learning_rate_drops)
+            object.__setattr__(self, "learning_rate_drops", drops)
+            for drop in drops:
+                checks.check_integer("learning_rate_drops", drop, 1)
+            if list(drops) != sorted(set(drops)):
+                raise checks.UserError(
+                    "`learning_rate_drops` must be steps in increasing order. "
+                    f"Received: learning_rate_drops={drops!r}"
+                )
+        if None not in (self.resize, self.image_size) and self.resize < self.image_size:
+            raise checks.UserError(
+                "`resize` must be at least `image_size`. "
+                f"Received: resize={self.resize!r}, image_size={self.image_size!r}"
+            )
+
+    def to_json(self):
+        """The options as JSON text."""
+        return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text):
+        """The inverse of `to_json`."""
+        return cls(**json.loads(text))
+
+
+def differences(config, other):
+    """Names of the options that differ between two configurations and change a run's result."""
+    return [
+        field.name
+        for field in dataclasses.fields(TrainConfig)
+        if field.metadata["changes_result"]
+        and getattr(config, field.name) != getattr(other, field.name)
+    ]
+
+
+# The recipes of each program. Departures from the paper are noted where they happen.
+RECIPES = types.MappingProxyType(
+    {
+        # Section 4.2.
+        "cifar10": {
+            "paper": TrainConfig(
+                network="CifarResNet",
+                depth=20,
+                dataset="cifar10",
+                global_batch_size=128,
+                train_steps=64_000,
+                learning_rate=0.1,
+                weight_decay=1e-4,
+                mean="pixel",
+                augmentation="pad_crop_mirror",
+            )
+        },
+        # Section 3.4. Departures: the shorter side is resized to one length instead of one drawn
+        # from [256, 480], no color augmentation, the mean color instead of the mean image, and the
+        # rate falls at fixed steps instead of at plateaus.
+        "imagenet": {
+            "paper": TrainConfig(
+                network="ResNet",
+                depth=50,
+                dataset="imagenet2012",
+                global_batch_size=256,
+                train_steps=600_000,
+                learning_rate=0.1,
+                weight_decay=1e-4,
+                mean="channel",
+                augmentation="crop_mirror",
+            )
+        },
+    }
+)

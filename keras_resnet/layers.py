@@ -1,0 +1,327 @@
+"""The parts of a residual network as Keras layers: convolution, batch norm, shortcuts, blocks.
+
+A block computes `ReLU(F(x) + shortcut(x))` (He et al., 2016, eq. 1 and 2), with batch
+normalization after each convolution and before each activation. A block without a shortcut is the
+block of a plain net. All layers take and give [batch, height, width, channels].
+"""
+
+import keras
+import tensorflow as tf
+
+from keras_resnet import checks
+
+SHORTCUTS = ("A", "B", "C")
+STRIDE_PLACES = ("1x1", "3x3")
+
+# He et al., 2015 ("MSRA"): zero-mean normal of variance 2 / fan_in, not truncated.
+HE_NORMAL = {"scale": 2.0, "mode": "fan_in", "distribution": "untruncated_normal"}
+
+
+def _symmetric_padding(size):
+    """Zeros on each side, so that an odd-sized kernel of stride 1 keeps height and width."""
+    return [[0, 0], [size // 2, size // 2], [size // 2, size // 2], [0, 0]]
+
+
+@keras.saving.register_keras_serializable(package="keras_resnet")
+class Convolution(keras.layers.Conv2D):
+    """A convolution without bias, He-initialized, padded alike on both sides.
+
+    TensorFlow's "same" pads an even input 2/3 under a 7x7 kernel of stride 2; Caffe and torch pad
+    3/3, and converted weights depend on it. The padding is an argument of the kernel: no pad layer.
+
+    Args:
+      filters: output channels.
+      kernel_size: odd side of the kernel, in pixels.
+      strides: step of the kernel, in pixels; the output is ceil(input / strides) on each side.
+    """
+
+    def __init__(self, filters, kernel_size, strides=1, **kwargs):
+        settings = {
+            "padding": "same",
+            "use_bias": False,
+            "kernel_initializer": keras.initializers.VarianceScaling(**HE_NORMAL),
+            "data_format": "channels_last",
+        }
+        super().__init__(filters, kernel_size, strides=strides, **{**settings, **kwargs})
+        checks.check_one_of("data_format", self.data_format, ["channels_last"])
+
+    def convolution_op(self, inputs, kernel):
+        return tf.nn.conv2d(inputs, kernel, self.strides, _symmetric_padding(self.kernel_size[0]))
+
+
+@keras.saving.register_keras_serializable(package="keras_resnet")
+class MaxPooling(keras.layers.MaxPooling2D):
+    """Max pooling padded alike on both sides (the 3x3 pool after conv1).
+
+    Args:
+      pool_size: odd side of the window, in pixels.
+      strides: step of the window, in pixels.
+    """
+
+    def __init__(self, pool_size, strides, **kwargs):
+        settings = {"padding": "same", "data_format": "channels_last"}
+        super().__init__(pool_size, strides=strides, **{**settings, **kwargs})
+
+    def call(self, inputs):
+        padding = _symmetric_padding(self.pool_size[0])
+        return tf.nn.max_pool2d(inputs, self.pool_size, self.strides, padding)
+
+
+@keras.saving.register_keras_serializable(package="keras_resnet")
+class BatchNormalization(keras.layers.BatchNormalization):
+    """Batch normalization over the last of four axes, from TensorFlow's fused kernel.
+
+    Keras's layer of the same name is not fused (1.5x slower ResNet-50 training steps on CPU).
+    Float64 has no fused kernel and synchronized training needs the moments of all replicas: both
+    take the plain formula. Either way the moving variance averages the unbiased batch variance,
+    as Caffe and torch do.
+
+    Args:
+      momentum: share of the moving statistics that a step keeps.
+      epsilon: added to the variance.
+      synchronized: normalize by the moments of the global batch instead of the replica's.
+    """
+
+    def __init__(self, momentum=0.9, epsilon=1e-5, synchronized=False, **kwargs):
+        super().__init__(momentum=momentum, epsilon=epsilon, synchronized=synchronized, **kwargs)
+
+    def call(self, inputs, training=None, mask=None):
+        training = bool(training) and self.trainable
+        # The fused kernel keeps its statistics in float32 for float32, bfloat16 and float16 inputs.
+        if inputs.dtype == tf.float64 or (training and self.synchronized):
+            normalize = self._normalize_by_formula
+        else:
+            normalize = self._normalize_fused
+        outputs, mean, unbiased_variance = normalize(inputs, training)
+        if training:
+            self._update(self.moving_mean, mean)
+            self._update(self.moving_variance, unbiased_variance)
+        return outputs
+
+    def _normalize_fused(self, inputs, training):
+        return tf.compat.v1.nn.fused_batch_norm(
+            inputs,
+            scale=tf.convert_to_tensor(self.gamma),
+            offset=tf.convert_to_tensor(self.beta),
+            mean=None if training else tf.convert_to_tensor(self.moving_mean),
+            variance=None if training else tf.convert_to_tensor(self.moving_variance),
+            epsilon=self.epsilon,
+            is_training=training,
+        )
+
+    def _normalize_by_formula(self, inputs, training):
+        # Statistics in float32 at least, like the fused kernel's.
+        x = tf.cast(inputs, self.variable_dtype)
+        if training:
+            mean, variance, count = self._moments(x)
+        else:
+            mean, variance, count = self.moving_mean, self.moving_variance, 1
+        outputs = tf.nn.batch_normalization(
+            x, mean, variance, self.beta, self.gamma, tf.cast(self.epsilon, x.dtype)
+        )
+        bessel = tf.cast(count / tf.maximum(count - 1, 1), x.dtype)
+        return tf.cast(outputs, inputs.dtype), mean, variance * bessel
+
+    def _moments(self, x):
+        """Mean, population variance and number of the values that share a channel."""
+        mean, variance = tf.nn.moments(x, axes=[0, 1, 2])
+        count = tf.size(x) // tf.shape(x)[-1]
+        replica = tf.distribute.get_replica_context()
+        if self.synchronized and replica is not None and replica.num_replicas_in_sync > 1:
+            total = replica.all_reduce("sum", tf.stack([mean, variance + mean**2]))
+            mean, square = tf.unstack(total / replica.num_replicas_in_sync)
+            # Every replica holds as many examples as the next.
+            variance, count = square - mean**2, count * replica.num_replicas_in_sync
+        return mean, variance, count
+
+    def _update(self, moving, value):
+        moving.assign(moving * self.momentum + value * (1.0 - self.momentum))
+
+
+@keras.saving.register_keras_serializable(package="keras_resnet")
+class ZeroPaddedShortcut(keras.layers.Layer):
+    """Option A: the identity, subsampled, with zeros for the added channels; parameter-free.
+
+    Args:
+      filters: output channels, at least the input's.
+      strides: step of the subsampling, in pixels.
+    """
+
+    def __init__(self, filters, strides=1, **kwargs):
+        super().__init__(**kwargs)
+        self.filters = filters
+        self.strides = strides
+
+    def call(self, inputs):
+        added = self.filters - inputs.shape[-1]
+        return tf.pad(
+            inputs[:, :: self.strides, :: self.strides, :], [[0, 0], [0, 0], [0, 0], [0, added]]
+        )
+
+    def get_config(self):
+        return {**super().get_config(), "filters": self.filters, "strides": self.strides}
+
+
+@keras.saving.register_keras_serializable(package="keras_resnet")
+class ProjectionShortcut(keras.layers.Layer):
+    """Options B and C: a 1x1 convolution with batch normalization (W_s in eq. 2).
+
+    Args:
+      filters: output channels.
+      strides: step of the convolution, in pixels.
+      synchronized: see `BatchNormalization`.
+    """
+
+    def __init__(self, filters, strides=1, synchronized=False, **kwargs):
+        super().__init__(**kwargs)
+        self.filters = filters
+        self.strides = strides
+        self.synchronized = synchronized
+        self.conv = Convolution(filters, 1, strides, dtype=self.dtype_policy, name="conv")
+        self.bn = BatchNormalization(synchronized=synchronized, dtype=self.dtype_policy, name="bn")
+
+    def build(self, input_shape):
+        self.conv.build(input_shape)
+        self.bn.build(self.conv.compute_output_shape(input_shape))
+
+    def call(self, inputs):
+        return self.bn(self.conv(inputs))
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "strides": self.strides,
+            "synchronized": self.synchronized,
+        }
+
+
+class _Block(keras.layers.Layer):
+    """What both blocks share: convolutions in a row, each normalized, and a shortcut around them.
+
+    Args:
+      table: (channels, kernel size, stride) of each convolution, in order.
+    """
+
+    def __init__(self, table, filters, strides, shortcut, synchronized, **kwargs):
+        if shortcut is not None:
+            checks.check_one_of("shortcut", shortcut, SHORTCUTS)
+        super().__init__(**kwargs)
+        self.filters = filters
+        self.strides = strides
+        self.shortcut = shortcut
+        self.synchronized = synchronized
+        dtype = self.dtype_policy
+        self.convolutions = [
+            Convolution(channels, size, stride, dtype=dtype, name=f"conv{position}")
+            for position, (channels, size, stride) in enumerate(table, 1)
+        ]
+        self.norms = [
+            BatchNormalization(synchronized=synchronized, dtype=dtype, name=f"bn{position}")
+            for position in range(1, len(table) + 1)
+        ]
+        self.shortcut_layer = None
+
+    def build(self, input_shape):
+        shape = input_shape
+        for conv, norm in zip(self.convolutions, self.norms, strict=True):
+            conv.build(shape)
+            shape = conv.compute_output_shape(shape)
+            norm.build(shape)
+        changes_shape = self.strides != 1 or input_shape[-1] != shape[-1]
+        settings = {"strides": self.strides, "dtype": self.dtype_policy, "name": "shortcut"}
+        if self.shortcut == "C" or (self.shortcut == "B" and changes_shape):
+            self.shortcut_layer = ProjectionShortcut(
+                shape[-1], synchronized=self.synchronized, **settings
+            )
+        elif self.shortcut == "A" and changes_shape:
+            self.shortcut_layer = ZeroPaddedShortcut(shape[-1], **settings)
+        if self.shortcut_layer is not None:
+            self.shortcut_layer.build(input_shape)
+
+    def call(self, inputs):
+        x = inputs
+        for position, (conv, norm) in enumerate(zip(self.convolutions, self.norms, strict=True)):
+            if position > 0:
+                x = tf.nn.relu(x)
+            x = norm(conv(x))
+        if self.shortcut is not None:
+            x += inputs if self.shortcut_layer is None else self.shortcut_layer(inputs)
+        return tf.nn.relu(x)
+
+    def compute_output_shape(self, input_shape):
+        for conv in self.convolutions:
+            input_shape = conv.compute_output_shape(input_shape)
+        return input_shape
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "strides": self.strides,
+            "shortcut": self.shortcut,
+            "synchronized": self.synchronized,
+        }
+
+
+@keras.saving.register_keras_serializable(package="keras_resnet")
+class BasicBlock(_Block):
+    """Two 3x3 convolutions and a shortcut around them.
+
+    From [batch, h, w, any] to [batch, ceil(h / strides), ceil(w / strides), filters].
+
+    Args:
+      filters: channels of both convolutions and of the output.
+      strides: stride of the first convolution and of the shortcut, in pixels.
+      shortcut: "A" zero-padded identity where the shape changes, "B" projection where the shape
+        changes, "C" projection always (section 4.1); None: no shortcut, a plain block.
+      synchronized: see `BatchNormalization`.
+
+    Raises:
+      ValueError: `shortcut` is none of these.
+
+    Source: He et al., 2016, figure 5 left.
+    """
+
+    def __init__(self, filters, strides=1, shortcut="B", synchronized=False, **kwargs):
+        table = [(filters, 3, strides), (filters, 3, 1)]
+        super().__init__(table, filters, strides, shortcut, synchronized, **kwargs)
+
+
+@keras.saving.register_keras_serializable(package="keras_resnet")
+class BottleneckBlock(_Block):
+    """1x1, 3x3, 1x1 convolutions and a shortcut around them.
+
+    From [batch, h, w, any] to [batch, ceil(h / strides), ceil(w / strides), 4 * filters].
+
+    Args:
+      filters: channels of the first two convolutions; the output has four times as many.
+      strides: stride of the block, in pixels.
+      shortcut: as for `BasicBlock`.
+      bottleneck_stride: the convolution that carries the stride: "1x1", the first (the authors',
+        "v1"), or "3x3" (torchvision's and timm's, "v1.5").
+      synchronized: see `BatchNormalization`.
+
+    Raises:
+      ValueError: `shortcut` or `bottleneck_stride` is none of these.
+
+    Source: He et al., 2016, figure 5 right.
+    """
+
+    def __init__(
+        self,
+        filters,
+        strides=1,
+        shortcut="B",
+        bottleneck_stride="1x1",
+        synchronized=False,
+        **kwargs,
+    ):
+        checks.check_one_of("bottleneck_stride", bottleneck_stride, STRIDE_PLACES)
+        first, second = (strides, 1) if bottleneck_stride == "1x1" else (1, strides)
+        table = [(filters, 1, first), (filters, 3, second), (4 * filters, 1, 1)]
+        super().__init__(table, filters, strides, shortcut, synchronized, **kwargs)
+        self.bottleneck_stride = bottleneck_stride
+
+    def get_config(self):
+        return {**super().get_config(), "bottleneck_stride": self.bottleneck_stride}

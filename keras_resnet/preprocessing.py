@@ -1,0 +1,149 @@
+"""What a network expects of an image, as a value that training, evaluation and serving share."""
+
+import dataclasses
+
+import numpy as np
+import tensorflow as tf
+
+from keras_resnet import checks
+
+
+def decode(image_bytes, channels):
+    """Pixels of a JPEG or PNG, as libjpeg's accurate mode and PIL give them.
+
+    Grayscale, palette, CMYK and 16-bit images are converted; transparency is dropped, as PIL's
+    `convert("RGB")` does; an EXIF orientation is not applied.
+
+    Args:
+      image_bytes: scalar string tensor holding the encoded image.
+      channels: 3 for RGB, 1 for gray.
+
+    Returns:
+      uint8 [height, width, channels].
+
+    Raises:
+      tf.errors.InvalidArgumentError: the bytes are not an undamaged JPEG or PNG.
+    """
+    # Despite its name the operation reads PNG as well, and nothing with more than one frame.
+    return tf.io.decode_jpeg(image_bytes, channels=channels, dct_method="INTEGER_ACCURATE")
+
+
+def resized_window(pixels, resized_shape, corner, size):
+    """A square of an image as it would be after resizing; nothing outside of it is computed.
+
+    Bilinear; where the image shrinks, each pixel averages over its source, as PIL's resize does.
+
+    Args:
+      pixels: uint8 or float [height, width, channels].
+      resized_shape: height and width of the whole image after resizing, int32 [2].
+      corner: top and left of the square in the resized image, int32 [2].
+      size: side of the square, in pixels.
+
+    Returns:
+      float32 [size, size, channels], of the input's range.
+    """
+    shape = tf.shape(pixels)[:2]
+    window = tf.raw_ops.ScaleAndTranslate(
+        images=tf.cast(pixels, tf.float32)[tf.newaxis],
+        size=[size, size],
+        scale=tf.cast(resized_shape, tf.float32) / tf.cast(shape, tf.float32),
+        translation=-tf.cast(corner, tf.float32),
+        kernel_type="triangle",
+        antialias=True,
+    )[0]
+    return tf.ensure_shape(window, [size, size, pixels.shape[-1]])
+
+
+def _as_tuple(values):
+    return tuple(map(_as_tuple, values)) if isinstance(values, list | tuple) else float(values)
+
+
+@dataclasses.dataclass(frozen=True)
+class Preprocessing:
+    """From an image of any size to a network's input: resize, center crop, subtract, divide.
+
+    Example:
+      preprocessing = Preprocessing(size=224, resize=256, mean=(123.68, 116.78, 103.94))
+      inputs = preprocessing(tf.io.read_file("cat.jpg"))  # float32 [224, 224, 3]
+
+    Attributes:
+      size: side of the square that the network sees, in pixels.
+      resize: shorter side of the image before the center crop, in pixels, at least `size`.
+      mean: subtracted from pixel values of 0 to 255: a number per channel, or for the paper's
+        per-pixel mean a nested tuple of shape [size, size, channels].
+      deviation: divides the result: a number per channel.
+      channels: 3 (RGB) or 1 (gray).
+
+    Raises:
+      UserError: a size is not positive, or `resize` is below `size`.
+
+    Source: single-crop testing with mean subtraction, He et al., 2016, sections 3.4 and 4.2.
+    """
+
+    size: int
+    resize: int
+    mean: tuple
+    deviation: tuple = (1.0, 1.0, 1.0)
+    channels: int = 3
+
+    def __post_init__(self):
+        checks.check_integer("size", self.size, 1)
+        checks.check_integer("resize", self.resize, self.size)
+        checks.check_one_of("channels", self.channels, (1, 3))
+        object.__setattr__(self, "mean", _as_tuple(self.mean))
+        object.__setattr__(self, "deviation", _as_tuple(self.deviation))
+
+    def __call__(self, image):
+        """The network's input for one image.
+
+        Args:
+          image: scalar string tensor (JPEG or PNG), or uint8 [height, width, channels].
+
+        Returns:
+          float32 [size, size, channels].
+
+        Raises:
+          tf.errors.InvalidArgumentError: the bytes are not an undamaged JPEG or PNG.
+        """
+        return self.normalize(self.center_crop(image))
+
+    def center_crop(self, image):
+        """Resizes the shorter side to `resize` and keeps the central square of side `size`.
+
+        Args:
+          image: scalar string tensor (JPEG or PNG), or uint8 [height, width, channels].
+
+        Returns:
+          float32 [size, size, channels], 0 to 255.
+        """
+        pixels = decode(image, self.channels) if image.dtype == tf.string else image
+        shape = tf.shape(pixels)[:2]
+        resized_shape = shape * self.resize // tf.reduce_min(shape)
+        corner = (resized_shape - self.size) // 2
+        return resized_window(pixels, resized_shape, corner, self.size)
+
+    def normalize(self, pixels):
+        """Subtracts the mean and divides by the deviation.
+
+        Args:
+          pixels: [..., size, size, channels], 0 to 255.
+
+        Returns:
+          float32 of the same shape.
+        """
+        mean = tf.constant(self.mean, tf.float32)
+        deviation = tf.constant(self.deviation, tf.float32)
+        return (tf.cast(pixels, tf.float32) - mean) / deviation
+
+    def with_mean(self, mean):
+        """The same with another mean, an array."""
+        return dataclasses.replace(self, mean=np.asarray(mean, np.float32).tolist())
+
+    def to_json(self):
+        """The attributes as JSON types."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, values):
+        """The inverse of `to_json`."""
+        return cls(**values)

@@ -1,0 +1,40 @@
+"""Installs the package: `pip install .`, or with extras `pip install ".[and-cuda]"`."""
+
+import pathlib
+import re
+
+import setuptools
+
+ROOT = pathlib.Path(__file__).parent
+VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "keras_resnet/__init__.py").read_text())[1]
+
+TEST = ["pytest>=8", "pillow>=11"]
+
+setuptools.setup(
+    name="keras-resnet-paper",
+    version=VERSION,
+    description="Deep Residual Learning for Image Recognition on Keras and TensorFlow",
+    long_description=(ROOT / "README.md").read_text(),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    packages=["keras_resnet"],
+    package_data={"keras_resnet": ["py.typed"]},
+    python_requires=">=3.11",
+    install_requires=[
+        "tensorflow>=2.21",
+        # Older ones have published vulnerabilities in model loading.
+        "keras>=3.15.1",
+        "tensorflow-datasets>=4.9.10",
+        # Two that others need and do not bring: TFDS the first, tf.summary the second.
+        "importlib_resources",
+        "tensorboard",
+        "absl-py",
+        "matplotlib",
+        "tqdm",
+    ],
+    extras_require={
+        "and-cuda": ["tensorflow[and-cuda]>=2.21"],
+        "test": TEST,
+        "dev": [*TEST, "ruff>=0.15", "build"],
+    },
+)

@@ -1,0 +1,70 @@
+import os
+import pathlib
+import subprocess
+import sys
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+
+import numpy as np
+import PIL.Image
+import pytest
+import tensorflow as tf
+
+ROOT = pathlib.Path(__file__).parent.parent
+
+# Two replicas on one CPU, which must be asked for before TensorFlow computes anything.
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+def run_program(name, *arguments, **options):
+    """Runs launch/<name>.py as a user would; returns the finished process with its output."""
+    return subprocess.run(
+        [sys.executable, f"launch/{name}.py", *map(str, arguments)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        **options,
+    )
+
+
+def assert_user_error(process, *texts):
+    """The program ended with status 1 and one message that holds these texts."""
+    assert process.returncode == 1, process.stderr
+    assert "Traceback" not in process.stderr + process.stdout
+    for text in texts:
+        assert text in process.stderr
+
+
+def striped_picture(rng, label, height, width):
+    """A picture whose class shows in the direction of its stripes: 0 horizontal, 1 vertical."""
+    y, x = np.mgrid[:height, :width]
+    stripes = ((y if label == 0 else x) // 4 % 2)[..., np.newaxis] * rng.integers(80, 160, 3)
+    noise = rng.integers(0, 40, (height, width, 3))
+    return PIL.Image.fromarray((stripes + noise).astype(np.uint8))
+
+
+@pytest.fixture
+def picture_folder(tmp_path, rng):
+    """A folder of 2 x 12 training and 2 x 5 validation pictures of odd sizes, JPEG and PNG."""
+    return make_picture_folder(tmp_path / "pictures", rng, {"train": 12, "val": 5})
+
+
+def make_picture_folder(root, rng, numbers):
+    for split, number in numbers.items():
+        for label, name in enumerate(("horizontal", "vertical")):
+            directory = root / split / name
+            directory.mkdir(parents=True)
+            for index in range(number):
+                height, width = rng.integers(17, 40, 2)
+                suffix = "png" if index % 4 == 0 else "jpg"
+                picture = striped_picture(rng, label, height, width)
+                picture.save(directory / f"{index:03}.{suffix}")
+    return root

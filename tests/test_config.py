@@ -1,0 +1,75 @@
+import dataclasses
+
+import pytest
+
+from keras_resnet.config import RECIPES, TrainConfig, differences
+
+CIFAR = RECIPES["cifar10"]["paper"]
+
+
+def test_the_cifar_recipe_is_section_4_2():
+    assert (CIFAR.network, CIFAR.depth, CIFAR.dataset) == ("CifarResNet", 20, "cifar10")
+    assert (CIFAR.global_batch_size, CIFAR.train_steps) == (128, 64_000)
+    assert (CIFAR.learning_rate, CIFAR.momentum, CIFAR.weight_decay) == (0.1, 0.9, 1e-4)
+    assert (CIFAR.mean, CIFAR.augmentation) == ("pixel", "pad_crop_mirror")
+
+
+def test_the_imagenet_recipe_is_section_3_4():
+    recipe = RECIPES["imagenet"]["paper"]
+    assert (recipe.global_batch_size, recipe.train_steps) == (256, 600_000)
+    assert (recipe.learning_rate, recipe.momentum, recipe.weight_decay) == (0.1, 0.9, 1e-4)
+
+
+def test_survives_json():
+    config = dataclasses.replace(CIFAR, learning_rate_drops=(10, 20), data_dir="/data")
+    assert TrainConfig.from_json(config.to_json()) == config
+
+
+def test_only_what_changes_the_result_differs():
+    other = dataclasses.replace(CIFAR, depth=56, seed=1, data_dir="/data", log_every_steps=7)
+    assert differences(CIFAR, CIFAR) == []
+    assert differences(CIFAR, other) == ["depth", "seed"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("network", "VGG"),
+        ("depth", 0),
+        ("mean", "median"),
+        ("augmentation", "blur"),
+        ("shortcut", "D"),
+        ("bottleneck_stride", "2x2"),
+        ("dtype", "float16"),
+        ("image_size", 0),
+        ("resize", -1),
+        ("train_steps", 0),
+        ("train_steps", None),
+        ("train_epochs", 3.0),
+        ("evaluate_every_steps", 0),
+        ("global_batch_size", 0),
+        ("log_every_steps", 0),
+        ("checkpoint_every_steps", 0),
+        ("replicas", -1),
+        ("seed", -1),
+        ("learning_rate", -0.1),
+        ("learning_rate", float("nan")),
+        ("weight_decay", float("inf")),
+        ("momentum", 1.0),
+        ("learning_rate_drops", (20, 10)),
+        ("learning_rate_drops", (0,)),
+    ],
+)
+def test_bad_values_are_named(name, value):
+    with pytest.raises(ValueError, match=f"`{name}`.* must be .*Received: "):
+        dataclasses.replace(CIFAR, **{name: value})
+
+
+def test_the_crop_fits_into_the_resized_image():
+    with pytest.raises(ValueError, match="`resize` must be at least `image_size`"):
+        dataclasses.replace(CIFAR, image_size=64, resize=32)
+
+
+def test_every_option_is_explained():
+    for field in dataclasses.fields(TrainConfig):
+        assert len(field.metadata["help"]) > 10

@@ -1,0 +1,223 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_resnet import layers
+from keras_resnet.strategy import make_strategy
+
+
+def convolve(images, kernel, stride):
+    """Cross-correlation with (size - 1) // 2 zeros on every side, by its definition."""
+    size = kernel.shape[0]
+    pad = size // 2
+    padded = np.pad(images, [(0, 0), (pad, pad), (pad, pad), (0, 0)])
+    height, width = ((side - 1) // stride + 1 for side in images.shape[1:3])
+    out = np.zeros((len(images), height, width, kernel.shape[-1]))
+    for y in range(height):
+        for x in range(width):
+            top, left = y * stride, x * stride
+            window = padded[:, top : top + size, left : left + size]
+            out[:, y, x] = np.tensordot(window, kernel, axes=3)
+    return out
+
+
+def normalize(x, bn):
+    gamma, beta, mean, variance = (np.array(weight, np.float64) for weight in bn.get_weights())
+    return (x - mean) / np.sqrt(variance + 1e-5) * gamma + beta
+
+
+def randomize(layer, rng):
+    for variable in layer.variables:
+        low = 0.5 if "variance" in variable.path else -0.5
+        variable.assign(rng.uniform(low, low + 1, variable.shape))
+
+
+@pytest.mark.parametrize("size", [(8, 8), (7, 9)])
+@pytest.mark.parametrize(("kernel", "stride"), [(7, 2), (3, 1), (3, 2), (1, 2)])
+def test_convolution_pads_both_sides_alike(rng, size, kernel, stride):
+    images = rng.normal(size=(2, *size, 3)).astype(np.float32)
+    layer = layers.Convolution(4, kernel, stride)
+    outputs = layer(images)
+    assert outputs.shape == layer.compute_output_shape(images.shape)
+    assert [weight.shape for weight in layer.weights] == [(kernel, kernel, 3, 4)]
+    np.testing.assert_allclose(outputs, convolve(images, layer.kernel.numpy(), stride), atol=1e-5)
+
+
+def test_convolution_starts_as_he_et_al_2015():
+    layer = layers.Convolution(256, 3)
+    layer.build((None, 8, 8, 128))
+    kernel = layer.kernel.numpy()
+    deviation = np.sqrt(2 / (3 * 3 * 128))
+    assert abs(kernel.mean()) < deviation / 100
+    np.testing.assert_allclose(kernel.std(), deviation, rtol=0.01)
+    # A truncated normal ends at two deviations.
+    np.testing.assert_allclose((abs(kernel) > 2 * deviation).mean(), 0.0455, rtol=0.05)
+
+
+@pytest.mark.parametrize("size", [(8, 8), (7, 9)])
+def test_max_pooling_is_the_maximum_of_the_window(rng, size):
+    images = rng.normal(size=(2, *size, 3)).astype(np.float32)
+    padded = np.pad(images, [(0, 0), (1, 1), (1, 1), (0, 0)], constant_values=-np.inf)
+    height, width = (size[0] + 1) // 2, (size[1] + 1) // 2
+    expected = [
+        [padded[:, 2 * y : 2 * y + 3, 2 * x : 2 * x + 3].max(axis=(1, 2)) for x in range(width)]
+        for y in range(height)
+    ]
+    pooled = layers.MaxPooling(3, 2)(images)
+    np.testing.assert_array_equal(pooled, np.moveaxis(expected, 2, 0))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "synchronized"), [("float32", False), ("float32", True), ("float64", False)]
+)
+def test_batch_normalization_trains_by_the_formula(rng, dtype, synchronized):
+    x = rng.normal(3, 2, size=(4, 5, 6, 3)).astype(dtype)
+    layer = layers.BatchNormalization(synchronized=synchronized, dtype=dtype)
+    outputs = layer(x, training=True)
+    mean, variance = x.mean(axis=(0, 1, 2)), x.var(axis=(0, 1, 2))
+    np.testing.assert_allclose(outputs, (x - mean) / np.sqrt(variance + 1e-5), atol=2e-5)
+    # The moving variance takes the unbiased one: n / (n - 1) times the population's.
+    np.testing.assert_allclose(layer.moving_mean, 0.1 * mean, rtol=1e-5)
+    np.testing.assert_allclose(layer.moving_variance, 0.9 + 0.1 * variance * 120 / 119, rtol=1e-5)
+
+
+@pytest.mark.parametrize("synchronized", [False, True])
+def test_batch_normalization_has_the_gradients_of_keras(rng, synchronized):
+    x = tf.constant(rng.normal(3, 2, size=(4, 5, 6, 3)), tf.float32)
+    weights = tf.constant(rng.normal(size=x.shape), tf.float32)
+    gradients = []
+    for layer in (
+        layers.BatchNormalization(synchronized=synchronized),
+        keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5),
+    ):
+        layer.build(x.shape)
+        layer.gamma.assign([0.5, 1.0, 2.0])
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            loss = tf.reduce_sum(weights * layer(x, training=True))
+        gradients.append(tape.gradient(loss, [x, layer.gamma.value, layer.beta.value]))
+    for ours, peer in zip(*gradients, strict=True):
+        np.testing.assert_allclose(ours, peer, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "mixed_bfloat16"])
+def test_batch_normalization_infers_from_moving_statistics(rng, dtype):
+    layer = layers.BatchNormalization(dtype=dtype)
+    x = rng.normal(size=(2, 3, 4, 5))
+    layer.build(x.shape)
+    randomize(layer, rng)
+    outputs = layer(x, training=False)
+    assert outputs.dtype == {"mixed_bfloat16": "bfloat16"}.get(dtype, dtype)
+    tolerance = 0.05 if dtype == "mixed_bfloat16" else 1e-5
+    np.testing.assert_allclose(
+        np.array(outputs, np.float64), normalize(x, layer), atol=tolerance, rtol=tolerance
+    )
+
+
+def test_frozen_batch_normalization_keeps_its_statistics(rng):
+    layer = layers.BatchNormalization()
+    x = rng.normal(3, 2, size=(2, 3, 4, 5)).astype(np.float32)
+    layer.build(x.shape)
+    layer.trainable = False
+    np.testing.assert_array_equal(layer(x, training=True), layer(x, training=False))
+    np.testing.assert_array_equal(layer.moving_mean, np.zeros(5))
+
+
+def test_synchronized_replicas_normalize_by_the_global_batch(rng):
+    x = rng.normal(3, 2, size=(6, 4, 4, 3))
+    x[3:] += 5  # The replicas' own moments differ.
+    strategy = make_strategy(2)
+    with strategy.scope():
+        layer = layers.BatchNormalization(synchronized=True, dtype="float64")
+        layer.build(x.shape)
+    halves = strategy.experimental_distribute_values_from_function(
+        lambda context: tf.constant(np.split(x, 2)[context.replica_id_in_sync_group])
+    )
+    outputs = strategy.run(tf.function(lambda half: layer(half, training=True)), args=(halves,))
+    mean, variance = x.mean(axis=(0, 1, 2)), x.var(axis=(0, 1, 2))
+    np.testing.assert_allclose(
+        np.concatenate(strategy.experimental_local_results(outputs)),
+        (x - mean) / np.sqrt(variance + 1e-5),
+        atol=1e-6,
+    )
+    np.testing.assert_allclose(layer.moving_variance, 0.9 + 0.1 * variance * 96 / 95, rtol=1e-6)
+
+
+def forward(block, x):
+    """F(x) + shortcut(x), rectified, by NumPy."""
+    y = x
+    for position, (conv, bn) in enumerate(zip(block.convolutions, block.norms, strict=True)):
+        y = np.maximum(y, 0) if position else y
+        y = normalize(convolve(y, conv.kernel.numpy(), conv.strides[0]), bn)
+    if block.shortcut is not None:
+        layer = block.shortcut_layer
+        if isinstance(layer, layers.ProjectionShortcut):
+            x = normalize(convolve(x, layer.conv.kernel.numpy(), layer.strides), layer.bn)
+        elif isinstance(layer, layers.ZeroPaddedShortcut):
+            x = x[:, :: layer.strides, :: layer.strides]
+            x = np.concatenate([x, np.zeros((*x.shape[:3], y.shape[-1] - x.shape[-1]))], axis=3)
+        y = y + x
+    return np.maximum(y, 0)
+
+
+@pytest.mark.parametrize("shortcut", ["A", "B", "C", None])
+@pytest.mark.parametrize("strides", [1, 2])
+@pytest.mark.parametrize(
+    "make",
+    [
+        layers.BasicBlock,
+        layers.BottleneckBlock,
+        lambda *args, **kw: layers.BottleneckBlock(*args, bottleneck_stride="3x3", **kw),
+    ],
+)
+def test_blocks_compute_the_equations_of_the_paper(rng, make, strides, shortcut):
+    x = rng.normal(size=(2, 7, 6, 8)).astype(np.float32)
+    filters = 8 if strides == 1 else 12
+    block = make(filters, strides=strides, shortcut=shortcut)
+    block.build(x.shape)
+    randomize(block, rng)
+    outputs = block(x, training=False)
+    assert outputs.shape == block.compute_output_shape(x.shape)
+    np.testing.assert_allclose(outputs, forward(block, x), rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("shortcut", ["A", "B", "C"])
+def test_every_weight_of_a_block_receives_a_gradient(rng, shortcut):
+    block = layers.BottleneckBlock(4, strides=2, shortcut=shortcut)
+    with tf.GradientTape() as tape:
+        outputs = block(rng.normal(size=(2, 8, 8, 3)).astype(np.float32), training=True)
+        loss = tf.reduce_sum(outputs**2)
+    gradients = tape.gradient(loss, [v.value for v in block.trainable_variables])
+    assert all(np.abs(gradient).max() > 0 for gradient in gradients)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        layers.Convolution(4, 3, 2),
+        layers.MaxPooling(3, 2),
+        layers.BatchNormalization(synchronized=True),
+        layers.ZeroPaddedShortcut(5, 2),
+        layers.ProjectionShortcut(5, 2),
+        layers.BasicBlock(5, 2, "A"),
+        layers.BottleneckBlock(5, 2, "C", "3x3", synchronized=True),
+    ],
+)
+def test_layers_come_back_from_their_config(layer):
+    config = keras.saving.serialize_keras_object(layer)
+    copy = keras.saving.deserialize_keras_object(config)
+    assert copy.get_config() == layer.get_config()
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: layers.BasicBlock(4, shortcut="D"), "`shortcut` must be one of"),
+        (lambda: layers.BottleneckBlock(4, bottleneck_stride="5"), "`bottleneck_stride` must be"),
+        (lambda: layers.Convolution(4, 3, data_format="channels_first"), "`data_format` must be"),
+    ],
+)
+def test_bad_arguments_are_named(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

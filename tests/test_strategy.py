@@ -1,0 +1,17 @@
+import pytest
+import tensorflow as tf
+
+from keras_resnet.strategy import make_strategy
+
+
+@pytest.mark.parametrize(("replicas", "expected"), [(0, 1), (1, 1), (2, 2)])
+def test_replicas_are_logical_cpus_where_there_is_no_gpu(replicas, expected):
+    strategy = make_strategy(replicas)
+    assert strategy.num_replicas_in_sync == expected
+    assert isinstance(strategy, tf.distribute.MirroredStrategy) == (expected > 1)
+
+
+def test_devices_cannot_be_made_after_tensorflow_started():
+    tf.zeros([1])
+    with pytest.raises(ValueError, match="3 logical CPUs must be asked for before"):
+        make_strategy(3)
