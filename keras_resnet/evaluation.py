@@ -1,0 +1,100 @@
+"""How good a network is: loss, top-1 and top-5 over a data set, each image counted once."""
+
+import tensorflow as tf
+
+from keras_resnet.checks import UserError
+from keras_resnet.datasets import evaluation_batches
+from keras_resnet.models import logits_model
+
+
+class Evaluator:
+    """Evaluates one model on one source, as often as it is called.
+
+    Args:
+      model: `ResNet` with a `preprocessing`.
+      source: `Source` to evaluate on.
+      global_batch_size: images at once, over all replicas; any number, the result is the same.
+      strategy: tf.distribute strategy that the model was built under; None: the current one.
+
+    Raises:
+      UserError: model and source do not fit each other.
+    """
+
+    def __init__(self, model, source, global_batch_size, strategy=None):
+        strategy = strategy or tf.distribute.get_strategy()
+        if model.preprocessing is None:
+            raise UserError(
+                f"The model {model.name!r} has no `preprocessing`: it must be built with one."
+            )
+        if len(source.class_names) != model.classes:
+            raise UserError(
+                f"The model has {model.classes} classes and the data set "
+                f"{len(source.class_names)}: it was trained on another one."
+            )
+        if source.channels != model.preprocessing.channels and source.pixel_shape:
+            raise UserError(
+                f"The model sees images of {model.preprocessing.channels} channels and the data "
+                f"set has {source.channels}."
+            )
+        replicas = strategy.num_replicas_in_sync
+        # The smallest multiple of the replicas that holds a batch.
+        global_batch_size = -(-global_batch_size // replicas) * replicas
+        self._num_images = len(source)
+        self._num_batches = -(-len(source) // global_batch_size)
+        self._batches = strategy.distribute_datasets_from_function(
+            lambda context: evaluation_batches(
+                source,
+                model.preprocessing,
+                global_batch_size=global_batch_size,
+                num_replicas=replicas,
+                shard=(context.input_pipeline_id, context.num_input_pipelines),
+            )
+        )
+        self._sums = _sums_function(logits_model(model), strategy)
+
+    def __call__(self):
+        """One pass over the source.
+
+        Returns:
+          dict of `top1` and `top5` (shares of images, 0 to 1), `loss` (mean cross-entropy) and
+          `images` (number of images counted).
+        """
+        totals = [0.0, 0, 0, 0]
+        iterator = iter(self._batches)
+        for _ in range(self._num_batches):
+            sums = self._sums(next(iterator))
+            totals = [
+                total + value.numpy().item() for total, value in zip(totals, sums, strict=True)
+            ]
+        loss, top1, top5, images = totals
+        return {
+            "top1": top1 / images,
+            "top5": top5 / images,
+            "loss": loss / images,
+            "images": images,
+        }
+
+
+def _sums_function(network, strategy):
+    """A function from a distributed batch to sums of loss, top-1, top-5 and images."""
+
+    def replica_sums(images, labels, weights):
+        logits = network(images, training=False)
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+        counted = weights > 0
+        scores = tf.cast(logits, tf.float32)
+        hits = [
+            tf.reduce_sum(tf.cast(tf.math.in_top_k(labels, scores, k) & counted, tf.int64))
+            for k in (1, min(5, logits.shape[-1]))
+        ]
+        loss = tf.reduce_sum(tf.where(counted, tf.cast(losses, tf.float64), 0.0))
+        return loss, *hits, tf.reduce_sum(tf.cast(counted, tf.int64))
+
+    @tf.function
+    def global_sums(batch):
+        return [
+            strategy.reduce("sum", value, axis=None)
+            for value in strategy.run(replica_sums, args=batch)
+        ]
+
+    return global_sums

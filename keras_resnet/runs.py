@@ -1,0 +1,208 @@
+"""The run directory: all that a training run leaves behind, and what lets it go on.
+
+config.json       the configuration; another one is refused
+data.json         what the data set was, and the preprocessing computed from it
+metrics.jsonl     a line for each log and each evaluation
+events/           the same for TensorBoard
+curves.png        the same as a picture
+checkpoints/      see checkpoints.py
+model.keras       the network at the last evaluation
+evaluation.json   the result of the last evaluation
+"""
+
+import json
+import os
+import pathlib
+import shutil
+
+import keras
+import tensorflow as tf
+
+from keras_resnet import config as config_lib
+from keras_resnet import files, plots
+from keras_resnet.checks import UserError
+from keras_resnet.models import ResNet
+from keras_resnet.preprocessing import Preprocessing
+
+
+class RunDirectory:
+    """One run's directory. Nothing is written before `begin`.
+
+    Args:
+      path: of the directory.
+      config: `TrainConfig` of the run.
+
+    Raises:
+      UserError: the directory belongs to a run of another configuration or to something else, or
+        cannot be written.
+    """
+
+    def __init__(self, path, config):
+        self.path = pathlib.Path(path)
+        self._config = config
+        self._events = None
+        self._check_writable()
+        if self._config_path.exists():
+            self._check_same_config()
+        elif self.path.is_dir() and any(self.path.iterdir()):
+            raise UserError(
+                f"`run_dir` must be empty or hold a run. Received: run_dir={str(path)!r}, "
+                "which holds other files."
+            )
+
+    def begin(self):
+        """Creates the directory, or takes it up again."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        files.write_text(self._config_path, self._config.to_json())
+
+    @property
+    def _config_path(self):
+        return self.path / "config.json"
+
+    def _check_writable(self):
+        """Finds out now, not after an hour of reading data."""
+        existing = self.path
+        while not existing.exists():
+            existing = existing.parent
+        if not existing.is_dir() or not os.access(existing, os.W_OK):
+            raise UserError(
+                f"`run_dir` cannot be written: {existing} is "
+                f"{'read-only' if existing.is_dir() else 'a file'}. "
+                f"Received: run_dir={str(self.path)!r}"
+            )
+
+    def _check_same_config(self):
+        try:
+            earlier = config_lib.TrainConfig.from_json(self._config_path.read_text())
+        except (ValueError, TypeError) as error:
+            raise UserError(f"{self._config_path} is no configuration of a run: {error}") from error
+        changed = config_lib.differences(self._config, earlier)
+        if changed:
+            listing = ", ".join(
+                f"{name}={getattr(earlier, name)!r} (now {getattr(self._config, name)!r})"
+                for name in changed
+            )
+            raise UserError(
+                f"{self.path} holds a run of another configuration: {listing}. Name another "
+                "--run_dir, or repeat the flags of that run to resume it."
+            )
+
+    @property
+    def checkpoints(self):
+        """Path of the directory of checkpoints."""
+        return self.path / "checkpoints"
+
+    @property
+    def model(self):
+        """Path of the saved network."""
+        return self.path / "model.keras"
+
+    # --- Data
+
+    def read_preprocessing(self, description):
+        """The preprocessing of this run, or None if this is its first start.
+
+        Args:
+          description: JSON-serializable facts about the data set.
+
+        Raises:
+          UserError: the data set is not the one that the run began with.
+        """
+        path = self.path / "data.json"
+        if not path.exists():
+            return None
+        data = json.loads(path.read_text())
+        for name, value in description.items():
+            if data[name] != value:
+                raise UserError(
+                    f"The data set changed since the run in {self.path} began: {name} was "
+                    f"{data[name]!r} and is {value!r}. Restore it, or name another --run_dir."
+                )
+        return Preprocessing.from_json(data["preprocessing"])
+
+    def write_data(self, description, preprocessing):
+        """Remembers the data set and the preprocessing."""
+        data = {**description, "preprocessing": preprocessing.to_json()}
+        files.write_text(self.path / "data.json", json.dumps(data) + "\n")
+
+    # --- Metrics
+
+    def metrics(self):
+        """The lines of metrics.jsonl as dicts; a half-written last line is left out."""
+        path = self.path / "metrics.jsonl"
+        if not path.exists():
+            return []
+        text = path.read_text()
+        return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+
+    def rewind_metrics(self, step):
+        """Forgets the metrics after a step, which the resumed run will write again."""
+        rows = [row for row in self.metrics() if row["step"] <= step]
+        lines = "".join(json.dumps(row) + "\n" for row in rows)
+        files.write_text(self.path / "metrics.jsonl", lines)
+        shutil.rmtree(self.path / "events", ignore_errors=True)
+        self._events = {
+            split: tf.summary.create_file_writer(str(self.path / "events" / split))
+            for split in ("train", "validation")
+        }
+        for row in rows:
+            self._write_event(row)
+
+    def add_metrics(self, row):
+        """Appends one line: `step`, `split` ("train" or "validation") and numbers."""
+        with open(self.path / "metrics.jsonl", "a") as file:
+            file.write(json.dumps(row) + "\n")
+        self._write_event(row)
+
+    def _write_event(self, row):
+        writer = self._events[row["split"]]
+        with writer.as_default(step=row["step"]):
+            for name, value in row.items():
+                if name not in ("step", "split"):
+                    tf.summary.scalar(name, value)
+        writer.flush()
+
+    def draw_curves(self):
+        """Draws curves.png from the metrics."""
+        plots.draw_curves(self.metrics(), self.path / "curves.png", title=self.path.name)
+
+    # --- Results
+
+    def write_model(self, model):
+        """Saves the network."""
+        with files.replacing(self.model) as unfinished:
+            model.save(unfinished)
+
+    def write_evaluation(self, result):
+        """Saves the result of an evaluation: a dict of numbers."""
+        files.write_text(self.path / "evaluation.json", json.dumps(result, indent=2) + "\n")
+
+
+def load_network(run_or_model):
+    """The network of a run directory or of a `.keras` file.
+
+    Raises:
+      UserError: there is none, or it is not one of ours.
+    """
+    path = pathlib.Path(run_or_model)
+    if path.is_dir():
+        if not (path / "config.json").exists():
+            raise UserError(f"{path} is neither a run directory nor a .keras file.")
+        path = path / "model.keras"
+        if not path.exists():
+            raise UserError(f"{path} does not exist yet: the run has not reached its evaluation.")
+    elif not path.exists():
+        raise UserError(f"No run directory and no .keras file at {path}.")
+    try:
+        model = keras.saving.load_model(path)
+    except (ValueError, TypeError, OSError, KeyError) as error:
+        raise UserError(f"{path} does not load as a Keras model: {error}") from error
+    if not isinstance(model, ResNet):
+        raise UserError(f"{path} holds a {type(model).__name__}, not a network of keras_resnet.")
+    return model
+
+
+def load_config(run_dir):
+    """The configuration of a run directory; None for anything else."""
+    path = pathlib.Path(run_dir) / "config.json"
+    return config_lib.TrainConfig.from_json(path.read_text()) if path.exists() else None

@@ -1,0 +1,343 @@
+"""One training loop for one device and for MirroredStrategy, resumable at any step."""
+
+import time
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_resnet import datasets, models, schedules
+from keras_resnet.checkpoints import Checkpoints
+from keras_resnet.checks import UserError
+from keras_resnet.evaluation import Evaluator
+from keras_resnet.preprocessing import Preprocessing
+from keras_resnet.progress import show_progress
+from keras_resnet.runs import RunDirectory
+from keras_resnet.strategy import make_strategy
+
+# Steps are taken in calls of about this many seconds: long enough to hide the cost of a call, short
+# enough for the progress bar and for Ctrl-C.
+SECONDS_PER_CALL = 1.0
+MAX_STEPS_PER_CALL = 100
+
+
+class DivergedError(UserError):
+    """The loss is not finite any more."""
+
+
+def train(config, run_dir):
+    """Trains a network, from the beginning or from the newest checkpoint in `run_dir`.
+
+    Args:
+      config: `TrainConfig`.
+      run_dir: path of the run directory; see runs.py for what it holds.
+
+    Returns:
+      The last evaluation, a dict as of `Evaluator`, with `step`.
+
+    Raises:
+      UserError: the configuration, the data or the directory cannot be used; `DivergedError` when
+        the loss is not finite.
+      OSError: a file cannot be read or written.
+    """
+    construct = models.constructor(config.network, config.depth)
+    strategy = make_strategy(config.replicas)
+    replicas = strategy.num_replicas_in_sync
+    if config.global_batch_size % replicas:
+        raise UserError(
+            "`global_batch_size` must be a multiple of the number of replicas. Received: "
+            f"global_batch_size={config.global_batch_size} with {replicas} replicas"
+        )
+    run = RunDirectory(run_dir, config)
+    sources = {
+        split: datasets.load(config.dataset, split, config.data_dir, config.skip_corrupt)
+        for split in ("train", "validation")
+    }
+    run.begin()
+    preprocessing = _run_preprocessing(run, config, sources)
+    train_steps = config.train_steps or max(
+        1, round(config.train_epochs * len(sources["train"]) / config.global_batch_size)
+    )
+    drops = config.learning_rate_drops
+    if drops is None:
+        drops = schedules.default_drops(train_steps)
+    schedule = schedules.StepSchedule(config.learning_rate, drops)
+
+    keras.utils.set_random_seed(config.seed)
+    with strategy.scope():
+        model = construct(
+            input_shape=(preprocessing.size, preprocessing.size, preprocessing.channels),
+            classes=len(sources["train"].class_names),
+            synchronized=config.synchronized_batch_norm,
+            preprocessing=preprocessing,
+            class_names=sources["train"].class_names,
+            dtype=config.dtype,
+            **{
+                name: getattr(config, name)
+                for name in ("shortcut", "bottleneck_stride")
+                if getattr(config, name) is not None
+            },
+        )
+        optimizer = keras.optimizers.SGD(schedule, momentum=config.momentum)
+        optimizer.build(model.trainable_variables)
+    checkpoints = Checkpoints(run.checkpoints, model=model.variables, optimizer=optimizer.variables)
+    state = checkpoints.restore_newest() or {"step": 0, "window": _Window().to_json()}
+    run.rewind_metrics(state["step"])
+
+    loop = _Loop(
+        config, run, strategy, model, optimizer, schedule, sources, checkpoints, train_steps
+    )
+    return loop.run(state)
+
+
+def _run_preprocessing(run, config, sources):
+    """The preprocessing of a run: computed from its training images once, then remembered."""
+    description = {"class_names": list(sources["train"].class_names)}
+    for split, source in sources.items():
+        description[f"{split}_images"] = len(source)
+        description[f"{split}_fingerprint"] = source.fingerprint()
+    preprocessing = run.read_preprocessing(description)
+    if preprocessing is None:
+        preprocessing = _computed_preprocessing(config, sources["train"])
+        run.write_data(description, preprocessing)
+    return preprocessing
+
+
+def _computed_preprocessing(config, source):
+    size = config.image_size or (min(source.pixel_shape) if source.pixel_shape else 224)
+    # 256 to 224 is the paper's single-crop test; small sets are used whole.
+    resize = config.resize or (size if source.pixel_shape else round(size * 256 / 224))
+    geometry = Preprocessing(
+        size=size,
+        resize=resize,
+        mean=(0.0,) * source.channels,
+        deviation=(1.0,) * source.channels,
+        channels=source.channels,
+    )
+    mean = datasets.pixel_mean if config.mean == "pixel" else datasets.channel_mean
+    return geometry.with_mean(mean(source, geometry))
+
+
+class _Window:
+    """Sums over the steps since the last line of metrics; part of a checkpoint."""
+
+    def __init__(self, loss=0.0, hits=0, steps=0, seconds=0.0):
+        self.loss, self.hits, self.steps, self.seconds = loss, hits, steps, seconds
+
+    def add(self, losses, hits, seconds):
+        # One by one in float64, so that the sum does not depend on how steps fell into calls.
+        for loss, hit in zip(losses, hits, strict=True):
+            self.loss += float(loss)
+            self.hits += int(hit)
+        self.steps += len(losses)
+        self.seconds += seconds
+
+    def to_json(self):
+        return vars(self)
+
+
+class _Loop:
+    """The training loop: calls of several steps, between them logs, evaluations and checkpoints."""
+
+    def __init__(
+        self, config, run, strategy, model, optimizer, schedule, sources, checkpoints, train_steps
+    ):
+        self._config = config
+        self._run = run
+        self._strategy = strategy
+        self._model = model
+        self._schedule = schedule
+        self._source = sources["train"]
+        self._checkpoints = checkpoints
+        self._train_steps = train_steps
+        steps_per_epoch = -(-len(self._source) // config.global_batch_size)
+        self._evaluate_every = config.evaluate_every_steps or steps_per_epoch
+        self._evaluator = Evaluator(
+            model, sources["validation"], config.global_batch_size, strategy
+        )
+        self._take_steps = steps_function(
+            models.logits_model(model),
+            optimizer,
+            strategy,
+            global_batch_size=config.global_batch_size,
+            weight_decay=config.weight_decay,
+            average_statistics=not config.synchronized_batch_norm,
+        )
+
+    def run(self, state):
+        """Trains from a restored state to the last step; returns the last evaluation."""
+        step, window = state["step"], _Window(**state["window"])
+        result = state.get("result")
+        batches = iter(self._batches(step))
+        steps_per_call = 1
+        with show_progress(self._train_steps, step) as progress:
+            while step < self._train_steps:
+                count = min(steps_per_call, self._steps_to_next_event(step))
+                started = time.monotonic()
+                losses, hits = (
+                    values.numpy() for values in self._take_steps(batches, tf.constant(count))
+                )
+                seconds = time.monotonic() - started
+                self._check_finite(losses, step)
+                steps_per_call = _next_steps_per_call(count, seconds)
+                window.add(losses, hits, seconds)
+                step += count
+                batch = self._config.global_batch_size
+                progress.update(
+                    count,
+                    loss=float(losses[-1]),
+                    accuracy=int(hits[-1]) / batch,
+                    images_per_second=count * batch / seconds,
+                )
+                if self._is_due(step, self._config.log_every_steps):
+                    self._log(step, window, progress)
+                    window = _Window()
+                # A checkpoint comes last: what it does not know of is done again after a kill.
+                if self._is_due(step, self._evaluate_every):
+                    self._check_weights(step)
+                    result = self._evaluate(step, progress)
+                if self._is_due(step, self._config.checkpoint_every_steps):
+                    self._check_weights(step)
+                    self._checkpoints.save(step, {"window": window.to_json(), "result": result})
+        return result
+
+    def _batches(self, first_step):
+        return self._strategy.distribute_datasets_from_function(
+            lambda context: datasets.training_batches(
+                self._source,
+                self._model.preprocessing,
+                self._config.augmentation,
+                seed=self._config.seed,
+                global_batch_size=self._config.global_batch_size,
+                num_replicas=self._strategy.num_replicas_in_sync,
+                first_step=first_step,
+                last_step=self._train_steps,
+                shard=(context.input_pipeline_id, context.num_input_pipelines),
+            )
+        )
+
+    def _is_due(self, step, period):
+        return step % period == 0 or step == self._train_steps
+
+    def _steps_to_next_event(self, step):
+        periods = (
+            self._config.log_every_steps,
+            self._evaluate_every,
+            self._config.checkpoint_every_steps,
+        )
+        return min(self._train_steps - step, *(period - step % period for period in periods))
+
+    def _check_finite(self, losses, step):
+        if np.isfinite(losses).all():
+            return
+        position = int(np.argmin(np.isfinite(losses)))
+        raise DivergedError(
+            f"The loss is {losses[position]} at step {step + position + 1}. "
+            f"{self._last_good_checkpoint()} Lower --learning_rate, or raise --dtype."
+        )
+
+    def _check_weights(self, step):
+        """The loss of a step says nothing about the weights that the step leaves behind."""
+        for variable in self._model.variables:
+            if not np.isfinite(variable.numpy()).all():
+                raise DivergedError(
+                    f"The weights {variable.path} are not finite after step {step}. "
+                    f"{self._last_good_checkpoint()} Lower --learning_rate, or raise --dtype."
+                )
+
+    def _last_good_checkpoint(self):
+        paths = self._checkpoints.paths()
+        if not paths:
+            return "No checkpoint had been written."
+        return f"The last good checkpoint is {paths[-1]}."
+
+    def _log(self, step, window, progress):
+        images = window.steps * self._config.global_batch_size
+        row = {
+            "step": step,
+            "epoch": step * self._config.global_batch_size / len(self._source),
+            "split": "train",
+            "loss": window.loss / window.steps,
+            "top1": window.hits / images,
+            "learning_rate": float(self._schedule(step - 1)),
+            "images_per_second": images / window.seconds,
+        }
+        self._run.add_metrics(row)
+        progress.log(row)
+
+    def _evaluate(self, step, progress):
+        progress.say("evaluating")
+        result = {"step": step, **self._evaluator()}
+        row = {
+            "step": step,
+            "epoch": step * self._config.global_batch_size / len(self._source),
+            "split": "validation",
+            **result,
+        }
+        self._run.add_metrics(row)
+        progress.log(row)
+        self._run.draw_curves()
+        self._run.write_model(self._model)
+        self._run.write_evaluation(result)
+        return result
+
+
+def _next_steps_per_call(count, seconds):
+    return int(np.clip(SECONDS_PER_CALL * count / seconds, 1, MAX_STEPS_PER_CALL))
+
+
+def steps_function(
+    network, optimizer, strategy, *, global_batch_size, weight_decay, average_statistics
+):
+    """A tf.function that takes several training steps.
+
+    The loss is the cross-entropy of the global batch. To its gradient comes the paper's L2 term,
+    weight_decay * w, for every trainable variable. Gradients are summed over the replicas.
+
+    Args:
+      network: Keras model from images to logits.
+      optimizer: Keras optimizer, built.
+      strategy: the strategy that both were made under.
+      global_batch_size: images per step, over all replicas.
+      weight_decay: coefficient of the L2 term.
+      average_statistics: give all replicas the mean of their moving statistics after each step.
+
+    Returns:
+      A function of (iterator of distributed batches, number of steps as int32 tensor) that returns
+      the loss (in the logits' dtype) and the number of correct top-1 answers (int64) of each step.
+    """
+    replicas = strategy.num_replicas_in_sync
+    variables = network.trainable_variables
+    statistics = network.non_trainable_variables
+
+    def replica_step(images, labels):
+        with tf.GradientTape() as tape:
+            logits = network(images, training=True)
+            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+            loss = tf.reduce_sum(losses) / global_batch_size
+        # apply_gradients sums over the replicas: each adds its part of the L2 term.
+        gradients = [
+            gradient + weight_decay / replicas * tf.convert_to_tensor(variable)
+            for gradient, variable in zip(tape.gradient(loss, variables), variables, strict=True)
+        ]
+        optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        if replicas > 1 and average_statistics:
+            # Each replica has moved its own; a checkpoint holds one value of a variable.
+            context = tf.distribute.get_replica_context()
+            means = context.all_reduce("mean", [tf.convert_to_tensor(s) for s in statistics])
+            for statistic, mean in zip(statistics, means, strict=True):
+                statistic.assign(mean)
+        hits = tf.equal(tf.argmax(logits, axis=-1), labels)
+        return loss, tf.reduce_sum(tf.cast(hits, tf.int64))
+
+    @tf.function
+    def take_steps(batches, count):
+        losses = tf.TensorArray(network.output.dtype, count)
+        hits = tf.TensorArray(tf.int64, count)
+        for position in tf.range(count):
+            results = strategy.run(replica_step, args=next(batches))
+            loss, hit = (strategy.reduce("sum", value, axis=None) for value in results)
+            losses, hits = losses.write(position, loss), hits.write(position, hit)
+        return losses.stack(), hits.stack()
+
+    return take_steps

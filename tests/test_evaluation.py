@@ -1,0 +1,88 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_resnet
+from keras_resnet.datasets import Source
+from keras_resnet.evaluation import Evaluator
+from keras_resnet.preprocessing import Preprocessing
+from keras_resnet.strategy import make_strategy
+
+SPEC = Preprocessing(size=8, resize=8, mean=(120.0, 121.0, 122.0), deviation=(50.0, 50.0, 50.0))
+
+
+@pytest.fixture
+def source(rng):
+    images = rng.integers(0, 256, (37, 8, 8, 3), np.uint8)
+    labels = rng.integers(0, 7, 37)
+    return Source(tf.constant(images), tf.constant(labels), tuple("abcdefg"))
+
+
+def network(**options):
+    keras.utils.set_random_seed(0)
+    model = keras_resnet.CifarResNet(
+        8, input_shape=(8, 8, 3), classes=7, preprocessing=SPEC, **options
+    )
+    # Far from uniform, so that the metrics have something to tell apart.
+    model.get_layer("fc").kernel.assign(10 * model.get_layer("fc").kernel.numpy())
+    return model
+
+
+def by_numpy(model, source):
+    images = (source.images.numpy().astype(np.float32) - SPEC.mean) / SPEC.deviation
+    probabilities = model.predict(images, verbose=0).astype(np.float64)
+    labels = source.labels.numpy()
+    ranks = (-probabilities).argsort(axis=1)
+    return {
+        "top1": np.mean(ranks[:, 0] == labels),
+        "top5": np.mean([label in rank[:5] for rank, label in zip(ranks, labels, strict=True)]),
+        "loss": -np.log(probabilities[np.arange(37), labels]).mean(),
+        "images": 37,
+    }
+
+
+@pytest.mark.parametrize("batch_size", [1, 16, 37, 100])
+def test_metrics_are_those_of_numpy_for_any_batch_size(source, batch_size):
+    model = network()
+    assert Evaluator(model, source, batch_size)() == pytest.approx(
+        by_numpy(model, source), rel=1e-4
+    )
+
+
+@pytest.mark.parametrize("batch_size", [1, 16, 37])
+def test_metrics_are_the_same_on_two_replicas(source, batch_size):
+    expected = by_numpy(network(), source)
+    strategy = make_strategy(2)
+    with strategy.scope():
+        model = network()
+    assert Evaluator(model, source, batch_size, strategy)() == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_network_that_ends_in_logits_has_the_same_metrics(source):
+    model = network(classifier_activation=None)
+    expected = Evaluator(network(), source, 16)()
+    assert Evaluator(model, source, 16)() == pytest.approx(expected, rel=1e-6)
+
+
+def test_an_evaluator_sees_the_weights_of_the_moment(source):
+    model = network()
+    evaluate = Evaluator(model, source, 16)
+    before = evaluate()
+    model.get_layer("fc").kernel.assign(-model.get_layer("fc").kernel.numpy())
+    assert evaluate()["loss"] != before["loss"]
+
+
+def test_what_does_not_fit_is_refused(source, rng):
+    eight = Source(source.images, source.labels, tuple("abcdefgh"))
+    with pytest.raises(ValueError, match="7 classes and the data set 8"):
+        Evaluator(network(), eight, 16)
+    gray = Source(source.images[..., :1], source.labels, source.class_names)
+    with pytest.raises(ValueError, match="images of 3 channels and the data set has 1"):
+        Evaluator(network(), gray, 16)
+    bare = keras_resnet.CifarResNet(8, classes=7)
+    with pytest.raises(ValueError, match="no `preprocessing`"):
+        Evaluator(bare, source, 16)
+    headless = keras_resnet.CifarResNet(8, include_top=False, classes=7, preprocessing=SPEC)
+    with pytest.raises(ValueError, match="no classifier"):
+        Evaluator(headless, source, 16)

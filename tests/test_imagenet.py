@@ -1,0 +1,85 @@
+import concurrent.futures
+import json
+
+import pytest
+from conftest import assert_user_error, run_program
+
+TINY = (
+    "--network=CifarResNet",
+    "--depth=8",
+    "--image_size=16",
+    "--global_batch_size=8",
+    "--train_steps=3",
+)
+
+
+def test_help_is_for_people():
+    process = run_program("imagenet", "--help")
+    assert process.returncode == 0
+    for text in ("Table 1", "Network:", "Data:", "--depth [50]", "--dataset [imagenet2012]"):
+        assert text in process.stdout
+    assert "absl" not in process.stdout
+
+
+def test_without_imagenet_it_says_how_to_prepare_it_and_what_to_try(tmp_path):
+    process = run_program("imagenet", "--depth=50", f"--data_dir={tmp_path}", cwd=tmp_path)
+    assert_user_error(
+        process, str(tmp_path), "tfds build imagenet2012", "launch/imagenet.py --dataset=shapes"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_bad_flags_are_explained(tmp_path):
+    (tmp_path / "file").write_text("x")
+    folder = f"--dataset=folder:{tmp_path / 'absent'}"
+    cases = {
+        ("--depth=60",): "`depth` must be one of 18, 34, 50, 101, 152. Received: depth=60",
+        ("--dataset=imagnet",): "`dataset` must be",
+        ("--recipe=novel",): "`recipe` must be one of paper. Received: 'novel'",
+        ("--dtype=float16",): "`dtype` must be one of",
+        ("--learning_rate_drops=1,x",): "`learning_rate_drops` must be integers",
+        (folder, *TINY): "No directory",
+        ("--dataset=shapes", f"--run_dir={tmp_path / 'file' / 'run'}"): "`run_dir` cannot be",
+        ("depth=50",): "Received: depth=50",
+    }
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        processes = pool.map(lambda arguments: run_program("imagenet", *arguments), cases)
+        for process, message in zip(processes, cases.values(), strict=True):
+            assert_user_error(process, message)
+
+
+def test_unknown_flags_are_explained():
+    process = run_program("imagenet", "--dept=50")
+    assert process.returncode == 1
+    assert "Unknown command line flag 'dept'. Did you mean: depth ?" in process.stderr
+    assert "Traceback" not in process.stderr
+
+
+def test_a_folder_trains_and_another_configuration_is_refused(tmp_path, picture_folder):
+    flags = (f"--dataset=folder:{picture_folder}", f"--run_dir={tmp_path / 'run'}", *TINY)
+    process = run_program("imagenet", *flags)
+    assert process.returncode == 0, process.stderr
+    assert "Trained: top-1" in process.stdout
+    assert json.loads((tmp_path / "run" / "evaluation.json").read_text())["images"] == 10
+    process = run_program("imagenet", *flags, "--seed=1")
+    assert_user_error(process, "another configuration: seed=0 (now 1)", "--run_dir")
+
+
+@pytest.mark.parametrize("skip", [False, True])
+def test_corrupt_pictures_stop_a_training_unless_skipped(tmp_path, picture_folder, skip):
+    broken = picture_folder / "train" / "vertical" / "005.jpg"
+    broken.write_bytes(broken.read_bytes()[:200])
+    process = run_program(
+        "imagenet",
+        f"--dataset=folder:{picture_folder}",
+        f"--run_dir={tmp_path / 'run'}",
+        f"--skip_corrupt={skip}",
+        *TINY,
+    )
+    if skip:
+        assert process.returncode == 0, process.stderr
+        assert "1 of 24" in process.stdout
+        assert str(broken) in process.stdout
+    else:
+        assert_user_error(process, str(broken), "--skip_corrupt")
+        assert not (tmp_path / "run").exists()

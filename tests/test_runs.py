@@ -1,0 +1,130 @@
+import dataclasses
+import json
+
+import keras
+import numpy as np
+import pytest
+
+import keras_resnet
+from keras_resnet import runs
+from keras_resnet.config import RECIPES
+from keras_resnet.preprocessing import Preprocessing
+
+CONFIG = RECIPES["cifar10"]["paper"]
+DATA = {"train_images": 5, "class_names": ["a", "b"]}
+
+
+@pytest.fixture
+def run(tmp_path):
+    run = runs.RunDirectory(tmp_path / "run", CONFIG)
+    run.begin()
+    return run
+
+
+def test_nothing_is_written_before_the_beginning(tmp_path):
+    runs.RunDirectory(tmp_path / "run", CONFIG)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_is_taken_up_with_the_same_configuration(run):
+    runs.RunDirectory(run.path, CONFIG)
+    runs.RunDirectory(run.path, dataclasses.replace(CONFIG, log_every_steps=7))
+
+
+def test_another_configuration_is_refused(run):
+    with pytest.raises(ValueError, match=r"another configuration: depth=20 \(now 56\)"):
+        runs.RunDirectory(run.path, dataclasses.replace(CONFIG, depth=56))
+
+
+def test_other_files_are_left_alone(tmp_path):
+    (tmp_path / "thesis.tex").write_text("x")
+    with pytest.raises(ValueError, match="`run_dir` must be empty or hold a run"):
+        runs.RunDirectory(tmp_path, CONFIG)
+
+
+def test_a_damaged_configuration_is_named(run):
+    (run.path / "config.json").write_text("{")
+    with pytest.raises(ValueError, match=r"config\.json is no configuration"):
+        runs.RunDirectory(run.path, CONFIG)
+
+
+def test_a_file_cannot_be_a_run_directory(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(ValueError, match="`run_dir` cannot be written: .* is a file"):
+        runs.RunDirectory(tmp_path / "file" / "run", CONFIG)
+
+
+def test_data_is_remembered(run):
+    preprocessing = Preprocessing(4, 5, (1.0, 2.0, 1 / 3))
+    assert run.read_preprocessing(DATA) is None
+    run.write_data(DATA, preprocessing)
+    assert run.read_preprocessing(DATA) == preprocessing
+    with pytest.raises(ValueError, match="The data set changed .* train_images was 5 and is 6"):
+        run.read_preprocessing({**DATA, "train_images": 6})
+
+
+def row(step, split="train"):
+    return {"step": step, "epoch": step / 10, "split": split, "loss": 1 / (step + 1), "top1": 0.5}
+
+
+def test_metrics_are_rewound_to_a_checkpoint(run):
+    run.rewind_metrics(0)
+    for step in (10, 20, 30):
+        run.add_metrics(row(step))
+    run.rewind_metrics(20)
+    run.add_metrics(row(25, "validation"))
+    assert run.metrics() == [row(10), row(20), row(25, "validation")]
+
+
+def test_half_a_line_is_left_out(run):
+    run.rewind_metrics(0)
+    run.add_metrics(row(10))
+    with open(run.path / "metrics.jsonl", "a") as file:
+        file.write('{"step": 20, "lo')
+    assert run.metrics() == [row(10)]
+
+
+def test_tensorboard_shows_the_metrics(run):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    run.rewind_metrics(0)
+    for step in (10, 20):
+        run.add_metrics(row(step))
+    run.rewind_metrics(10)
+    run.add_metrics(row(15))
+    events = EventAccumulator(str(run.path / "events" / "train")).Reload()
+    assert sorted(events.Tags()["tensors"]) == ["epoch", "loss", "top1"]
+    shown = [
+        (event.step, float(np.frombuffer(event.tensor_proto.tensor_content, np.float32)[0]))
+        for event in events.Tensors("loss")
+    ]
+    assert shown == [(10, np.float32(1 / 11)), (15, np.float32(1 / 16))]
+
+
+def test_a_network_is_loaded_from_its_run_or_file(run):
+    model = keras_resnet.CifarResNet(8, class_names=tuple("abcdefghij"))
+    run.write_model(model)
+    for path in (run.path, run.path / "model.keras"):
+        loaded = runs.load_network(path)
+        assert loaded.class_names == model.class_names
+        np.testing.assert_array_equal(loaded.get_weights()[0], model.get_weights()[0])
+    assert json.loads((run.path / "config.json").read_text())["depth"] == 20
+    assert runs.load_config(run.path) == CONFIG
+    assert runs.load_config(run.path / "model.keras") is None
+
+
+def test_what_is_no_network_is_explained(run, tmp_path):
+    with pytest.raises(ValueError, match="No run directory and no .keras file at"):
+        runs.load_network(tmp_path / "absent")
+    with pytest.raises(ValueError, match="does not exist yet"):
+        runs.load_network(run.path)
+    with pytest.raises(ValueError, match="neither a run directory nor a .keras file"):
+        runs.load_network(tmp_path)
+    junk = tmp_path / "junk.keras"
+    junk.write_text("junk")
+    with pytest.raises(ValueError, match="does not load as a Keras model"):
+        runs.load_network(junk)
+    other = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    other.save(tmp_path / "other.keras")
+    with pytest.raises(ValueError, match="holds a Sequential, not a network of keras_resnet"):
+        runs.load_network(tmp_path / "other.keras")
