@@ -2,13 +2,22 @@
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
+DEMO := runs/demo
 
-.PHONY: test lint format bench clean
+.PHONY: demo test lint format bench clean
 
 $(VENV)/.installed: setup.py pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --editable ".[dev]"
 	touch $@
+
+# Train, evaluate, export and ask the export, on the embedded data set.
+demo: $(VENV)/.installed
+	$(BIN)/python launch/imagenet.py --dataset=shapes --network=CifarResNet --depth=14 \
+	  --image_size=32 --global_batch_size=32 --train_epochs=4 --run_dir=$(DEMO)
+	$(BIN)/python launch/evaluate.py $(DEMO)
+	$(BIN)/python launch/export.py $(DEMO) --output=exports/demo
+	$(BIN)/python launch/predict.py exports/demo docs/star.jpg
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest

@@ -1,0 +1,192 @@
+"""What the programs share: flags from the configuration, help, errors without tracebacks."""
+
+import dataclasses
+import os
+import sys
+import textwrap
+import types
+import typing
+
+# TensorFlow's own notes about CPUs and absent GPUs; its warnings and errors still appear.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+
+from absl import app, flags, logging
+
+from keras_resnet.checks import UserError
+from keras_resnet.config import TrainConfig
+from keras_resnet.training import train
+
+EXIT_USER_ERROR = 1
+EXIT_INTERRUPTED = 130
+
+
+def run(main, usage):
+    """Runs a program: parses flags, prints help, turns the user's mistakes into one message.
+
+    Args:
+      main: function of the positional arguments.
+      usage: what follows the program's name on the command line, for the help text.
+    """
+    if any(argument in ("--help", "-help", "-h", "--h") for argument in sys.argv[1:]):
+        print(_help_text(usage))
+        return
+
+    def guarded_main(argv):
+        # Libraries tell more of their doings than a user wants to know.
+        logging.set_verbosity(logging.WARNING)
+        try:
+            main(argv[1:])
+        except UserError as error:
+            _fail(error)
+        except OSError as error:
+            _fail(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "))
+        except KeyboardInterrupt:
+            print(
+                "\nInterrupted. A training goes on when its command is repeated.", file=sys.stderr
+            )
+            sys.exit(EXIT_INTERRUPTED)
+
+    app.run(guarded_main)
+
+
+def _fail(message):
+    print(f"\n{message}", file=sys.stderr)
+    sys.exit(EXIT_USER_ERROR)
+
+
+def _help_text(usage):
+    """The program's docstring and its flags, grouped as they were defined."""
+    program = os.path.basename(sys.argv[0])
+    lines = [sys.modules["__main__"].__doc__.strip(), "", f"usage: python launch/{program} {usage}"]
+    groups = {}
+    for name, (group, help_text) in _documented.items():
+        groups.setdefault(group, []).append((name, help_text))
+    for group, entries in groups.items():
+        lines += ["", f"{group}:"]
+        for name, help_text in entries:
+            default = flags.FLAGS[name].default_as_str
+            lines += [f"  --{name}" + (f" [{default[1:-1]}]" if default else "")]
+            lines += textwrap.wrap(help_text, 92, initial_indent=" " * 6, subsequent_indent=" " * 6)
+    return "\n".join(lines)
+
+
+_documented = {}
+
+
+def document(group, *names):
+    """Shows flags in the help text, in the order of the calls."""
+    for name in names:
+        _documented[name] = (group, flags.FLAGS[name].help)
+
+
+def define_train_flags(recipes):
+    """Defines a flag for each option of `TrainConfig`, and `recipe`, `run_dir`.
+
+    Args:
+      recipes: dict of `TrainConfig` by name; the first gives the defaults that the help shows.
+    """
+    flags.DEFINE_string(
+        "run_dir", None, "directory of the run; unset: runs/<dataset>-<network><depth>"
+    )
+    flags.DEFINE_string(
+        "recipe", next(iter(recipes)), f"defaults of the other flags: {', '.join(recipes)}"
+    )
+    document("Recipe", "recipe")
+    defaults = next(iter(recipes.values()))
+    types_of_fields = typing.get_type_hints(TrainConfig)
+    for field in dataclasses.fields(TrainConfig):
+        define = _definer(types_of_fields[field.name])
+        define(field.name, getattr(defaults, field.name), field.metadata["help"])
+    for group in ("Network", "Data", "Training", "Devices", "Run directory"):
+        names = [f.name for f in dataclasses.fields(TrainConfig) if f.metadata["group"] == group]
+        document(group, *names)
+    document("Run directory", "run_dir")
+
+
+def _definer(field_type):
+    """The absl function that defines a flag of a type, optional or not."""
+    if isinstance(field_type, types.UnionType):
+        (field_type,) = set(typing.get_args(field_type)) - {types.NoneType}
+    return {
+        str: flags.DEFINE_string,
+        int: flags.DEFINE_integer,
+        float: flags.DEFINE_float,
+        bool: flags.DEFINE_bool,
+        tuple: flags.DEFINE_list,
+    }[field_type]
+
+
+def _train_config(recipes):
+    """The configuration that the flags describe: the recipe, and what was given beside it."""
+    recipe = flags.FLAGS.recipe
+    if recipe not in recipes:
+        raise UserError(f"`recipe` must be one of {', '.join(recipes)}. Received: {recipe!r}")
+    given = {
+        field.name: flags.FLAGS[field.name].value
+        for field in dataclasses.fields(TrainConfig)
+        if flags.FLAGS[field.name].present
+    }
+    if given.get("train_epochs") is not None and "train_steps" not in given:
+        given["train_steps"] = None
+    if given.get("learning_rate_drops") is not None:
+        given["learning_rate_drops"] = _integers(
+            "learning_rate_drops", given["learning_rate_drops"]
+        )
+    return dataclasses.replace(recipes[recipe], **given)
+
+
+def _integers(name, texts):
+    try:
+        return tuple(int(text) for text in texts)
+    except ValueError:
+        received = ",".join(texts)
+        raise UserError(f"`{name}` must be integers and commas. Received: {received!r}") from None
+
+
+def _run_dir(config):
+    """The directory of a run, by default named after what it trains."""
+    if flags.FLAGS.run_dir:
+        return flags.FLAGS.run_dir
+    dataset = os.path.basename(config.dataset.rstrip("/")).replace(":", "-")
+    return os.path.join("runs", f"{dataset}-{config.network.lower()}{config.depth}")
+
+
+def positional(arguments, *names):
+    """The positional arguments, one for each name; the last name may end in " ..." for any number.
+
+    Raises:
+      UserError: too few or too many came.
+    """
+    repeats = bool(names) and names[-1].endswith("...")
+    if len(arguments) < len(names) or (len(arguments) > len(names) and not repeats):
+        raise UserError(
+            f"Expected {' '.join(names) or 'flags only, such as --depth=50'}. "
+            f"Received: {' '.join(arguments) or 'nothing'}. See --help."
+        )
+    return arguments
+
+
+def describe(result):
+    """One line for an evaluation."""
+    return (
+        f"top-1 {100 * result['top1']:.2f}%, top-5 {100 * result['top5']:.2f}%, "
+        f"loss {result['loss']:.4f} on {result['images']} images"
+    )
+
+
+def train_main(recipes):
+    """The main function of a training program."""
+
+    def main(arguments):
+        positional(arguments)
+        config = _train_config(recipes)
+        directory = _run_dir(config)
+        result = train(config, directory)
+        print(
+            f"Trained: {describe(result)}\n"
+            f"  evaluate:  python launch/evaluate.py {directory}\n"
+            f"  export:    python launch/export.py {directory} --output=exports/NAME\n"
+            f"  look at:   {directory}/curves.png, or tensorboard --logdir={directory}/events"
+        )
+
+    return main

@@ -1,0 +1,59 @@
+"""The package's modules import each other in one direction, by layers."""
+
+import ast
+
+import pytest
+from conftest import ROOT
+
+# Each layer may import those below it (and, within a layer, modules listed further right).
+LAYERS = (
+    ("training",),
+    ("export", "evaluation", "runs"),
+    ("progress", "strategy", "plots", "models", "datasets", "checkpoints", "schedules"),
+    ("layers", "augmentation", "preprocessing", "shapes"),
+    ("config", "files", "checks"),
+)
+ORDER = [name for layer in LAYERS for name in layer]
+
+
+def imports(path):
+    """Names of all modules that a file imports, as full dotted names."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_every_module_has_its_layer():
+    modules = {path.stem for path in (ROOT / "keras_resnet").glob("*.py")} - {"__init__"}
+    assert modules == set(ORDER)
+
+
+@pytest.mark.parametrize("name", ORDER)
+def test_imports_point_one_way(name):
+    for imported in imports(ROOT / "keras_resnet" / f"{name}.py"):
+        package, _, module = imported.partition(".")
+        module = module.partition(".")[0]
+        if package == "keras_resnet" and module:
+            assert ORDER.index(module) > ORDER.index(name), f"{name} imports {module}"
+
+
+def test_flags_are_for_programs():
+    for path in (ROOT / "keras_resnet").glob("*.py"):
+        assert not any(module.startswith("absl.flags") for module in imports(path)), path
+
+
+def test_config_needs_the_standard_library_only():
+    import sys
+
+    allowed = {*sys.stdlib_module_names, "keras_resnet"}
+    found = {name.partition(".")[0] for name in imports(ROOT / "keras_resnet" / "config.py")}
+    assert found <= allowed
+
+
+def test_every_module_has_its_test():
+    for path in (ROOT / "keras_resnet").glob("*.py"):
+        if path.stem != "__init__":
+            assert (ROOT / "tests" / f"test_{path.stem}.py").exists(), path

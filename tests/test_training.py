@@ -1,0 +1,300 @@
+import dataclasses
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import ROOT, make_picture_folder
+
+from keras_resnet import models, training
+from keras_resnet.config import TrainConfig
+from keras_resnet.runs import load_network
+from keras_resnet.strategy import make_strategy
+from keras_resnet.training import train
+
+
+@pytest.fixture
+def config(tmp_path, rng):
+    """A tiny training whose batches of 8 straddle the epochs of 26 pictures."""
+    folder = make_picture_folder(tmp_path / "pictures", rng, {"train": 13, "val": 6})
+    return TrainConfig(
+        network="CifarResNet",
+        depth=8,
+        dataset=f"folder:{folder}",
+        global_batch_size=8,
+        train_steps=20,
+        learning_rate=0.1,
+        weight_decay=1e-4,
+        mean="channel",
+        augmentation="crop_mirror",
+        image_size=16,
+        log_every_steps=1,
+        evaluate_every_steps=10,
+        checkpoint_every_steps=7,
+    )
+
+
+def checkpoint_values(run_dir):
+    """All that the newest checkpoint holds: weights, statistics, optimizer slots, counters."""
+    newest = max((run_dir / "checkpoints").iterdir())
+    reader = tf.train.load_checkpoint(str(newest / "variables"))
+    names = [n for n in reader.get_variable_to_shape_map() if n != "_CHECKPOINTABLE_OBJECT_GRAPH"]
+    return {name: reader.get_tensor(name) for name in names}
+
+
+def metrics(run_dir, *names):
+    rows = map(json.loads, (run_dir / "metrics.jsonl").read_text().splitlines())
+    return [{name: row[name] for name in row if name != "images_per_second"} for row in rows]
+
+
+def losses(run_dir):
+    return np.array([row["loss"] for row in metrics(run_dir) if row["split"] == "train"])
+
+
+def test_a_run_leaves_all_that_it_promises(config, tmp_path):
+    result = train(config, tmp_path / "run")
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {
+        "config.json",
+        "data.json",
+        "metrics.jsonl",
+        "events",
+        "curves.png",
+        "checkpoints",
+        "model.keras",
+        "evaluation.json",
+    }
+    assert result["step"] == 20
+    assert result["images"] == 12
+    assert json.loads((tmp_path / "run" / "evaluation.json").read_text()) == result
+    rows = metrics(tmp_path / "run")
+    assert [r["step"] for r in rows if r["split"] == "train"] == list(range(1, 21))
+    assert [r["step"] for r in rows if r["split"] == "validation"] == [10, 20]
+    rates = [r["learning_rate"] for r in rows if r["split"] == "train"]
+    np.testing.assert_allclose(rates, [0.1] * 10 + [0.01] * 5 + [0.001] * 5, rtol=1e-6)
+    network = load_network(tmp_path / "run")
+    assert network.class_names == ("horizontal", "vertical")
+    saved = checkpoint_values(tmp_path / "run")
+    for variable in network.variables:
+        found = [name for name, value in saved.items() if np.array_equal(value, variable)]
+        assert any(name.startswith("model/") for name in found), variable.path
+
+
+def test_a_finished_run_answers_at_once(config, tmp_path):
+    result = train(config, tmp_path / "run")
+    before = (tmp_path / "run" / "metrics.jsonl").read_text()
+    assert train(config, tmp_path / "run") == result
+    assert (tmp_path / "run" / "metrics.jsonl").read_text() == before
+
+
+def test_epochs_count_steps(config, tmp_path):
+    half = dataclasses.replace(config, train_steps=None, train_epochs=0.5)
+    assert train(half, tmp_path / "run")["step"] == round(0.5 * 26 / 8)
+
+
+def test_the_same_configuration_gives_the_same_bits(config, tmp_path):
+    config = dataclasses.replace(config, train_steps=5)
+    for name in ("a", "b"):
+        train(config, tmp_path / name)
+    train(dataclasses.replace(config, seed=1), tmp_path / "c")
+    first, second, other = (checkpoint_values(tmp_path / name) for name in "abc")
+    assert all(np.array_equal(first[name], second[name]) for name in first)
+    assert not all(np.array_equal(first[name], other[name]) for name in first)
+    assert metrics(tmp_path / "a") == metrics(tmp_path / "b")
+
+
+def test_a_step_is_sgd_with_momentum_and_l2_in_the_gradient(rng):
+    keras.utils.set_random_seed(0)
+    model = models.logits_model(models.CifarResNet(8, input_shape=(8, 8, 3), dtype="float64"))
+    # All three have exact float32 values, to which Keras rounds them.
+    rate, momentum, decay = 0.5, 0.75, 2**-7
+    optimizer = keras.optimizers.SGD(rate, momentum=momentum)
+    optimizer.build(model.trainable_variables)
+    batches = [
+        (tf.constant(rng.normal(size=(4, 8, 8, 3))), tf.constant(rng.integers(0, 10, 4)))
+        for _ in range(3)
+    ]
+    # The authors' momentum, v = m v + lr (g + decay w), w -= v, by hand on a copy.
+    copy = models.logits_model(models.CifarResNet(8, input_shape=(8, 8, 3), dtype="float64"))
+    copy.set_weights(model.get_weights())
+    velocities = [np.zeros(variable.shape) for variable in copy.trainable_variables]
+    expected_losses = []
+    for images, labels in batches:
+        with tf.GradientTape() as tape:
+            logits = copy(images, training=True)
+            loss = keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
+            loss = tf.reduce_mean(loss)
+        expected_losses.append(loss.numpy())
+        variables = [variable.value for variable in copy.trainable_variables]
+        for n, gradient in enumerate(tape.gradient(loss, variables)):
+            weight = variables[n].numpy()
+            velocities[n] *= momentum
+            velocities[n] += rate * (gradient.numpy() + decay * weight)
+            variables[n].assign(weight - velocities[n])
+
+    take_steps = training.steps_function(
+        model,
+        optimizer,
+        tf.distribute.get_strategy(),
+        global_batch_size=4,
+        weight_decay=decay,
+        average_statistics=True,
+    )
+    data = tf.data.Dataset.from_generator(
+        lambda: iter(batches),
+        output_signature=(
+            tf.TensorSpec([4, 8, 8, 3], tf.float64),
+            tf.TensorSpec([4], tf.int64),
+        ),
+    )
+    step_losses, hits = take_steps(iter(data), tf.constant(3))
+    np.testing.assert_allclose(step_losses, expected_losses, rtol=1e-9)
+    assert hits.shape == (3,)
+    for ours, expected in zip(model.get_weights(), copy.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, expected, rtol=1e-7, atol=1e-9)
+
+
+def test_two_replicas_compute_what_one_does(config, tmp_path):
+    config = dataclasses.replace(config, dtype="float64", synchronized_batch_norm=True)
+    train(config, tmp_path / "one")
+    train(dataclasses.replace(config, replicas=2), tmp_path / "two")
+    np.testing.assert_allclose(losses(tmp_path / "one"), losses(tmp_path / "two"), rtol=1e-10)
+    one, two = (load_network(tmp_path / name).get_weights() for name in ("one", "two"))
+    for expected, actual in zip(one, two, strict=True):
+        assert np.abs(expected - actual).max() <= 1e-10 * np.abs(expected).max()
+
+
+def test_two_float32_replicas_begin_with_the_same_loss(config, tmp_path):
+    config = dataclasses.replace(config, train_steps=2, synchronized_batch_norm=True)
+    train(config, tmp_path / "one")
+    train(dataclasses.replace(config, replicas=2), tmp_path / "two")
+    np.testing.assert_allclose(losses(tmp_path / "one")[0], losses(tmp_path / "two")[0], rtol=1e-6)
+
+
+def test_replicas_share_their_moving_statistics():
+    strategy = make_strategy(2)
+    images = np.arange(2 * 6 * 6 * 3, dtype=np.float64).reshape(2, 6, 6, 3) % 7
+    images[1] += 5
+    with strategy.scope():
+        model = models.CifarResNet(8, input_shape=(6, 6, 3), dtype="float64")
+        optimizer = keras.optimizers.SGD(0.0)
+        optimizer.build(model.trainable_variables)
+    network = models.logits_model(model)
+    take_steps = training.steps_function(
+        network,
+        optimizer,
+        strategy,
+        global_batch_size=2,
+        weight_decay=0.0,
+        average_statistics=True,
+    )
+    data = strategy.distribute_datasets_from_function(
+        lambda _: tf.data.Dataset.from_tensor_slices((images, np.zeros(2, np.int64))).batch(1)
+    )
+    take_steps(iter(data), tf.constant(1))
+    kernel = model.get_layer("conv1").kernel.numpy()
+    responses = tf.nn.conv2d(images, kernel, 1, "SAME").numpy()
+    moving = model.get_layer("conv1_bn").moving_mean.value
+    for replica in strategy.experimental_local_results(moving):
+        np.testing.assert_allclose(replica, 0.1 * responses.mean(axis=(0, 1, 2)), rtol=1e-7)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
+def test_a_network_learns_what_it_is_shown(config, tmp_path, dtype):
+    result = train(
+        dataclasses.replace(
+            config,
+            dtype=dtype,
+            train_steps=60,
+            learning_rate=0.05,
+            log_every_steps=60,
+            evaluate_every_steps=60,
+            checkpoint_every_steps=60,
+        ),
+        tmp_path / "run",
+    )
+    assert result["top1"] == 1.0
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(config, tmp_path):
+    config = dataclasses.replace(config, train_steps=500, checkpoint_every_steps=1)
+    # The velocity grows tenfold and more with every step.
+    config = dataclasses.replace(config, learning_rate=1e6, weight_decay=1.0)
+    with pytest.raises(training.DivergedError, match=r"step \d+\.") as error:
+        train(config, tmp_path / "run")
+    newest = max((tmp_path / "run" / "checkpoints").iterdir())
+    assert f"The last good checkpoint is {newest}." in str(error.value)
+    for value in checkpoint_values(tmp_path / "run").values():
+        assert np.isfinite(value).all()
+
+
+def test_the_global_batch_is_a_multiple_of_the_replicas(config, tmp_path):
+    with pytest.raises(ValueError, match="`global_batch_size` must be a multiple"):
+        train(dataclasses.replace(config, replicas=2, global_batch_size=7), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_changed_data_is_refused(config, tmp_path):
+    train(config, tmp_path / "run")
+    folder = tmp_path / "pictures" / "train" / "vertical"
+    (folder / "000.png").rename(folder / "other.png")
+    with pytest.raises(ValueError, match="The data set changed since"):
+        train(config, tmp_path / "run")
+
+
+# --- Kills
+
+
+def start(config, run_dir):
+    """A training program as a process of its own."""
+    command = [sys.executable, "launch/imagenet.py", f"--run_dir={run_dir}"]
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if value is not None:
+            command.append(f"--{field.name}={value}")
+    return subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+
+
+def finish(process):
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+
+
+def kill_at(process, run_dir, step):
+    """SIGKILL as soon as the metrics show a step."""
+    deadline = time.monotonic() + 200
+    while time.monotonic() < deadline and process.poll() is None:
+        path = run_dir / "metrics.jsonl"
+        if path.exists() and f'"step": {step},' in path.read_text():
+            break
+        time.sleep(0.001)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+
+
+def test_killed_three_times_it_ends_with_the_same_bits(config, tmp_path):
+    config = dataclasses.replace(config, train_steps=60)
+    undisturbed = start(config, tmp_path / "undisturbed")
+    steps = sorted(random.sample(range(2, 58), 3))
+    for step in steps:
+        kill_at(start(config, tmp_path / "killed"), tmp_path / "killed", step)
+    finish(start(config, tmp_path / "killed"))
+    finish(undisturbed)
+
+    expected, actual = (checkpoint_values(tmp_path / n) for n in ("undisturbed", "killed"))
+    assert expected.keys() == actual.keys()
+    # A velocity for each trainable weight, and the number of steps.
+    slots = [name for name in expected if name.startswith("optimizer/")]
+    weights = load_network(tmp_path / "killed").trainable_variables
+    assert len(slots) == len(weights) + 1
+    for name, value in expected.items():
+        np.testing.assert_array_equal(value, actual[name], err_msg=f"killed at {steps}: {name}")
+    assert metrics(tmp_path / "undisturbed") == metrics(tmp_path / "killed")
