@@ -105,20 +105,24 @@ def load(dataset, split, data_dir=None, skip_corrupt=False):
 
 
 def _load_folder(root, split, skip_corrupt):
-    classes = {name: _class_names(root / name) for name in ("train", "val")}
-    if classes["train"] != classes["val"]:
-        differing = ", ".join(sorted(set(classes["train"]) ^ set(classes["val"])))
+    class_names = _class_names(root / "val")
+    # To be evaluated, a folder needs no pictures to train on.
+    other_names = class_names
+    if split == "train" or (root / "train").exists():
+        other_names = _class_names(root / "train")
+    if other_names != class_names:
+        differing = ", ".join(sorted(set(class_names) ^ set(other_names)))
         raise UserError(
             f"{root}/train and {root}/val must hold the same class directories. "
             f"Only in one of them: {differing}"
         )
     directory = root / {"train": "train", "validation": "val"}[split]
     names, labels = [], []
-    for label, class_name in enumerate(classes["train"]):
+    for label, class_name in enumerate(class_names):
         pictures = sorted(
             path
             for path in (directory / class_name).rglob("*")
-            if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file()
+            if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file() and not _is_hidden(path)
         )
         if not pictures:
             raise UserError(
@@ -128,15 +132,22 @@ def _load_folder(root, split, skip_corrupt):
         names += map(str, pictures)
         labels += [label] * len(pictures)
     source = Source(
-        tf.constant(names), tf.constant(labels, tf.int64), tuple(classes["train"]), are_files=True
+        tf.constant(names), tf.constant(labels, tf.int64), tuple(class_names), are_files=True
     )
     return _without_corrupt(source, directory, skip_corrupt)
+
+
+def _is_hidden(path):
+    """Whether a program left the file for itself, as .ipynb_checkpoints or ._cat.jpg."""
+    return path.name.startswith(".")
 
 
 def _class_names(directory):
     if not directory.is_dir():
         raise UserError(f"No directory {directory}. {FOLDER_HELP}")
-    names = sorted(path.name for path in directory.iterdir() if path.is_dir())
+    names = sorted(
+        path.name for path in directory.iterdir() if path.is_dir() and not _is_hidden(path)
+    )
     if not names:
         raise UserError(f"{directory} holds no class directory. {FOLDER_HELP}")
     return names

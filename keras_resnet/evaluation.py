@@ -31,6 +31,13 @@ class Evaluator:
                 f"The model has {model.classes} classes and the data set "
                 f"{len(source.class_names)}: it was trained on another one."
             )
+        if model.class_names not in (None, source.class_names):
+            pairs = zip(model.class_names, source.class_names, strict=True)
+            ours, theirs = next(pair for pair in pairs if pair[0] != pair[1])
+            raise UserError(
+                "The classes of the model and of the data set have different names, "
+                f"{ours!r} and {theirs!r} for one: it was trained on another data set."
+            )
         if source.channels != model.preprocessing.channels and source.pixel_shape:
             raise UserError(
                 f"The model sees images of {model.preprocessing.channels} channels and the data "

@@ -169,9 +169,18 @@ def test_pictures_of_every_kind_become_inputs(picture_folder, rng):
         assert np.isfinite(images).all()
 
 
+def test_a_folder_to_evaluate_needs_no_pictures_to_train_on(picture_folder):
+    shutil.rmtree(picture_folder / "train")
+    assert len(datasets.load(f"folder:{picture_folder}", "validation")) == 10
+    with pytest.raises(ValueError, match="No directory .*train"):
+        datasets.load(f"folder:{picture_folder}", "train")
+
+
 def test_other_files_are_left_alone(picture_folder):
     (picture_folder / "train" / "vertical" / "notes.txt").write_text("x")
+    (picture_folder / "train" / "vertical" / "._001.jpg").write_text("x")
     (picture_folder / "train" / "README.md").write_text("x")
+    (picture_folder / "train" / ".cache").mkdir()
     assert len(datasets.load(f"folder:{picture_folder}", "train")) == 24
 
 
@@ -229,6 +238,7 @@ def test_unusable_folders_are_explained(picture_folder, damage, message):
 
 def test_an_empty_folder_is_explained(tmp_path):
     (tmp_path / "train").mkdir()
+    (tmp_path / "val").mkdir()
     with pytest.raises(ValueError, match="holds no class directory"):
         datasets.load(f"folder:{tmp_path}", "train")
 

@@ -77,6 +77,9 @@ def test_what_does_not_fit_is_refused(source, rng):
     eight = Source(source.images, source.labels, tuple("abcdefgh"))
     with pytest.raises(ValueError, match="7 classes and the data set 8"):
         Evaluator(network(), eight, 16)
+    other = Source(source.images, source.labels, tuple("abcdefh"))
+    with pytest.raises(ValueError, match="different names, 'g' and 'h'"):
+        Evaluator(network(class_names=tuple("abcdefg")), other, 16)
     gray = Source(source.images[..., :1], source.labels, source.class_names)
     with pytest.raises(ValueError, match="images of 3 channels and the data set has 1"):
         Evaluator(network(), gray, 16)

@@ -1,5 +1,7 @@
 import dataclasses
 import json
+import os
+import tempfile
 
 import keras
 import numpy as np
@@ -52,6 +54,33 @@ def test_a_file_cannot_be_a_run_directory(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(ValueError, match="`run_dir` cannot be written: .* is a file"):
         runs.RunDirectory(tmp_path / "file" / "run", CONFIG)
+
+
+def as_ordinary_user(function):
+    """What a function raises when the process may not write everywhere, as root may."""
+    if os.geteuid() != 0:
+        return str(pytest.raises(ValueError, function).value)
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.setuid(65534)
+        try:
+            function()
+        except ValueError as error:
+            os.write(writer, str(error).encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    os.close(writer)
+    with open(reader) as file:
+        return file.read()
+
+
+def test_a_read_only_directory_is_named():
+    with tempfile.TemporaryDirectory() as parent:
+        os.chmod(parent, 0o555)
+        path = os.path.join(parent, "run")
+        message = as_ordinary_user(lambda: runs.RunDirectory(path, CONFIG))
+    assert message.startswith(f"`run_dir` cannot be written: {parent} is read-only.")
 
 
 def test_data_is_remembered(run):
