@@ -7,6 +7,7 @@ DEMO := runs/demo
 .PHONY: demo test lint format bench clean
 
 $(VENV)/.installed: setup.py pyproject.toml
+	@echo "Installing TensorFlow and the rest into $(VENV): a few minutes, 3 GB."
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --editable ".[dev]"
 	touch $@

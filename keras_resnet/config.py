@@ -104,7 +104,7 @@ class TrainConfig:
     )
     evaluate_every_steps: int | None = _option(
         "Run directory",
-        "steps between two evaluations; unset: one epoch",
+        "steps between two evaluations; unset: one epoch, at least 100 steps",
         None,
         changes_result=False,
     )

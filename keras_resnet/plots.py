@@ -25,7 +25,9 @@ def draw_curves(metrics, path, title):
         marker = "." if len(rows) < 40 else None
         errors = [100 * (1 - row["top1"]) for row in rows]
         error_axes.plot(steps, errors, style, marker=marker, label=split)
-        loss_axes.plot(steps, [row["loss"] for row in rows], style, marker=marker, label=split)
+        # A loss of 0 has no place on a logarithmic axis.
+        losses = [max(row["loss"], 1e-6) for row in rows]
+        loss_axes.plot(steps, losses, style, marker=marker, label=split)
     error_axes.set(xlabel="step", ylabel="error (%)", ylim=(0, None))
     loss_axes.set(xlabel="step", ylabel="cross-entropy", yscale="log")
     rate_axes = loss_axes.twinx()
@@ -35,6 +37,8 @@ def draw_curves(metrics, path, title):
         [row["learning_rate"] for row in train],
         color="gray",
         linewidth=0.8,
+        drawstyle="steps-pre",
+        marker="." if len(train) == 1 else None,
     )
     rate_axes.set(ylabel="learning rate (gray)", yscale="log")
     for axes in (error_axes, loss_axes):

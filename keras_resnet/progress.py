@@ -47,16 +47,17 @@ class Progress:
         """Shows what goes on beside training."""
         self._bar.set_postfix_str(text)
 
+    def note(self, text):
+        """A line of text that stays."""
+        self._bar.write(text)
+
     def log(self, row):
         """A line that stays, for a row of metrics (a dict, see runs.py)."""
         figures = ", ".join(
             f"{name.replace('_', ' ')} {row[name]:.4g}" for name in _FIGURES if name in row
         )
         line = f"step {row['step']}, epoch {row['epoch']:.2f}, {row['split']}: {figures}"
-        if self._bar.disable:
-            print(f"{line}, {self._time_left()} left", flush=True)
-        else:
-            self._bar.write(line)
+        self.note(f"{line}, {self._time_left()} left" if self._bar.disable else line)
 
     def _time_left(self):
         seconds_per_step = (time.monotonic() - self._started) / max(1, self._steps_taken)

@@ -13,12 +13,16 @@ from keras_resnet.evaluation import Evaluator
 from keras_resnet.preprocessing import Preprocessing
 from keras_resnet.progress import show_progress
 from keras_resnet.runs import RunDirectory
+from keras_resnet.signals import Interrupted, stop_requests
 from keras_resnet.strategy import make_strategy
 
 # Steps are taken in calls of about this many seconds: long enough to hide the cost of a call, short
 # enough for the progress bar and for Ctrl-C.
 SECONDS_PER_CALL = 1.0
 MAX_STEPS_PER_CALL = 100
+
+# Small data sets would otherwise be evaluated more than trained on.
+MIN_STEPS_PER_EVALUATION = 100
 
 
 class DivergedError(UserError):
@@ -39,6 +43,7 @@ def train(config, run_dir):
       UserError: the configuration, the data or the directory cannot be used; `DivergedError` when
         the loss is not finite.
       OSError: a file cannot be read or written.
+      Interrupted: SIGINT or SIGTERM came; the state was saved before.
     """
     construct = models.constructor(config.network, config.depth)
     strategy = make_strategy(config.replicas)
@@ -151,7 +156,9 @@ class _Loop:
         self._checkpoints = checkpoints
         self._train_steps = train_steps
         steps_per_epoch = -(-len(self._source) // config.global_batch_size)
-        self._evaluate_every = config.evaluate_every_steps or steps_per_epoch
+        self._evaluate_every = config.evaluate_every_steps or max(
+            steps_per_epoch, MIN_STEPS_PER_EVALUATION
+        )
         self._evaluator = Evaluator(
             model, sources["validation"], config.global_batch_size, strategy
         )
@@ -170,7 +177,9 @@ class _Loop:
         result = state.get("result")
         batches = iter(self._batches(step))
         steps_per_call = 1
-        with show_progress(self._train_steps, step) as progress:
+        with show_progress(self._train_steps, step) as progress, stop_requests() as stop_requested:
+            if step:
+                progress.note(f"Continuing at step {step} of {self._train_steps}.")
             while step < self._train_steps:
                 count = min(steps_per_call, self._steps_to_next_event(step))
                 started = time.monotonic()
@@ -196,9 +205,15 @@ class _Loop:
                 if self._is_due(step, self._evaluate_every):
                     self._check_weights(step)
                     result = self._evaluate(step, progress)
-                if self._is_due(step, self._config.checkpoint_every_steps):
+                stop = stop_requested()
+                if stop or self._is_due(step, self._config.checkpoint_every_steps):
                     self._check_weights(step)
                     self._checkpoints.save(step, {"window": window.to_json(), "result": result})
+                if stop and step < self._train_steps:
+                    raise Interrupted(
+                        f"Interrupted and saved at step {step} of {self._train_steps}. "
+                        "The same command goes on from there."
+                    )
         return result
 
     def _batches(self, first_step):
@@ -259,7 +274,8 @@ class _Loop:
             "split": "train",
             "loss": window.loss / window.steps,
             "top1": window.hits / images,
-            "learning_rate": float(self._schedule(step - 1)),
+            # The shortest number that rounds to the float32: 0.1, not 0.10000000149.
+            "learning_rate": float(str(self._schedule(step - 1).numpy())),
             "images_per_second": images / window.seconds,
         }
         self._run.add_metrics(row)
@@ -279,6 +295,7 @@ class _Loop:
         self._run.draw_curves()
         self._run.write_model(self._model)
         self._run.write_evaluation(result)
+        progress.say("")
         return result
 
 

@@ -12,7 +12,9 @@ from keras_resnet.checks import UserError
 from keras_resnet.export import export
 from keras_resnet.runs import load_network
 
-flags.DEFINE_string("output", None, "directory of versions; the next free number is written")
+flags.DEFINE_string(
+    "output", None, "directory of versions, required; the next free number is written"
+)
 program.document("Flags", "output")
 
 

@@ -1,7 +1,7 @@
 """Prints the most probable classes of pictures, by an export.
 
 MODEL is an export: a directory of versions, of which the newest is used, or one version. Pictures
-are JPEGs and PNGs of any size.
+are JPEGs and PNGs of any size; of each the five most probable classes are printed.
 
   python launch/predict.py exports/cifar10 cat.jpg dog.png
 """

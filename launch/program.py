@@ -7,8 +7,9 @@ import textwrap
 import types
 import typing
 
-# TensorFlow's own notes about CPUs and absent GPUs; its warnings and errors still appear.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+# Hide TensorFlow's notes; without an NVIDIA driver also its errors, which are about its absence.
+has_nvidia_driver = os.path.exists("/proc/driver/nvidia")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1" if has_nvidia_driver else "3")
 
 from absl import app, flags, logging
 
@@ -40,10 +41,8 @@ def run(main, usage):
             _fail(error)
         except OSError as error:
             _fail(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "))
-        except KeyboardInterrupt:
-            print(
-                "\nInterrupted. A training goes on when its command is repeated.", file=sys.stderr
-            )
+        except KeyboardInterrupt as interrupt:
+            print(f"\n{interrupt or 'Interrupted.'}", file=sys.stderr)
             sys.exit(EXIT_INTERRUPTED)
 
     app.run(guarded_main)
@@ -89,7 +88,9 @@ def define_train_flags(recipes):
         "run_dir", None, "directory of the run; unset: runs/<dataset>-<network><depth>"
     )
     flags.DEFINE_string(
-        "recipe", next(iter(recipes)), f"defaults of the other flags: {', '.join(recipes)}"
+        "recipe",
+        next(iter(recipes)),
+        f"where the defaults below come from; one of: {', '.join(recipes)}",
     )
     document("Recipe", "recipe")
     defaults = next(iter(recipes.values()))

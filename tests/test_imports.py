@@ -11,7 +11,7 @@ LAYERS = (
     ("export", "evaluation", "runs"),
     ("progress", "strategy", "plots", "models", "datasets", "checkpoints", "schedules"),
     ("layers", "augmentation", "preprocessing", "shapes"),
-    ("config", "files", "checks"),
+    ("config", "files", "signals", "checks"),
 )
 ORDER = [name for layer in LAYERS for name in layer]
 

@@ -267,25 +267,33 @@ def finish(process):
     assert process.returncode == 0, errors
 
 
-def kill_at(process, run_dir, step):
-    """SIGKILL as soon as the metrics show a step."""
+def interrupt_at(process, run_dir, step, number):
+    """Sends a signal as soon as the metrics show a step; returns what the process said."""
     deadline = time.monotonic() + 200
     while time.monotonic() < deadline and process.poll() is None:
         path = run_dir / "metrics.jsonl"
         if path.exists() and f'"step": {step},' in path.read_text():
             break
         time.sleep(0.001)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=100)
+    assert process.returncode == (-number if number == signal.SIGKILL else 130), errors
+    return errors
 
 
-def test_killed_three_times_it_ends_with_the_same_bits(config, tmp_path):
+def test_killed_and_stopped_it_ends_with_the_same_bits(config, tmp_path):
     config = dataclasses.replace(config, train_steps=60)
     undisturbed = start(config, tmp_path / "undisturbed")
-    steps = sorted(random.sample(range(2, 58), 3))
-    for step in steps:
-        kill_at(start(config, tmp_path / "killed"), tmp_path / "killed", step)
+    steps = sorted(random.sample(range(2, 50), 4))
+    killed = tmp_path / "killed"
+    for step, number in zip(
+        steps, (signal.SIGKILL, signal.SIGINT, signal.SIGKILL, signal.SIGKILL), strict=True
+    ):
+        message = interrupt_at(start(config, killed), killed, step, number)
+        if number == signal.SIGINT:
+            saved = max((killed / "checkpoints").iterdir()).name.removeprefix("step-")
+            assert f"saved at step {int(saved)} of 60" in message
+            assert int(saved) >= step
     finish(start(config, tmp_path / "killed"))
     finish(undisturbed)
 
