@@ -13,6 +13,9 @@ import shutil
 
 import tensorflow as tf
 
+from keras_resnet import files
+from keras_resnet.checks import UserError
+
 _NAME = re.compile(r"step-(\d{8})")
 
 
@@ -55,7 +58,8 @@ class Checkpoints:
         unfinished.mkdir(parents=True)
         self._checkpoint.write(str(unfinished / "variables"))
         (unfinished / "state.json").write_text(json.dumps({"step": step, **state}))
-        _flush_to_disk(unfinished)
+        for path_to_flush in [*unfinished.iterdir(), unfinished]:
+            files.flush_to_disk(path_to_flush)
         os.rename(unfinished, path)
         for old in self.paths()[: -self._keep]:
             shutil.rmtree(old)
@@ -67,19 +71,20 @@ class Checkpoints:
 
         Returns:
           What was given to `save` as `state`, with `step`; None if there is no checkpoint.
+
+        Raises:
+          UserError: the newest checkpoint is damaged.
         """
         if not self.paths():
             return None
         path = self.paths()[-1]
-        self._checkpoint.read(str(path / "variables")).assert_consumed()
-        return json.loads((path / "state.json").read_text())
-
-
-def _flush_to_disk(directory):
-    """Makes the files' contents durable before a rename makes them visible."""
-    for path in [*directory.iterdir(), directory]:
-        descriptor = os.open(path, os.O_RDONLY)
         try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+            state = json.loads((path / "state.json").read_text())
+            status = self._checkpoint.read(str(path / "variables"))
+        except (OSError, ValueError, IndexError, tf.errors.OpError) as error:
+            raise UserError(
+                f"The checkpoint {path} is damaged ({type(error).__name__}). Delete it to go on "
+                "from the one before it."
+            ) from error
+        status.assert_consumed()
+        return state

@@ -22,6 +22,13 @@ def check_integer(name, value, minimum):
         )
 
 
+def check_positive(name, value):
+    """Raises UserError unless `value` is a finite number above 0."""
+    check_number(name, value, 0)
+    if value == 0:
+        raise UserError(f"`{name}` must be above 0. Received: {name}={value!r}")
+
+
 def check_number(name, value, minimum, below=math.inf):
     """Raises UserError unless `minimum` <= `value` < `below`."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)

@@ -130,18 +130,21 @@ class TrainConfig:
         for name in ("learning_rate", "weight_decay"):
             checks.check_number(name, getattr(self, name), 0)
         checks.check_number("momentum", self.momentum, 0, below=1)
+        checks.check_number("seed", self.seed, 0, below=2**32)
         if (self.train_steps is None) == (self.train_epochs is None):
             raise checks.UserError(
                 "Exactly one of `train_steps` and `train_epochs` must be set. Received: "
                 f"train_steps={self.train_steps!r}, train_epochs={self.train_epochs!r}"
             )
         if self.train_epochs is not None:
-            checks.check_number("train_epochs", self.train_epochs, 0)
+            checks.check_positive("train_epochs", self.train_epochs)
+            checks.check_number("train_epochs", self.train_epochs, 0, below=1e6)
         if self.learning_rate_drops is not None:
             drops = tuple(self.learning_rate_drops)
             object.__setattr__(self, "learning_rate_drops", drops)
             for drop in drops:
                 checks.check_integer("learning_rate_drops", drop, 1)
+                checks.check_number("learning_rate_drops", drop, 1, below=2**63)
             if list(drops) != sorted(set(drops)):
                 raise checks.UserError(
                     "`learning_rate_drops` must be steps in increasing order. "

@@ -69,9 +69,7 @@ class Source:
         digest.update(self.labels.numpy().tobytes())
         images = self.images.numpy()
         if self.are_files:
-            images = [
-                f"{os.path.basename(name)} {os.path.getsize(name)}".encode() for name in images
-            ]
+            images = [b"%s %d" % (os.path.basename(name), os.path.getsize(name)) for name in images]
         for image in images:
             digest.update(image)
         return digest.hexdigest()[:16]
@@ -122,14 +120,16 @@ def _load_folder(root, split, skip_corrupt):
         pictures = sorted(
             path
             for path in (directory / class_name).rglob("*")
-            if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file() and not _is_hidden(path)
+            if path.suffix.lower() in PICTURE_SUFFIXES
+            and not path.is_dir()
+            and not any(map(_is_hidden, path.relative_to(directory).parts))
         )
         if not pictures:
             raise UserError(
                 f"{directory / class_name} holds no picture (.jpg, .jpeg or .png). "
                 "Add pictures or remove the directory."
             )
-        names += map(str, pictures)
+        names += map(os.fsencode, pictures)
         labels += [label] * len(pictures)
     source = Source(
         tf.constant(names), tf.constant(labels, tf.int64), tuple(class_names), are_files=True
@@ -137,16 +137,16 @@ def _load_folder(root, split, skip_corrupt):
     return _without_corrupt(source, directory, skip_corrupt)
 
 
-def _is_hidden(path):
+def _is_hidden(name):
     """Whether a program left the file for itself, as .ipynb_checkpoints or ._cat.jpg."""
-    return path.name.startswith(".")
+    return name.startswith(".")
 
 
 def _class_names(directory):
     if not directory.is_dir():
         raise UserError(f"No directory {directory}. {FOLDER_HELP}")
     names = sorted(
-        path.name for path in directory.iterdir() if path.is_dir() and not _is_hidden(path)
+        path.name for path in directory.iterdir() if path.is_dir() and not _is_hidden(path.name)
     )
     if not names:
         raise UserError(f"{directory} holds no class directory. {FOLDER_HELP}")
@@ -158,7 +158,7 @@ def _without_corrupt(source, directory, skip_corrupt):
     corrupt = find_corrupt(source, f"Checking {directory}")
     if not corrupt:
         return source
-    listing = "\n".join(f"  {source.images[index].numpy().decode()}" for index in corrupt[:20])
+    listing = "\n".join(f"  {os.fsdecode(source.images[index].numpy())}" for index in corrupt[:20])
     count = f"{len(corrupt)} of {len(source)} pictures do not decode as JPEG or PNG"
     if not skip_corrupt:
         raise UserError(
@@ -201,11 +201,11 @@ def _load_tfds(name, split, data_dir):
 
     try:
         builder = tfds.builder(name, data_dir=data_dir)
-    except (tfds.core.registered.DatasetNotFoundError, ValueError) as error:
+    except (tfds.core.registered.DatasetNotFoundError, ValueError, AssertionError) as error:
         raise UserError(
             "`dataset` must be 'shapes', 'folder:PATH' or the name of a TensorFlow Datasets image "
             f"classification set, such as 'cifar10'. Received: dataset={name!r} "
-            f"({str(error).splitlines()[0]})"
+            f"({(str(error).splitlines() or [type(error).__name__])[0]})"
         ) from error
     features = dict(builder.info.features)
     if not isinstance(features.get("image"), tfds.features.Image) or not isinstance(

@@ -44,7 +44,8 @@ class Evaluator:
                 f"set has {source.channels}."
             )
         replicas = strategy.num_replicas_in_sync
-        # The smallest multiple of the replicas that holds a batch.
+        # No more than there is; a multiple of the replicas.
+        global_batch_size = min(global_batch_size, len(source))
         global_batch_size = -(-global_batch_size // replicas) * replicas
         self._num_images = len(source)
         self._num_batches = -(-len(source) // global_batch_size)

@@ -40,6 +40,8 @@ def export(model, output_dir):
     output_dir.mkdir(parents=True, exist_ok=True)
     # TF Serving loads any directory with a number for a name at once, complete or not.
     unfinished = output_dir / f".unfinished-{os.getpid()}"
+    # What a killed export of the same process number left.
+    shutil.rmtree(unfinished, ignore_errors=True)
     try:
         _write_saved_model(unfinished, network, model.preprocessing, class_names)
         (unfinished / "assets").mkdir(exist_ok=True)

@@ -154,21 +154,28 @@ class ResNet(keras.Model):
             "shortcut": shortcut,
             "bottleneck_stride": bottleneck_stride,
             "synchronized": synchronized,
-            "preprocessing": None if preprocessing is None else preprocessing.to_json(),
-            "class_names": None if class_names is None else list(class_names),
             "dtype": dtype.name,
             "name": self.name,
         }
 
     def get_config(self):
-        return dict(self._arguments)
+        return {
+            **self._arguments,
+            "preprocessing": None if self.preprocessing is None else self.preprocessing.to_json(),
+            "class_names": None if self.class_names is None else list(self.class_names),
+            "frozen": [layer.name for layer in self.layers if not layer.trainable],
+        }
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
         config = dict(config)
         if config["preprocessing"] is not None:
             config["preprocessing"] = Preprocessing.from_json(config["preprocessing"])
-        return cls(**config)
+        frozen = config.pop("frozen")
+        model = cls(**config)
+        for name in frozen:
+            model.get_layer(name).trainable = False
+        return model
 
 
 def logits_model(model):
@@ -328,10 +335,11 @@ def CifarResNet(depth, weights=None, input_shape=None, shortcut="A", name=None, 
     return _cifar_network(depth, weights, input_shape, shortcut, name, **arguments)
 
 
-def CifarPlainNet(depth, weights=None, input_shape=None, name=None, **arguments):
+def CifarPlainNet(depth, weights=None, input_shape=None, shortcut=None, name=None, **arguments):
     """`CifarResNet` without its shortcuts, the comparison of section 4.2; arguments alike."""
+    checks.check_one_of("shortcut", shortcut, PLAIN)
     name = name or f"cifar_plainnet{depth}"
-    return _cifar_network(depth, weights, input_shape, None, name, **arguments)
+    return _cifar_network(depth, weights, input_shape, shortcut, name, **arguments)
 
 
 def check_cifar_depth(depth):

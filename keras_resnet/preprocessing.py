@@ -24,8 +24,10 @@ def decode(image_bytes, channels):
     Raises:
       tf.errors.InvalidArgumentError: the bytes are not an undamaged JPEG or PNG.
     """
-    # Despite its name the operation reads PNG as well, and nothing with more than one frame.
-    return tf.io.decode_jpeg(image_bytes, channels=channels, dct_method="INTEGER_ACCURATE")
+    # Despite its name the operation reads PNG as well.
+    pixels = tf.io.decode_jpeg(image_bytes, channels=channels, dct_method="INTEGER_ACCURATE")
+    # It also reads WebP, as a list of frames.
+    return tf.ensure_shape(pixels, [None, None, channels])
 
 
 def resized_window(pixels, resized_shape, corner, size):
@@ -55,6 +57,7 @@ def resized_window(pixels, resized_shape, corner, size):
 
 
 def _as_tuple(values):
+    values = values.tolist() if isinstance(values, np.ndarray) else values
     return tuple(map(_as_tuple, values)) if isinstance(values, list | tuple) else float(values)
 
 
@@ -71,11 +74,11 @@ class Preprocessing:
       resize: shorter side of the image before the center crop, in pixels, at least `size`.
       mean: subtracted from pixel values of 0 to 255: a number per channel, or for the paper's
         per-pixel mean a nested tuple of shape [size, size, channels].
-      deviation: divides the result: a number per channel.
+      deviation: divides the result: a number per channel, or one for all.
       channels: 3 (RGB) or 1 (gray).
 
     Raises:
-      UserError: a size is not positive, or `resize` is below `size`.
+      UserError: a size is not positive, `resize` is below `size`, or a shape does not fit.
 
     Source: single-crop testing with mean subtraction, He et al., 2016, sections 3.4 and 4.2.
     """
@@ -83,7 +86,7 @@ class Preprocessing:
     size: int
     resize: int
     mean: tuple
-    deviation: tuple = (1.0, 1.0, 1.0)
+    deviation: tuple = (1.0,)
     channels: int = 3
 
     def __post_init__(self):
@@ -92,6 +95,13 @@ class Preprocessing:
         checks.check_one_of("channels", self.channels, (1, 3))
         object.__setattr__(self, "mean", _as_tuple(self.mean))
         object.__setattr__(self, "deviation", _as_tuple(self.deviation))
+        pixel_shape = (self.size, self.size, self.channels)
+        checks.check_one_of("shape of mean", np.shape(self.mean), ((self.channels,), pixel_shape))
+        checks.check_one_of(
+            "shape of deviation", np.shape(self.deviation), ((1,), (self.channels,))
+        )
+        for deviation in self.deviation:
+            checks.check_positive("deviation", deviation)
 
     def __call__(self, image):
         """The network's input for one image.

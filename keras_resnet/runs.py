@@ -41,10 +41,16 @@ class RunDirectory:
         self.path = pathlib.Path(path)
         self._config = config
         self._events = None
+        if any(character in str(path) for character in "*?[]\\"):
+            raise UserError(
+                "`run_dir` must not contain any of *?[]\\, which TensorFlow takes for patterns "
+                f"when it reads checkpoints. Received: run_dir={str(path)!r}"
+            )
         self._check_writable()
         if self._config_path.exists():
             self._check_same_config()
-        elif self.path.is_dir() and any(self.path.iterdir()):
+        # A hidden file may be what a kill left of the first config.json.
+        elif any(not path.name.startswith(".") for path in self.path.glob("*")):
             raise UserError(
                 f"`run_dir` must be empty or hold a run. Received: run_dir={str(path)!r}, "
                 "which holds other files."
@@ -111,12 +117,12 @@ class RunDirectory:
         path = self.path / "data.json"
         if not path.exists():
             return None
-        data = json.loads(path.read_text())
+        data = _read_json(path)
         for name, value in description.items():
-            if data[name] != value:
+            if data.get(name) != value:
                 raise UserError(
                     f"The data set changed since the run in {self.path} began: {name} was "
-                    f"{data[name]!r} and is {value!r}. Restore it, or name another --run_dir."
+                    f"{data.get(name)!r} and is {value!r}. Restore it, or name another --run_dir."
                 )
         return Preprocessing.from_json(data["preprocessing"])
 
@@ -133,7 +139,11 @@ class RunDirectory:
         if not path.exists():
             return []
         text = path.read_text()
-        return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+        lines = text[: text.rfind("\n") + 1].splitlines()
+        try:
+            return [json.loads(line) for line in lines]
+        except ValueError as error:
+            raise UserError(f"{path} is damaged: {error}. Remove the line, or the file.") from error
 
     def rewind_metrics(self, step):
         """Forgets the metrics after a step, which the resumed run will write again."""
@@ -178,6 +188,13 @@ class RunDirectory:
         files.write_text(self.path / "evaluation.json", json.dumps(result, indent=2) + "\n")
 
 
+def _read_json(path):
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise UserError(f"{path} is damaged: {error}. Restore it, or begin another run.") from error
+
+
 def load_network(run_or_model):
     """The network of a run directory or of a `.keras` file.
 
@@ -205,4 +222,4 @@ def load_network(run_or_model):
 def load_config(run_dir):
     """The configuration of a run directory; None for anything else."""
     path = pathlib.Path(run_dir) / "config.json"
-    return config_lib.TrainConfig.from_json(path.read_text()) if path.exists() else None
+    return config_lib.TrainConfig(**_read_json(path)) if path.exists() else None

@@ -58,8 +58,10 @@ def train(config, run_dir):
         split: datasets.load(config.dataset, split, config.data_dir, config.skip_corrupt)
         for split in ("train", "validation")
     }
-    run.begin()
-    preprocessing = _run_preprocessing(run, config, sources)
+    description = _description(sources)
+    preprocessing = run.read_preprocessing(description)
+    if preprocessing is None:
+        preprocessing = _computed_preprocessing(config, sources["train"])
     train_steps = config.train_steps or max(
         1, round(config.train_epochs * len(sources["train"]) / config.global_batch_size)
     )
@@ -85,6 +87,9 @@ def train(config, run_dir):
         )
         optimizer = keras.optimizers.SGD(schedule, momentum=config.momentum)
         optimizer.build(model.trainable_variables)
+    # Only now, when nothing in the configuration can be wrong any more.
+    run.begin()
+    run.write_data(description, preprocessing)
     checkpoints = Checkpoints(run.checkpoints, model=model.variables, optimizer=optimizer.variables)
     state = checkpoints.restore_newest() or {"step": 0, "window": _Window().to_json()}
     run.rewind_metrics(state["step"])
@@ -95,17 +100,13 @@ def train(config, run_dir):
     return loop.run(state)
 
 
-def _run_preprocessing(run, config, sources):
-    """The preprocessing of a run: computed from its training images once, then remembered."""
+def _description(sources):
+    """What a run remembers of its data set."""
     description = {"class_names": list(sources["train"].class_names)}
     for split, source in sources.items():
         description[f"{split}_images"] = len(source)
         description[f"{split}_fingerprint"] = source.fingerprint()
-    preprocessing = run.read_preprocessing(description)
-    if preprocessing is None:
-        preprocessing = _computed_preprocessing(config, sources["train"])
-        run.write_data(description, preprocessing)
-    return preprocessing
+    return description
 
 
 def _computed_preprocessing(config, source):
@@ -116,7 +117,6 @@ def _computed_preprocessing(config, source):
         size=size,
         resize=resize,
         mean=(0.0,) * source.channels,
-        deviation=(1.0,) * source.channels,
         channels=source.channels,
     )
     mean = datasets.pixel_mean if config.mean == "pixel" else datasets.channel_mean
@@ -178,7 +178,9 @@ class _Loop:
         batches = iter(self._batches(step))
         steps_per_call = 1
         with show_progress(self._train_steps, step) as progress, stop_requests() as stop_requested:
-            if step:
+            if step == self._train_steps:
+                progress.note(f"Complete already: all {step} steps were taken.")
+            elif step:
                 progress.note(f"Continuing at step {step} of {self._train_steps}.")
             while step < self._train_steps:
                 count = min(steps_per_call, self._steps_to_next_event(step))
@@ -214,6 +216,8 @@ class _Loop:
                         f"Interrupted and saved at step {step} of {self._train_steps}. "
                         "The same command goes on from there."
                     )
+            if not self._run.model.exists():
+                result = self._evaluate(step, progress)
         return result
 
     def _batches(self, first_step):
@@ -248,7 +252,7 @@ class _Loop:
         position = int(np.argmin(np.isfinite(losses)))
         raise DivergedError(
             f"The loss is {losses[position]} at step {step + position + 1}. "
-            f"{self._last_good_checkpoint()} Lower --learning_rate, or raise --dtype."
+            f"{self._advice_after_divergence()}"
         )
 
     def _check_weights(self, step):
@@ -257,14 +261,15 @@ class _Loop:
             if not np.isfinite(variable.numpy()).all():
                 raise DivergedError(
                     f"The weights {variable.path} are not finite after step {step}. "
-                    f"{self._last_good_checkpoint()} Lower --learning_rate, or raise --dtype."
+                    f"{self._advice_after_divergence()}"
                 )
 
-    def _last_good_checkpoint(self):
+    def _advice_after_divergence(self):
         paths = self._checkpoints.paths()
-        if not paths:
-            return "No checkpoint had been written."
-        return f"The last good checkpoint is {paths[-1]}."
+        last = (
+            f"The last good checkpoint is {paths[-1]}." if paths else "No checkpoint was written."
+        )
+        return f"{last} Try a lower --learning_rate, or another --dtype, in another --run_dir."
 
     def _log(self, step, window, progress):
         images = window.steps * self._config.global_batch_size

@@ -15,7 +15,11 @@ from keras_resnet.export import newest_version
 
 def main(arguments):
     model, *names = program.positional(arguments, "MODEL", "IMAGE ...")
-    serve = tf.saved_model.load(newest_version(model)).signatures["serving_default"]
+    version = newest_version(model)
+    try:
+        serve = tf.saved_model.load(version).signatures["serving_default"]
+    except (tf.errors.OpError, OSError, KeyError) as error:
+        raise UserError(f"{version} does not load as an export: {type(error).__name__}") from error
     for name in names:
         with open(name, "rb") as file:
             image_bytes = file.read()

@@ -55,6 +55,20 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path):
         other.restore_newest()
 
 
+def truncate(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+@pytest.mark.parametrize("damage", [truncate, lambda path: path.unlink()])
+@pytest.mark.parametrize("name", ["state.json", "variables.index", "variables.data-00000-of-00001"])
+def test_a_damaged_checkpoint_is_named(tmp_path, name, damage):
+    _, checkpoints = make(tmp_path)
+    checkpoints.save(5, {"window": {"loss": 0.1}})
+    damage(tmp_path / "step-00000005" / name)
+    with pytest.raises(ValueError, match="step-00000005 is damaged .* Delete it to go on"):
+        checkpoints.restore_newest()
+
+
 def test_the_state_is_readable(tmp_path):
     _, checkpoints = make(tmp_path)
     checkpoints.save(5, {"result": None})

@@ -52,6 +52,7 @@ def test_only_what_changes_the_result_differs():
         ("checkpoint_every_steps", 0),
         ("replicas", -1),
         ("seed", -1),
+        ("seed", 2**32),
         ("learning_rate", -0.1),
         ("learning_rate", float("nan")),
         ("weight_decay", float("inf")),
@@ -63,6 +64,11 @@ def test_only_what_changes_the_result_differs():
 def test_bad_values_are_named(name, value):
     with pytest.raises(ValueError, match=f"`{name}`.* must be .*Received: "):
         dataclasses.replace(CIFAR, **{name: value})
+
+
+def test_no_epochs_are_no_training():
+    with pytest.raises(ValueError, match="`train_epochs` must be above 0"):
+        dataclasses.replace(CIFAR, train_steps=None, train_epochs=0.0)
 
 
 def test_the_crop_fits_into_the_resized_image():

@@ -1,5 +1,6 @@
 import functools
 import http.server
+import os
 import shutil
 import threading
 
@@ -181,6 +182,9 @@ def test_other_files_are_left_alone(picture_folder):
     (picture_folder / "train" / "vertical" / "._001.jpg").write_text("x")
     (picture_folder / "train" / "README.md").write_text("x")
     (picture_folder / "train" / ".cache").mkdir()
+    hidden = picture_folder / "train" / "vertical" / ".ipynb_checkpoints"
+    hidden.mkdir()
+    shutil.copy(picture_folder / "train" / "vertical" / "001.jpg", hidden)
     assert len(datasets.load(f"folder:{picture_folder}", "train")) == 24
 
 
@@ -206,6 +210,21 @@ def test_corrupt_pictures_are_skipped_and_counted(picture_folder, capsys):
     output = capsys.readouterr().out
     assert "1 of 24" in output
     assert str(broken) in output
+
+
+def test_webp_and_lost_links_are_no_pictures(picture_folder, rng):
+    directory = picture_folder / "train" / "vertical"
+    PIL.Image.fromarray(rng.integers(0, 256, (9, 9, 3), np.uint8)).save(directory / "a.webp")
+    (directory / "a.webp").rename(directory / "a.jpg")
+    (directory / "b.jpg").symlink_to(directory / "absent.jpg")
+    with pytest.raises(ValueError, match="2 of 26 pictures do not decode"):
+        datasets.load(f"folder:{picture_folder}", "train")
+
+
+def test_file_names_need_not_be_utf8(picture_folder):
+    directory = picture_folder / "train" / "vertical"
+    os.rename(directory / "001.jpg", os.fsencode(directory) + b"/caf\xe9.jpg")
+    assert len(datasets.load(f"folder:{picture_folder}", "train")) == 24
 
 
 def test_a_class_of_corrupt_pictures_only_is_an_empty_class(picture_folder):
@@ -354,8 +373,11 @@ def test_imagenet_says_how_it_is_prepared(tmp_path):
 
 def test_a_failed_download_is_explained(tmp_path, monkeypatch):
     # A proxy that knows no page at all stands for the network that is not there.
-    handler = http.server.BaseHTTPRequestHandler
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
             monkeypatch.setenv(name, f"http://127.0.0.1:{server.server_port}")

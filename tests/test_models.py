@@ -189,9 +189,23 @@ def test_keras_file_keeps_everything(tmp_path):
         np.testing.assert_array_equal(ours, theirs, err_msg=ours.path)
 
 
+def test_keras_file_keeps_what_was_set_later(tmp_path):
+    model = keras_resnet.CifarResNet(8)
+    model.preprocessing = Preprocessing(32, 40, (1.5, 2.5, 3.25))
+    model.class_names = tuple("abcdefghij")
+    for layer in model.layers[:-2]:
+        layer.trainable = False
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert loaded.preprocessing == model.preprocessing
+    assert loaded.class_names == model.class_names
+    assert [v.path for v in loaded.trainable_variables] == ["fc/kernel", "fc/bias"]
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
+        (lambda: keras_resnet.CifarPlainNet(8, shortcut="A"), "`shortcut` must be one of None"),
         (lambda: keras_resnet.ResNet18(weights="imagenet"), "`weights` must be None"),
         (lambda: keras_resnet.ResNet18(shortcut="D"), "`shortcut` must be one of 'B', 'A', 'C'"),
         (lambda: keras_resnet.PlainNet18(shortcut="A"), "`shortcut` must be one of None"),

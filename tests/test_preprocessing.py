@@ -130,6 +130,9 @@ def test_is_frozen():
     [
         ({"size": 0}, "`size` must be an integer of at least 1"),
         ({"resize": 3}, "`resize` must be an integer of at least 4"),
+        ({"mean": (0, 0)}, "`shape of mean` must be one of"),
+        ({"deviation": (1, 1)}, "`shape of deviation` must be one of"),
+        ({"deviation": (1, 0, 1)}, "`deviation` must be above 0"),
         ({"channels": 2}, "`channels` must be one of 1, 3"),
     ],
 )

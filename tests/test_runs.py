@@ -44,6 +44,28 @@ def test_other_files_are_left_alone(tmp_path):
         runs.RunDirectory(tmp_path, CONFIG)
 
 
+def test_what_a_kill_left_of_the_first_file_is_no_hindrance(tmp_path):
+    (tmp_path / ".config-123.json").write_text("{")
+    runs.RunDirectory(tmp_path, CONFIG)
+
+
+def test_patterns_in_the_name_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="`run_dir` must not contain any of"):
+        runs.RunDirectory(tmp_path / "b[1]", CONFIG)
+
+
+def test_damaged_files_are_named(run):
+    (run.path / "data.json").write_text("{")
+    with pytest.raises(ValueError, match=r"data\.json is damaged"):
+        run.read_preprocessing(DATA)
+    (run.path / "metrics.jsonl").write_text("{\n")
+    with pytest.raises(ValueError, match=r"metrics\.jsonl is damaged"):
+        run.metrics()
+    (run.path / "config.json").write_text("")
+    with pytest.raises(ValueError, match=r"config\.json is damaged"):
+        runs.load_config(run.path)
+
+
 def test_a_damaged_configuration_is_named(run):
     (run.path / "config.json").write_text("{")
     with pytest.raises(ValueError, match=r"config\.json is no configuration"):

@@ -92,6 +92,26 @@ def test_a_finished_run_answers_at_once(config, tmp_path):
     assert (tmp_path / "run" / "metrics.jsonl").read_text() == before
 
 
+def test_a_lost_model_is_written_again(config, tmp_path):
+    config = dataclasses.replace(config, train_steps=2)
+    train(config, tmp_path / "run")
+    weights = load_network(tmp_path / "run").get_weights()
+    (tmp_path / "run" / "model.keras").unlink()
+    train(config, tmp_path / "run")
+    for before, after in zip(weights, load_network(tmp_path / "run").get_weights(), strict=True):
+        np.testing.assert_array_equal(before, after)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"resize": 8, "image_size": None}, {"network": "CifarPlainNet", "shortcut": "A"}],
+)
+def test_a_mistake_found_late_leaves_no_run_directory(config, tmp_path, change):
+    with pytest.raises(ValueError, match="Received"):
+        train(dataclasses.replace(config, **change), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_epochs_count_steps(config, tmp_path):
     half = dataclasses.replace(config, train_steps=None, train_epochs=0.5)
     assert train(half, tmp_path / "run")["step"] == round(0.5 * 26 / 8)
