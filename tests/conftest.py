@@ -23,7 +23,7 @@ def rng():
     return np.random.default_rng(0)
 
 
-def run_program(name, *arguments, **options):
+def run_program(name, *arguments):
     """Runs launch/<name>.py as a user would; returns the finished process with its output."""
     return subprocess.run(
         [sys.executable, f"launch/{name}.py", *map(str, arguments)],
@@ -31,7 +31,6 @@ def run_program(name, *arguments, **options):
         capture_output=True,
         text=True,
         timeout=300,
-        **options,
     )
 
 

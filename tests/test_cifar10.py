@@ -13,7 +13,7 @@ def test_help_shows_the_papers_recipe():
 
 def test_depths_are_6n_plus_2():
     assert_user_error(
-        run_program("cifar10", "--depth=50", "--dataset=shapes"), "`depth` must be 6n"
+        run_program("cifar10", "--depth=21", "--dataset=shapes"), "`depth` must be 6n"
     )
 
 
