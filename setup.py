@@ -8,7 +8,8 @@ import setuptools
 ROOT = pathlib.Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "keras_resnet/__init__.py").read_text())[1]
 
-TEST = ["pytest>=8", "pillow>=11"]
+# scikit-image brings photographs; nbclient and ipykernel run the examples; pydot draws networks.
+TEST = ["pytest>=8", "pytest-xdist", "pillow>=11", "scikit-image", "nbclient", "ipykernel", "pydot"]
 
 setuptools.setup(
     name="keras-resnet-paper",
@@ -25,6 +26,7 @@ setuptools.setup(
         # Older ones have published vulnerabilities in model loading.
         "keras>=3.15.1",
         "tensorflow-datasets>=4.9.10",
+        "array-record",
         # Two that others need and do not bring: TFDS the first, tf.summary the second.
         "importlib_resources",
         "tensorboard",

@@ -12,6 +12,7 @@ from keras_resnet.models import (
     ResNet50,
     ResNet101,
     ResNet152,
+    freeze_batch_norm,
 )
 from keras_resnet.preprocessing import Preprocessing
 
@@ -31,4 +32,5 @@ __all__ = [
     "ResNet101",
     "ResNet152",
     "TrainConfig",
+    "freeze_batch_norm",
 ]

@@ -331,3 +331,12 @@ class BottleneckBlock(_Block):
 
     def get_config(self):
         return {**super().get_config(), "bottleneck_stride": self.bottleneck_stride}
+
+
+def parts(layer):
+    """The layers that one of this module's layers is made of, in order; none for any other."""
+    if isinstance(layer, _Block):
+        shortcut = [] if layer.shortcut_layer is None else [layer.shortcut_layer]
+        pairs = zip(layer.convolutions, layer.norms, strict=True)
+        return [part for pair in pairs for part in pair] + shortcut
+    return [layer.conv, layer.bn] if isinstance(layer, ProjectionShortcut) else []

@@ -108,6 +108,7 @@ class ResNet(keras.Model):
             )
         dtype = _dtype_policy(dtype)
         inputs = _inputs(input_tensor, input_shape)
+        _check_size(inputs.shape[1:3], (4 if stem == "imagenet" else 1) * 2 ** (len(blocks) - 1))
         x = _stem(inputs, stem, filters[0], synchronized, dtype)
         settings = {"shortcut": shortcut, "synchronized": synchronized, "dtype": dtype}
         if block == "bottleneck":
@@ -163,7 +164,9 @@ class ResNet(keras.Model):
             **self._arguments,
             "preprocessing": None if self.preprocessing is None else self.preprocessing.to_json(),
             "class_names": None if self.class_names is None else list(self.class_names),
-            "frozen": [layer.name for layer in self.layers if not layer.trainable],
+            "frozen": [
+                path for path, layer in _layers_by_path(self).items() if not layer.trainable
+            ],
         }
 
     @classmethod
@@ -173,9 +176,43 @@ class ResNet(keras.Model):
             config["preprocessing"] = Preprocessing.from_json(config["preprocessing"])
         frozen = config.pop("frozen")
         model = cls(**config)
-        for name in frozen:
-            model.get_layer(name).trainable = False
+        # Blocks come before their parts, which they would otherwise take along.
+        for path, layer in _layers_by_path(model).items():
+            layer.trainable = path not in frozen
         return model
+
+
+def _layers_by_path(model):
+    """All layers, also those inside of blocks, by names such as conv2_1/shortcut/bn."""
+    by_path = {}
+
+    def add(layer, prefix):
+        for part in layer.layers if isinstance(layer, keras.Model) else layers.parts(layer):
+            by_path[prefix + part.name] = part
+            add(part, f"{prefix}{part.name}/")
+
+    add(model, "")
+    return by_path
+
+
+def freeze_batch_norm(model):
+    """Makes every batch normalization keep and use its moving statistics, and its scale and offset.
+
+    For fine-tuning on few images or in small batches. It reaches those inside of blocks, which
+    `model.layers` does not show. Compile the model after it.
+
+    Args:
+      model: Keras model, such as a `ResNet` or one that holds its layers.
+
+    Returns:
+      The model.
+
+    Source: detection with fixed batch normalization, He et al., 2016, appendix A.
+    """
+    for layer in _layers_by_path(model).values():
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.trainable = False
+    return model
 
 
 def logits_model(model):
@@ -218,6 +255,16 @@ def _inputs(input_tensor, input_shape):
             f"and width may be None. Received: input_shape={input_shape!r}"
         )
     return keras.Input(input_shape, name="images")
+
+
+def _check_size(size, total_stride):
+    """The last stage must see at least one pixel of its own."""
+    if any(side is not None and side < total_stride for side in size):
+        raise checks.UserError(
+            f"`input_shape` (`image_size` of a training) must be at least {total_stride} pixels "
+            "high and wide for this network, which halves its maps until then. "
+            f"Received: {size[0]}x{size[1]}"
+        )
 
 
 def _stem(inputs, stem, filters, synchronized, dtype):

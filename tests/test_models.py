@@ -3,10 +3,12 @@ import functools
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import keras_resnet
 from keras_resnet import layers, models
 from keras_resnet.preprocessing import Preprocessing
+from keras_resnet.strategy import make_strategy
 
 
 @functools.cache
@@ -245,3 +247,100 @@ def test_channels_first_is_refused():
             keras_resnet.ResNet18()
     finally:
         keras.config.set_image_data_format("channels_last")
+
+
+# --- Citizens of Keras
+
+
+def tiny(**arguments):
+    keras.utils.set_random_seed(0)
+    return keras_resnet.CifarResNet(8, input_shape=(8, 8, 3), classes=2, **arguments)
+
+
+@pytest.fixture
+def bright_or_dark(rng):
+    """Images whose class is their brightness, and labels."""
+    labels = rng.integers(0, 2, 64)
+    images = rng.normal(size=(64, 8, 8, 3)) + 2 * labels[:, None, None, None] - 1
+    return images.astype(np.float32), labels
+
+
+@pytest.mark.parametrize("replicas", [1, 2])
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
+def test_compile_fit_evaluate_predict_export(bright_or_dark, tmp_path, replicas, dtype):
+    images, labels = bright_or_dark
+    with make_strategy(replicas).scope():
+        model = tiny(dtype=dtype, synchronized=True)
+        model.compile(
+            keras.optimizers.SGD(0.05, momentum=0.9),
+            "sparse_categorical_crossentropy",
+            metrics=["accuracy"],
+        )
+    data = tf.data.Dataset.from_tensor_slices((images, labels)).batch(16)
+    model.fit(data, epochs=4, verbose=0)
+    assert model.evaluate(data, verbose=0, return_dict=True)["accuracy"] > 0.95
+    probabilities = model.predict(data, verbose=0)
+    assert probabilities.dtype == np.float32
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
+    model.export(tmp_path / "export", verbose=False)
+    export = tf.saved_model.load(tmp_path / "export")
+    np.testing.assert_allclose(export.serve(images[:5]), model(images[:5]), rtol=1e-4)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded(images[:5]), model(images[:5]))
+
+
+def test_frozen_batch_norms_keep_their_statistics(bright_or_dark, tmp_path):
+    model = keras_resnet.freeze_batch_norm(tiny(shortcut="B"))
+    norms = [
+        layer
+        for layer in model._flatten_layers()  # Keras's own walk.
+        if isinstance(layer, keras.layers.BatchNormalization)
+    ]
+    # conv1, two for each of three blocks, two projections.
+    assert len(norms) == 1 + 3 * 2 + 2
+    assert not any(variable for norm in norms for variable in norm.trainable_variables)
+    kernels = [variable for variable in model.variables if variable.name == "kernel"]
+    assert len(model.trainable_variables) == len(kernels) + 1  # The bias of fc.
+    before = [np.array(variable) for norm in norms for variable in norm.variables]
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    model.fit(*bright_or_dark, verbose=0)
+    after = [np.array(variable) for norm in norms for variable in norm.variables]
+    for was, is_now in zip(before, after, strict=True):
+        np.testing.assert_array_equal(was, is_now)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert [v.path for v in loaded.trainable_variables] == [
+        v.path for v in model.trainable_variables
+    ]
+
+
+def test_batch_norms_freeze_inside_of_another_model():
+    backbone = keras_resnet.CifarResNet(8, include_top=False, input_shape=(8, 8, 3), pooling="avg")
+    model = keras.Sequential([backbone, keras.layers.Dense(2)])
+    keras_resnet.freeze_batch_norm(model)
+    assert {variable.name for variable in model.trainable_variables} == {"kernel", "bias"}
+
+
+def test_the_plot_shows_the_blocks():
+    graph = keras.utils.model_to_dot(keras_resnet.ResNet50(), show_shapes=True).to_string()
+    for name in ("conv1", "pool1", "conv2_1", "conv5_3", "avg_pool", "fc"):
+        assert name in graph
+    # A chain: the shortcuts are inside of the blocks.
+    assert graph.count("->") == len(keras_resnet.ResNet50().layers) - 1
+
+
+def test_the_summary_fits_a_page(capsys):
+    keras_resnet.ResNet152().summary()
+    output = capsys.readouterr().out
+    assert "conv4_36 (BottleneckBlock)" in output
+    assert "60,344,232" in output  # With the moving statistics.
+    assert len(output.splitlines()) < 150
+
+
+@pytest.mark.parametrize(("network", "depth", "size"), [("ResNet", 18, 31), ("CifarResNet", 8, 3)])
+def test_images_too_small_for_the_network_are_refused(network, depth, size):
+    construct = models.constructor(network, depth)
+    with pytest.raises(ValueError, match=f"`input_shape` .* must be at least {size + 1} pixels"):
+        construct(input_shape=(64, size, 3))
+    construct(input_shape=(size + 1, size + 1, 3))
