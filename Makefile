@@ -15,7 +15,8 @@ $(VENV)/.installed: setup.py pyproject.toml
 # Train, evaluate, export and ask the export, on the embedded data set.
 demo: $(VENV)/.installed
 	$(BIN)/python launch/imagenet.py --dataset=shapes --network=CifarResNet --depth=14 \
-	  --image_size=32 --global_batch_size=32 --train_epochs=4 --run_dir=$(DEMO)
+	  --image_size=32 --train_resize=36 --global_batch_size=32 --train_epochs=4 \
+	  --run_dir=$(DEMO)
 	$(BIN)/python launch/evaluate.py $(DEMO)
 	$(BIN)/python launch/export.py $(DEMO) --output=exports/demo
 	$(BIN)/python launch/predict.py exports/demo docs/star.jpg

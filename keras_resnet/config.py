@@ -10,6 +10,7 @@ NETWORKS = ("ResNet", "PlainNet", "CifarResNet", "CifarPlainNet")
 DTYPES = ("float32", "mixed_bfloat16", "float64")
 MEANS = ("pixel", "channel")
 AUGMENTATIONS = ("pad_crop_mirror", "crop_mirror", "none")
+SCHEDULES = ("steps", "plateau")
 
 
 def _option(group, help_text, default=dataclasses.MISSING, changes_result=True):
@@ -48,8 +49,8 @@ class TrainConfig:
     )
     augmentation: str = _option(
         "Data",
-        "pad_crop_mirror (4 pixels of padding, crop, mirror), crop_mirror (square of the resized "
-        "image, mirror) or none",
+        "pad_crop_mirror (4 pixels of padding, crop, mirror), crop_mirror (square of the image "
+        "resized to a random scale, mirror) or none",
     )
     shortcut: str | None = _option(
         "Network",
@@ -76,17 +77,43 @@ class TrainConfig:
     )
     resize: int | None = _option(
         "Data",
-        "shorter side of an image before it is cropped, in pixels; unset: image_size where all "
-        "images of the data set share one size, else image_size * 256 / 224",
+        "shorter side of an image before its center is cropped to be evaluated, in pixels; unset: "
+        "image_size where all images of the data set share one size, else image_size * 256 / 224",
         None,
+    )
+    train_resize: tuple | None = _option(
+        "Data",
+        "shorter side of a training image before crop_mirror crops it, in pixels: smallest and "
+        "largest of a random scale, or one number; unset: resize where all images of the data set "
+        "share one size, else image_size * 256 / 224 to image_size * 480 / 224 (256,480 for 224)",
+        None,
+    )
+    pca_color: float = _option(
+        "Data",
+        "standard deviation of the color augmentation along the principal components of "
+        "ImageNet's colors; 0: none",
+        0.0,
     )
     train_epochs: float | None = _option(
         "Training", "passes over the data, instead of train_steps", None
     )
+    schedule: str = _option(
+        "Training",
+        "when the rate is divided by 10: steps (after learning_rate_drops) or plateau (when the "
+        "validation error has stopped falling)",
+        "steps",
+    )
     learning_rate_drops: tuple | None = _option(
         "Training",
-        "steps after which the rate is divided by 10; unset: after 1/2 and 3/4 of the training",
+        "for steps: after which of them the rate is divided by 10; unset: after 1/2 and 3/4 of the "
+        "training",
         None,
+    )
+    plateau_evaluations: int = _option(
+        "Training",
+        "for plateau: evaluations (see evaluate_every_steps) without a new lowest validation "
+        "error after which the rate is divided by 10",
+        5,
     )
     momentum: float = _option("Training", "momentum of the gradient descent", 0.9)
     dtype: str = _option("Training", f"precision: {', '.join(DTYPES)}", "float32")
@@ -120,14 +147,20 @@ class TrainConfig:
         checks.check_one_of("shortcut", self.shortcut, (None, "A", "B", "C"))
         checks.check_one_of("bottleneck_stride", self.bottleneck_stride, (None, "1x1", "3x3"))
         checks.check_one_of("dtype", self.dtype, DTYPES)
+        checks.check_one_of("schedule", self.schedule, SCHEDULES)
         for name in ("image_size", "resize", "train_steps", "evaluate_every_steps"):
             if getattr(self, name) is not None:
                 checks.check_integer(name, getattr(self, name), 1)
-        for name in ("global_batch_size", "log_every_steps", "checkpoint_every_steps"):
+        for name in (
+            "global_batch_size",
+            "log_every_steps",
+            "checkpoint_every_steps",
+            "plateau_evaluations",
+        ):
             checks.check_integer(name, getattr(self, name), 1)
         for name in ("replicas", "seed"):
             checks.check_integer(name, getattr(self, name), 0)
-        for name in ("learning_rate", "weight_decay"):
+        for name in ("learning_rate", "weight_decay", "pca_color"):
             checks.check_number(name, getattr(self, name), 0)
         checks.check_number("momentum", self.momentum, 0, below=1)
         checks.check_number("seed", self.seed, 0, below=2**32)
@@ -150,11 +183,32 @@ class TrainConfig:
                     "`learning_rate_drops` must be steps in increasing order. "
                     f"Received: learning_rate_drops={drops!r}"
                 )
+            if self.schedule != "steps":
+                raise checks.UserError(
+                    "`learning_rate_drops` is for schedule='steps'. Received: "
+                    f"learning_rate_drops={drops!r} with schedule={self.schedule!r}"
+                )
         if None not in (self.resize, self.image_size) and self.resize < self.image_size:
             raise checks.UserError(
                 "`resize` must be at least `image_size`. "
                 f"Received: resize={self.resize!r}, image_size={self.image_size!r}"
             )
+        if self.train_resize is not None:
+            sides = tuple(self.train_resize)
+            sides = sides * 2 if len(sides) == 1 else sides
+            object.__setattr__(self, "train_resize", sides)
+            for side in sides:
+                checks.check_integer("train_resize", side, 1)
+            if len(sides) != 2 or sides[0] > sides[1]:
+                raise checks.UserError(
+                    "`train_resize` must be one number of pixels, or a smallest and a largest. "
+                    f"Received: train_resize={sides!r}"
+                )
+            if self.augmentation != "crop_mirror":
+                raise checks.UserError(
+                    "`train_resize` is for augmentation='crop_mirror'. Received: "
+                    f"train_resize={sides!r} with augmentation={self.augmentation!r}"
+                )
 
     def to_json(self):
         """The options as JSON text."""
@@ -168,15 +222,20 @@ class TrainConfig:
 
 def differences(config, other):
     """Names of the options that differ between two configurations and change a run's result."""
+    changes_result = {
+        field.name for field in dataclasses.fields(TrainConfig) if field.metadata["changes_result"]
+    }
+    if config.schedule == "plateau":
+        changes_result.add("evaluate_every_steps")
     return [
         field.name
         for field in dataclasses.fields(TrainConfig)
-        if field.metadata["changes_result"]
+        if field.name in changes_result
         and getattr(config, field.name) != getattr(other, field.name)
     ]
 
 
-# The recipes of each program. Departures from the paper are noted where they happen.
+# The recipes of each program. docs/recipes.md lists where they depart from the paper.
 RECIPES = types.MappingProxyType(
     {
         # Section 4.2.
@@ -193,9 +252,7 @@ RECIPES = types.MappingProxyType(
                 augmentation="pad_crop_mirror",
             )
         },
-        # Section 3.4. Departures: the shorter side is resized to one length instead of one drawn
-        # from [256, 480], no color augmentation, the mean color instead of the mean image, and the
-        # rate falls at fixed steps instead of at plateaus.
+        # Section 3.4.
         "imagenet": {
             "paper": TrainConfig(
                 network="ResNet",
@@ -207,6 +264,7 @@ RECIPES = types.MappingProxyType(
                 weight_decay=1e-4,
                 mean="channel",
                 augmentation="crop_mirror",
+                pca_color=0.1,
             )
         },
     }

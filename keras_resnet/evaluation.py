@@ -2,8 +2,8 @@
 
 import tensorflow as tf
 
+from keras_resnet.batches import evaluation_batches, faults_named
 from keras_resnet.checks import UserError
-from keras_resnet.datasets import evaluation_batches
 from keras_resnet.models import logits_model
 
 
@@ -47,7 +47,7 @@ class Evaluator:
         # No more than there is; a multiple of the replicas.
         global_batch_size = min(global_batch_size, len(source))
         global_batch_size = -(-global_batch_size // replicas) * replicas
-        self._num_images = len(source)
+        self._source = source
         self._num_batches = -(-len(source) // global_batch_size)
         self._batches = strategy.distribute_datasets_from_function(
             lambda context: evaluation_batches(
@@ -66,14 +66,18 @@ class Evaluator:
         Returns:
           dict of `top1` and `top5` (shares of images, 0 to 1), `loss` (mean cross-entropy) and
           `images` (number of images counted).
+
+        Raises:
+          UserError: an image cannot be read.
         """
         totals = [0.0, 0, 0, 0]
         iterator = iter(self._batches)
-        for _ in range(self._num_batches):
-            sums = self._sums(next(iterator))
-            totals = [
-                total + value.numpy().item() for total, value in zip(totals, sums, strict=True)
-            ]
+        with faults_named(self._source, range(len(self._source))):
+            for _ in range(self._num_batches):
+                sums = self._sums(next(iterator))
+                totals = [
+                    total + value.numpy().item() for total, value in zip(totals, sums, strict=True)
+                ]
         loss, top1, top5, images = totals
         return {
             "top1": top1 / images,

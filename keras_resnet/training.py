@@ -6,14 +6,16 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_resnet import batches as batches_lib
 from keras_resnet import datasets, models, schedules
 from keras_resnet.checkpoints import Checkpoints
 from keras_resnet.checks import UserError
 from keras_resnet.evaluation import Evaluator
-from keras_resnet.preprocessing import Preprocessing
+from keras_resnet.inputs import make_augmentation, make_preprocessing
 from keras_resnet.progress import show_progress
 from keras_resnet.runs import RunDirectory
 from keras_resnet.signals import Interrupted, stop_requests
+from keras_resnet.steps import steps_function
 from keras_resnet.strategy import make_strategy
 
 # Steps are taken in calls of about this many seconds: long enough to hide the cost of a call, short
@@ -61,14 +63,11 @@ def train(config, run_dir):
     description = _description(sources)
     preprocessing = run.read_preprocessing(description)
     if preprocessing is None:
-        preprocessing = _computed_preprocessing(config, sources["train"])
+        preprocessing = make_preprocessing(config, sources["train"])
     train_steps = config.train_steps or max(
         1, round(config.train_epochs * len(sources["train"]) / config.global_batch_size)
     )
-    drops = config.learning_rate_drops
-    if drops is None:
-        drops = schedules.default_drops(train_steps)
-    schedule = schedules.StepSchedule(config.learning_rate, drops)
+    augmentation = make_augmentation(config, preprocessing, sources["train"])
 
     keras.utils.set_random_seed(config.seed)
     with strategy.scope():
@@ -85,6 +84,7 @@ def train(config, run_dir):
                 if getattr(config, name) is not None
             },
         )
+        schedule = _schedule(config, train_steps)
         optimizer = keras.optimizers.SGD(schedule, momentum=config.momentum)
         optimizer.build(model.trainable_variables)
     # Only now, when nothing in the configuration can be wrong any more.
@@ -95,7 +95,16 @@ def train(config, run_dir):
     run.rewind_metrics(state["step"])
 
     loop = _Loop(
-        config, run, strategy, model, optimizer, schedule, sources, checkpoints, train_steps
+        config,
+        run=run,
+        strategy=strategy,
+        model=model,
+        optimizer=optimizer,
+        schedule=schedule,
+        sources=sources,
+        augmentation=augmentation,
+        checkpoints=checkpoints,
+        train_steps=train_steps,
     )
     return loop.run(state)
 
@@ -109,18 +118,13 @@ def _description(sources):
     return description
 
 
-def _computed_preprocessing(config, source):
-    size = config.image_size or (min(source.pixel_shape) if source.pixel_shape else 224)
-    # 256 to 224 is the paper's single-crop test; small sets are used whole.
-    resize = config.resize or (size if source.pixel_shape else round(size * 256 / 224))
-    geometry = Preprocessing(
-        size=size,
-        resize=resize,
-        mean=(0.0,) * source.channels,
-        channels=source.channels,
-    )
-    mean = datasets.pixel_mean if config.mean == "pixel" else datasets.channel_mean
-    return geometry.with_mean(mean(source, geometry))
+def _schedule(config, train_steps):
+    if config.schedule == "plateau":
+        return schedules.PlateauSchedule(config.learning_rate, config.plateau_evaluations)
+    drops = config.learning_rate_drops
+    if drops is None:
+        drops = schedules.default_drops(train_steps)
+    return schedules.StepSchedule(config.learning_rate, drops)
 
 
 class _Window:
@@ -145,7 +149,18 @@ class _Loop:
     """The training loop: calls of several steps, between them logs, evaluations and checkpoints."""
 
     def __init__(
-        self, config, run, strategy, model, optimizer, schedule, sources, checkpoints, train_steps
+        self,
+        config,
+        *,
+        run,
+        strategy,
+        model,
+        optimizer,
+        schedule,
+        sources,
+        augmentation,
+        checkpoints,
+        train_steps,
     ):
         self._config = config
         self._run = run
@@ -153,6 +168,7 @@ class _Loop:
         self._model = model
         self._schedule = schedule
         self._source = sources["train"]
+        self._augmentation = augmentation
         self._checkpoints = checkpoints
         self._train_steps = train_steps
         steps_per_epoch = -(-len(self._source) // config.global_batch_size)
@@ -174,6 +190,8 @@ class _Loop:
     def run(self, state):
         """Trains from a restored state to the last step; returns the last evaluation."""
         step, window = state["step"], _Window(**state["window"])
+        if "plateau" in state:
+            self._schedule.restore(state["plateau"])
         result = state.get("result")
         batches = iter(self._batches(step))
         steps_per_call = 1
@@ -185,9 +203,10 @@ class _Loop:
             while step < self._train_steps:
                 count = min(steps_per_call, self._steps_to_next_event(step))
                 started = time.monotonic()
-                losses, hits = (
-                    values.numpy() for values in self._take_steps(batches, tf.constant(count))
-                )
+                with batches_lib.faults_named(self._source, self._indices(step, count)):
+                    losses, hits = (
+                        values.numpy() for values in self._take_steps(batches, tf.constant(count))
+                    )
                 seconds = time.monotonic() - started
                 self._check_finite(losses, step)
                 steps_per_call = _next_steps_per_call(count, seconds)
@@ -207,10 +226,14 @@ class _Loop:
                 if self._is_due(step, self._evaluate_every):
                     self._check_weights(step)
                     result = self._evaluate(step, progress)
+                    if self._config.schedule == "plateau" and self._schedule.observe(
+                        1 - result["top1"]
+                    ):
+                        progress.note(f"Plateau at step {step}: the learning rate falls.")
                 stop = stop_requested()
                 if stop or self._is_due(step, self._config.checkpoint_every_steps):
                     self._check_weights(step)
-                    self._checkpoints.save(step, {"window": window.to_json(), "result": result})
+                    self._checkpoints.save(step, self._state(window, result))
                 if stop and step < self._train_steps:
                     raise Interrupted(
                         f"Interrupted and saved at step {step} of {self._train_steps}. "
@@ -220,12 +243,25 @@ class _Loop:
                 result = self._evaluate(step, progress)
         return result
 
+    def _state(self, window, result):
+        """What a checkpoint keeps beside the variables."""
+        state = {"window": window.to_json(), "result": result}
+        if self._config.schedule == "plateau":
+            state["plateau"] = self._schedule.state()
+        return state
+
+    def _indices(self, step, count):
+        """The indices that steps [step, step + count) train on."""
+        positions = (number * self._config.global_batch_size for number in (step, step + count))
+        order = batches_lib.training_order(len(self._source), self._config.seed, *positions)
+        return (int(index) for index, _ in order)
+
     def _batches(self, first_step):
         return self._strategy.distribute_datasets_from_function(
-            lambda context: datasets.training_batches(
+            lambda context: batches_lib.training_batches(
                 self._source,
                 self._model.preprocessing,
-                self._config.augmentation,
+                self._augmentation,
                 seed=self._config.seed,
                 global_batch_size=self._config.global_batch_size,
                 num_replicas=self._strategy.num_replicas_in_sync,
@@ -306,60 +342,3 @@ class _Loop:
 
 def _next_steps_per_call(count, seconds):
     return int(np.clip(SECONDS_PER_CALL * count / seconds, 1, MAX_STEPS_PER_CALL))
-
-
-def steps_function(
-    network, optimizer, strategy, *, global_batch_size, weight_decay, average_statistics
-):
-    """A tf.function that takes several training steps.
-
-    The loss is the cross-entropy of the global batch. To its gradient comes the paper's L2 term,
-    weight_decay * w, for every trainable variable. Gradients are summed over the replicas.
-
-    Args:
-      network: Keras model from images to logits.
-      optimizer: Keras optimizer, built.
-      strategy: the strategy that both were made under.
-      global_batch_size: images per step, over all replicas.
-      weight_decay: coefficient of the L2 term.
-      average_statistics: give all replicas the mean of their moving statistics after each step.
-
-    Returns:
-      A function of (iterator of distributed batches, number of steps as int32 tensor) that returns
-      the loss (in the logits' dtype) and the number of correct top-1 answers (int64) of each step.
-    """
-    replicas = strategy.num_replicas_in_sync
-    variables = network.trainable_variables
-    statistics = network.non_trainable_variables
-
-    def replica_step(images, labels):
-        with tf.GradientTape() as tape:
-            logits = network(images, training=True)
-            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
-            loss = tf.reduce_sum(losses) / global_batch_size
-        # apply_gradients sums over the replicas: each adds its part of the L2 term.
-        gradients = [
-            gradient + weight_decay / replicas * tf.convert_to_tensor(variable)
-            for gradient, variable in zip(tape.gradient(loss, variables), variables, strict=True)
-        ]
-        optimizer.apply_gradients(zip(gradients, variables, strict=True))
-        if replicas > 1 and average_statistics:
-            # Each replica has moved its own; a checkpoint holds one value of a variable.
-            context = tf.distribute.get_replica_context()
-            means = context.all_reduce("mean", [tf.convert_to_tensor(s) for s in statistics])
-            for statistic, mean in zip(statistics, means, strict=True):
-                statistic.assign(mean)
-        hits = tf.equal(tf.argmax(logits, axis=-1), labels)
-        return loss, tf.reduce_sum(tf.cast(hits, tf.int64))
-
-    @tf.function
-    def take_steps(batches, count):
-        losses = tf.TensorArray(network.output.dtype, count)
-        hits = tf.TensorArray(tf.int64, count)
-        for position in tf.range(count):
-            results = strategy.run(replica_step, args=next(batches))
-            loss, hit = (strategy.reduce("sum", value, axis=None) for value in results)
-            losses, hits = losses.write(position, loss), hits.write(position, hit)
-        return losses.stack(), hits.stack()
-
-    return take_steps

@@ -6,7 +6,9 @@ goes on where it was. The end is an accuracy on all images of the validation set
   python launch/imagenet.py --depth=50
   python launch/imagenet.py --depth=18 --dataset=folder:my_pictures --train_epochs=60
   python launch/imagenet.py --dataset=shapes --network=CifarResNet --depth=14 --image_size=32 \\
-      --global_batch_size=32 --train_epochs=4
+      --train_resize=36 --global_batch_size=32 --train_epochs=4
+
+launch/prepare_imagenet.py prepares ImageNet; docs/recipes.md says what the recipe is.
 """
 
 import program

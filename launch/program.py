@@ -117,7 +117,7 @@ def _definer(field_type):
     }[field_type]
 
 
-def _train_config(recipes):
+def train_config(recipes):
     """The configuration that the flags describe: the recipe, and what was given beside it."""
     recipe = flags.FLAGS.recipe
     if recipe not in recipes:
@@ -129,10 +129,9 @@ def _train_config(recipes):
     }
     if given.get("train_epochs") is not None and "train_steps" not in given:
         given["train_steps"] = None
-    if given.get("learning_rate_drops") is not None:
-        given["learning_rate_drops"] = _integers(
-            "learning_rate_drops", given["learning_rate_drops"]
-        )
+    for name in ("learning_rate_drops", "train_resize"):
+        if given.get(name) is not None:
+            given[name] = _integers(name, given[name])
     return dataclasses.replace(recipes[recipe], **given)
 
 
@@ -180,7 +179,7 @@ def train_main(recipes):
 
     def main(arguments):
         positional(arguments)
-        config = _train_config(recipes)
+        config = train_config(recipes)
         directory = _run_dir(config)
         result = train(config, directory)
         print(

@@ -2,7 +2,7 @@ import json
 
 import numpy as np
 from conftest import assert_user_error, run_program
-from test_datasets import write_tfds
+from test_prepared import write_tfds
 
 
 def test_help_shows_the_papers_recipe():

@@ -18,6 +18,27 @@ def test_the_imagenet_recipe_is_section_3_4():
     recipe = RECIPES["imagenet"]["paper"]
     assert (recipe.global_batch_size, recipe.train_steps) == (256, 600_000)
     assert (recipe.learning_rate, recipe.momentum, recipe.weight_decay) == (0.1, 0.9, 1e-4)
+    assert (recipe.augmentation, recipe.pca_color) == ("crop_mirror", 0.1)
+
+
+def test_one_size_is_a_range_of_one():
+    config = dataclasses.replace(RECIPES["imagenet"]["paper"], train_resize=[256])
+    assert config.train_resize == (256, 256)
+
+
+def test_options_of_the_other_kind_are_refused():
+    with pytest.raises(ValueError, match="`train_resize` is for augmentation='crop_mirror'"):
+        dataclasses.replace(CIFAR, train_resize=(32, 40))
+    with pytest.raises(ValueError, match="`learning_rate_drops` is for schedule='steps'"):
+        dataclasses.replace(CIFAR, schedule="plateau", learning_rate_drops=(1,))
+
+
+def test_evaluations_change_the_result_of_plateaus():
+    plateau = dataclasses.replace(CIFAR, schedule="plateau")
+    assert differences(plateau, dataclasses.replace(plateau, evaluate_every_steps=7)) == [
+        "evaluate_every_steps"
+    ]
+    assert differences(CIFAR, dataclasses.replace(CIFAR, evaluate_every_steps=7)) == []
 
 
 def test_survives_json():
@@ -59,6 +80,12 @@ def test_only_what_changes_the_result_differs():
         ("momentum", 1.0),
         ("learning_rate_drops", (20, 10)),
         ("learning_rate_drops", (0,)),
+        ("pca_color", -0.1),
+        ("schedule", "cosine"),
+        ("plateau_evaluations", 0),
+        ("train_resize", (480, 256)),
+        ("train_resize", (1, 2, 3)),
+        ("train_resize", (0,)),
     ],
 )
 def test_bad_values_are_named(name, value):

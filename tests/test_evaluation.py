@@ -1,22 +1,24 @@
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 import keras_resnet
-from keras_resnet.datasets import Source
 from keras_resnet.evaluation import Evaluator
 from keras_resnet.preprocessing import Preprocessing
+from keras_resnet.sources import MemorySource
 from keras_resnet.strategy import make_strategy
 
 SPEC = Preprocessing(size=8, resize=8, mean=(120.0, 121.0, 122.0), deviation=(50.0, 50.0, 50.0))
 
 
 @pytest.fixture
-def source(rng):
-    images = rng.integers(0, 256, (37, 8, 8, 3), np.uint8)
-    labels = rng.integers(0, 7, 37)
-    return Source(tf.constant(images), tf.constant(labels), tuple("abcdefg"))
+def data(rng):
+    return rng.integers(0, 256, (37, 8, 8, 3), np.uint8), rng.integers(0, 7, 37)
+
+
+@pytest.fixture
+def source(data):
+    return MemorySource(*data, tuple("abcdefg"))
 
 
 def network(**options):
@@ -73,14 +75,15 @@ def test_an_evaluator_sees_the_weights_of_the_moment(source):
     assert evaluate()["loss"] != before["loss"]
 
 
-def test_what_does_not_fit_is_refused(source, rng):
-    eight = Source(source.images, source.labels, tuple("abcdefgh"))
+def test_what_does_not_fit_is_refused(data, source):
+    images, labels = data
+    eight = MemorySource(images, labels, tuple("abcdefgh"))
     with pytest.raises(ValueError, match="7 classes and the data set 8"):
         Evaluator(network(), eight, 16)
-    other = Source(source.images, source.labels, tuple("abcdefh"))
+    other = MemorySource(images, labels, tuple("abcdefh"))
     with pytest.raises(ValueError, match="different names, 'g' and 'h'"):
         Evaluator(network(class_names=tuple("abcdefg")), other, 16)
-    gray = Source(source.images[..., :1], source.labels, source.class_names)
+    gray = MemorySource(images[..., :1], labels, source.class_names)
     with pytest.raises(ValueError, match="images of 3 channels and the data set has 1"):
         Evaluator(network(), gray, 16)
     bare = keras_resnet.CifarResNet(8, classes=7)

@@ -127,7 +127,7 @@ def test_from_a_model_file_to_a_prediction(tmp_path, picture_folder):
     process = run_program("export", tmp_path / "model.keras", f"--output={tmp_path / 'exports'}")
     assert process.returncode == 0, process.stderr
     assert process.stdout == f"Exported: {tmp_path / 'exports' / '1'}\n"
-    picture = load(f"folder:{picture_folder}", "train").images.numpy()[0].decode()
+    picture = load(f"folder:{picture_folder}", "train").paths[0]
     process = run_program("predict", tmp_path / "exports", picture)
     assert process.returncode == 0, process.stderr
     lines = process.stdout.splitlines()

@@ -26,7 +26,10 @@ def test_without_imagenet_it_says_how_to_prepare_it_and_what_to_try(tmp_path):
         "imagenet", "--depth=50", f"--data_dir={tmp_path}", f"--run_dir={tmp_path / 'run'}"
     )
     assert_user_error(
-        process, str(tmp_path), "tfds build imagenet2012", "launch/imagenet.py --dataset=shapes"
+        process,
+        str(tmp_path),
+        "prepare_imagenet.py --source",
+        "launch/imagenet.py --dataset=shapes",
     )
     assert not (tmp_path / "run").exists()
 

@@ -9,8 +9,9 @@ from conftest import ROOT
 LAYERS = (
     ("training",),
     ("export", "evaluation", "runs"),
-    ("progress", "strategy", "plots", "models", "datasets", "checkpoints", "schedules"),
-    ("layers", "augmentation", "preprocessing", "shapes"),
+    ("inputs", "progress", "strategy", "plots", "models", "steps", "checkpoints", "schedules"),
+    ("archives", "datasets", "folders", "prepared", "batches", "sources", "records", "shapes"),
+    ("layers", "augmentation", "preprocessing"),
     ("config", "files", "signals", "checks"),
 )
 ORDER = [name for layer in LAYERS for name in layer]

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 
@@ -21,3 +23,23 @@ def test_short_trainings_have_increasing_drops(train_steps):
     drops = schedules.default_drops(train_steps)
     assert list(drops) == sorted(set(drops))
     assert drops[0] >= 1
+
+
+def test_the_rate_falls_when_the_error_has_stopped_falling():
+    schedule = schedules.PlateauSchedule(0.1, 2)
+    errors = [0.9, 0.8, 0.8, 0.7, 0.7, 0.75, 0.6, 0.61, 0.6, 0.6, 0.6]
+    falls = [schedule.observe(error) for error in errors]
+    assert [n for n, fell in enumerate(falls) if fell] == [5, 8, 10]
+    np.testing.assert_allclose(schedule(123), 1e-4, rtol=1e-6)
+
+
+def test_a_plateau_is_remembered():
+    schedule = schedules.PlateauSchedule(0.1, 3)
+    for error in (0.5, 0.5, 0.5, 0.5, 0.5):
+        schedule.observe(error)
+    copy = schedules.PlateauSchedule(0.1, 3)
+    copy.restore(json.loads(json.dumps(schedule.state())))
+    assert float(copy(0)) == float(schedule(0)) == np.float32(0.01)
+    for error in (0.5, 0.4, 0.5, 0.5, 0.5):
+        assert copy.observe(error) == schedule.observe(error)
+    np.testing.assert_allclose(copy(0), 0.001, rtol=1e-6)

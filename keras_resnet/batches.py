@@ -1,0 +1,230 @@
+"""Which images are seen, and in which order: batches as index arithmetic over a source.
+
+A batch is a row of indices, see `training_order`: nothing but a step number is needed to go on.
+"""
+
+import contextlib
+import re
+
+import numpy as np
+import tensorflow as tf
+import tqdm
+
+from keras_resnet.augmentation import augment, draw
+from keras_resnet.checks import UserError
+from keras_resnet.preprocessing import decode
+
+# Images fetched from a source at once: enough to hide the cost of a call into Python.
+FETCH_SIZE = 64
+
+
+def training_order(num_examples, seed, start, stop, shard=(0, 1), batch_size=1):
+    """The endless shuffled order of training examples, from any position at once.
+
+    Position p is in epoch p // num_examples; each epoch is one true permutation, drawn from
+    (seed, epoch) alone. A global batch is `batch_size` consecutive positions, whatever the number
+    of replicas and workers, and may straddle two epochs.
+
+    Args:
+      num_examples: size of the source.
+      seed: integer that selects the order.
+      start, stop: positions; the stream covers [start, stop).
+      shard: (w, W): keep only the w-th of W equal parts of every global batch.
+      batch_size: of the global batch, a multiple of W.
+
+    Returns:
+      tf.data.Dataset of an index (int64) and the random numbers of its augmentation (see
+      `augmentation.draw`), which depend on seed, epoch and index alone.
+    """
+    shard_index, num_shards = shard
+    seed = tf.constant(seed, tf.int64)
+
+    def epoch_order(epoch):
+        order = tf.random.experimental.stateless_shuffle(
+            tf.range(num_examples, dtype=tf.int64), tf.stack([seed, epoch])
+        )
+        first = tf.maximum(start - epoch * num_examples, 0)
+        last = tf.minimum(stop - epoch * num_examples, num_examples)
+        positions = tf.range(first, last, dtype=tf.int64)
+        part = (epoch * num_examples + positions) % batch_size // (batch_size // num_shards)
+        indices = tf.gather(order, tf.boolean_mask(positions, part == shard_index))
+        draws = tf.gather(draw(num_examples, seed, epoch), indices)
+        return tf.data.Dataset.from_tensor_slices((indices, draws))
+
+    last_epoch = -(-stop // num_examples)
+    return tf.data.Dataset.range(start // num_examples, last_epoch).flat_map(epoch_order)
+
+
+def examples(source, order, function):
+    """Calls a function with the examples of a source, in parallel, in a given order.
+
+    Args:
+      source: `Source`.
+      order: tf.data.Dataset of tuples of scalars, of which the first is an index.
+      function: of image, label and the tuple's scalars.
+
+    Returns:
+      tf.data.Dataset of what the function gives.
+    """
+
+    def fetch(*scalars):
+        return *source.fetch(scalars[0]), *scalars
+
+    def finish(fetched, label, *scalars):
+        return function(source.open(fetched), label, *scalars)
+
+    return (
+        order.batch(FETCH_SIZE).map(fetch, tf.data.AUTOTUNE).unbatch().map(finish, tf.data.AUTOTUNE)
+    )
+
+
+def training_batches(
+    source,
+    preprocessing,
+    augmentation,
+    *,
+    seed,
+    global_batch_size,
+    num_replicas,
+    first_step,
+    last_step,
+    shard=(0, 1),
+):
+    """Augmented batches of a range of training steps, one element for each replica in turn.
+
+    Element k * R + r is replica r's part of this worker's k-th batch, R being the replicas of a
+    worker.
+
+    Args:
+      source: `Source` to train on.
+      preprocessing: `Preprocessing` of the network.
+      augmentation: `Augmentation`.
+      seed: integer that selects order and augmentation.
+      global_batch_size: examples per step, over all replicas and workers.
+      num_replicas: number of replicas, over all workers.
+      first_step, last_step: steps [first_step, last_step), counted from 0.
+      shard: (worker, number of workers).
+
+    Returns:
+      tf.data.Dataset of float32 [b, size, size, channels] and int64 [b].
+    """
+
+    def training_example(image, label, _, draws):
+        return augment(image, draws, preprocessing, augmentation), label
+
+    order = training_order(
+        len(source),
+        seed,
+        first_step * global_batch_size,
+        last_step * global_batch_size,
+        shard,
+        global_batch_size,
+    )
+    return (
+        examples(source, order, training_example)
+        .batch(global_batch_size // num_replicas, drop_remainder=True)
+        .prefetch(tf.data.AUTOTUNE)
+    )
+
+
+def evaluation_batches(source, preprocessing, *, global_batch_size, num_replicas, shard=(0, 1)):
+    """Every image once, in order, with the last batch filled up by images of weight 0.
+
+    Args: as for `training_batches`.
+
+    Returns:
+      tf.data.Dataset of float32 [b, size, size, channels], int64 [b] and weights float32 [b].
+    """
+    shard_index, num_shards = shard
+
+    def in_shard(position):
+        return position % global_batch_size // (global_batch_size // num_shards) == shard_index
+
+    def evaluation_example(image, label, index, position):
+        return preprocessing(image), label, tf.cast(position == index, tf.float32)
+
+    num_batches = -(-len(source) // global_batch_size)
+    order = (
+        tf.data.Dataset.range(num_batches * global_batch_size)
+        .filter(in_shard)
+        .map(lambda position: (tf.minimum(position, len(source) - 1), position))
+    )
+    return (
+        examples(source, order, evaluation_example)
+        .batch(global_batch_size // num_replicas, drop_remainder=True)
+        .prefetch(tf.data.AUTOTUNE)
+    )
+
+
+# --- Means
+
+
+def channel_mean(source, preprocessing, num_images=10_000):
+    """Mean of each channel over (evenly spaced) images as the network sees them, 0 to 255."""
+    return tuple(pixel_mean(source, preprocessing, num_images).mean(axis=(0, 1)).tolist())
+
+
+def pixel_mean(source, preprocessing, num_images=None):
+    """The mean image over a source (the paper's per-pixel mean).
+
+    Args:
+      source: `Source` to average over.
+      preprocessing: gives the size; its mean is not used.
+      num_images: at most so many, evenly spaced; None: all.
+
+    Returns:
+      float64 [size, size, channels], 0 to 255.
+
+    Raises:
+      UserError: an image cannot be read; the message says which.
+    """
+    step = 1 if num_images is None else -(-len(source) // num_images)
+    indices = range(0, len(source), step)
+    order = tf.data.Dataset.range(0, len(source), step).map(lambda index: (index,))
+    images = examples(source, order, lambda image, *_: preprocessing.center_crop(image)).batch(256)
+    total = 0.0
+    progress = tqdm.tqdm(
+        images, "Averaging the images", -(-len(indices) // 256), leave=False, disable=None
+    )
+    with faults_named(source, indices):
+        for batch in progress:
+            total = total + batch.numpy().sum(axis=0, dtype=np.float64)
+    return total / len(indices)
+
+
+# --- Faults
+
+
+@contextlib.contextmanager
+def faults_named(source, indices):
+    """Turns TensorFlow's error over an image that cannot be read into one that names the image.
+
+    TensorFlow's does not know which image it was. So each is read again, alone.
+
+    Args:
+      source: `Source` that is read within the context.
+      indices: iterable of the indices that are read.
+
+    Raises:
+      UserError: one of the images cannot be read.
+    """
+    try:
+        yield
+    except tf.errors.OpError as error:
+        for index in indices:
+            try:
+                image, _ = source.example(index)
+                decode(image, source.channels) if image.dtype == tf.string else image
+            except (tf.errors.OpError, OSError) as fault:
+                raise UserError(
+                    f"{source.describe(int(index))} cannot be used: {_reason(fault)}\n"
+                    "Restore the data, or prepare them again."
+                ) from error
+        raise
+
+
+def _reason(error):
+    """The first line of an error, without TensorFlow's names of operations around it."""
+    text = re.sub(r"^\{\{.*?\}\} | \[Op:\w+\].*", "", str(getattr(error, "message", error)))
+    lines = text.splitlines()
+    return lines[0].strip() if lines else type(error).__name__

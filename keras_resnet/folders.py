@@ -1,0 +1,117 @@
+"""A folder of pictures as a data set: a directory for each split and in it one for each class."""
+
+import numpy as np
+import tensorflow as tf
+import tqdm
+
+from keras_resnet.checks import UserError
+from keras_resnet.preprocessing import decode
+from keras_resnet.sources import FileSource
+
+PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png")
+
+FOLDER_HELP = (
+    "A folder of pictures looks like PATH/train/CLASS/*.jpg and PATH/val/CLASS/*.jpg "
+    "(.jpg, .jpeg or .png)."
+)
+
+
+def load_folder(root, split, skip_corrupt):
+    """The source of one split of a folder of pictures.
+
+    Args:
+      root: pathlib.Path of the folder.
+      split: "train" or "validation".
+      skip_corrupt: leave out pictures that do not decode, instead of raising.
+
+    Raises:
+      UserError: the folder is missing, empty or corrupt.
+    """
+    class_names = _class_names(root / "val")
+    # To be evaluated, a folder needs no pictures to train on.
+    other_names = class_names
+    if split == "train" or (root / "train").exists():
+        other_names = _class_names(root / "train")
+    if other_names != class_names:
+        differing = ", ".join(sorted(set(class_names) ^ set(other_names)))
+        raise UserError(
+            f"{root}/train and {root}/val must hold the same class directories. "
+            f"Only in one of them: {differing}"
+        )
+    directory = root / {"train": "train", "validation": "val"}[split]
+    paths, labels = [], []
+    for label, class_name in enumerate(class_names):
+        pictures = sorted(
+            path
+            for path in (directory / class_name).rglob("*")
+            if path.suffix.lower() in PICTURE_SUFFIXES
+            and not path.is_dir()
+            and not any(map(_is_hidden, path.relative_to(directory).parts))
+        )
+        if not pictures:
+            raise UserError(
+                f"{directory / class_name} holds no picture (.jpg, .jpeg or .png). "
+                "Add pictures or remove the directory."
+            )
+        paths += pictures
+        labels += [label] * len(pictures)
+    source = FileSource(paths, labels, tuple(class_names))
+    return _without_corrupt(source, directory, skip_corrupt)
+
+
+def _is_hidden(name):
+    """Whether a program left the file for itself, as .ipynb_checkpoints or ._cat.jpg."""
+    return name.startswith(".")
+
+
+def _class_names(directory):
+    if not directory.is_dir():
+        raise UserError(f"No directory {directory}. {FOLDER_HELP}")
+    names = sorted(
+        path.name for path in directory.iterdir() if path.is_dir() and not _is_hidden(path.name)
+    )
+    if not names:
+        raise UserError(f"{directory} holds no class directory. {FOLDER_HELP}")
+    return names
+
+
+def _without_corrupt(source, directory, skip_corrupt):
+    """The source without the pictures that do not decode; refuses them unless `skip_corrupt`."""
+    corrupt = find_corrupt(source, f"Checking {directory}")
+    if not corrupt:
+        return source
+    listing = "\n".join(f"  {source.paths[index]}" for index in corrupt[:20])
+    count = f"{len(corrupt)} of {len(source)} pictures do not decode as JPEG or PNG"
+    if not skip_corrupt:
+        raise UserError(
+            f"{count}:\n{listing}\nRepair or remove them, or leave them out with --skip_corrupt."
+        )
+    print(f"Skipped: {count}:\n{listing}")
+    kept = np.setdiff1d(np.arange(len(source)), corrupt)
+    for label in set(range(len(source.class_names))) - set(source.labels[kept]):
+        raise UserError(
+            f"{directory} holds no picture of class {source.class_names[label]!r} that decodes."
+        )
+    paths = [source.paths[index] for index in kept]
+    return FileSource(paths, source.labels[kept], source.class_names)
+
+
+def find_corrupt(source, description):
+    """Indices of the encoded images that do not decode, in order; decodes every image once."""
+
+    def decodable(index):
+        # The result holds a pixel, or TensorFlow would prune the decoding away.
+        return index, decode(source.example(index)[0], source.channels)[0, 0, 0]
+
+    intact = tf.data.Dataset.range(len(source)).map(decodable, tf.data.AUTOTUNE).ignore_errors()
+    progress = tqdm.tqdm(
+        intact.as_numpy_iterator(),
+        description,
+        len(source),
+        unit="image",
+        leave=False,
+        disable=None,
+    )
+    return np.setdiff1d(
+        np.arange(len(source)), np.fromiter((index for index, _ in progress), np.int64)
+    ).tolist()

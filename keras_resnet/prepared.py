@@ -1,0 +1,127 @@
+"""Data sets that TensorFlow Datasets (TFDS) has prepared on disk.
+
+Small images of one size are held in memory, decoded; all others stay in their records, which are
+read by index.
+"""
+
+import math
+
+import numpy as np
+
+from keras_resnet import records
+from keras_resnet.checks import UserError
+from keras_resnet.sources import MemorySource, RecordSource
+
+# Decoded pixels up to here are held in memory: CIFAR takes 0.14 GiB.
+MEMORY_LIMIT_BYTES = 2**30
+
+
+def load_tfds(name, split, data_dir):
+    """The source of one split of a TFDS image classification set.
+
+    Args:
+      name: of the data set, with its configuration where it has several ("name/config").
+      split: "train" or "validation" (where the set has none its test split, or without that the
+        last tenth of its training split).
+      data_dir: where the data are; None: TFDS_DATA_DIR, else ~/tensorflow_datasets.
+
+    Returns:
+      A `sources.Source`.
+
+    Raises:
+      UserError: there is no such set, it is not for classification, it cannot be downloaded, or its
+        files are damaged.
+    """
+    import tensorflow_datasets as tfds
+
+    try:
+        builder = tfds.builder(name, data_dir=data_dir)
+    except (tfds.core.registered.DatasetNotFoundError, ValueError, AssertionError) as error:
+        raise UserError(
+            "`dataset` must be 'shapes', 'folder:PATH' or the name of a TensorFlow Datasets image "
+            f"classification set, such as 'cifar10'. Received: dataset={name!r} "
+            f"({(str(error).splitlines() or [type(error).__name__])[0]})"
+        ) from error
+    image_key, label_key = _keys(builder, name)
+    image, label = (builder.info.features[key] for key in (image_key, label_key))
+    _prepare(builder, name)
+    tfds_split = _split(builder.info.splits, split)
+    info = builder.info.splits[tfds_split]
+    if not info.num_examples:
+        raise UserError(f"The {split} split of {name!r} in {builder.data_dir} holds no images.")
+    class_names = tuple(label.names)
+    if None not in image.shape and info.num_examples * math.prod(image.shape) < MEMORY_LIMIT_BYTES:
+        examples = builder.as_dataset(split=tfds_split).batch(1024)
+        batches = [(batch[image_key], batch[label_key]) for batch in examples.as_numpy_iterator()]
+        images, labels = (np.concatenate(parts) for parts in zip(*batches, strict=True))
+        return MemorySource(images, labels, class_names)
+    file_format = builder.info.file_format.value
+    if file_format not in records.FORMATS:
+        raise UserError(
+            f"`dataset` {name!r} in {builder.data_dir} is prepared as {file_format}; it must be "
+            f"prepared as {' or '.join(records.FORMATS)} to be read by index."
+        )
+    opened = records.FORMATS[file_format](info.file_instructions)
+    return RecordSource(opened, image_key, label_key, class_names, image.shape[-1] or 3)
+
+
+def _keys(builder, name):
+    """The names of the image and of the class among the features of a data set."""
+    import tensorflow_datasets as tfds
+
+    features = dict(builder.info.features)
+    images = [
+        key
+        for key, feature in features.items()
+        if isinstance(feature, tfds.features.Image) and feature.np_dtype == np.uint8
+    ]
+    labels = [
+        key for key, feature in features.items() if isinstance(feature, tfds.features.ClassLabel)
+    ]
+    keys = builder.info.supervised_keys
+    if keys and keys[0] in images and keys[1] in labels:
+        return keys
+    if len(images) == len(labels) == 1:
+        return images[0], labels[0]
+    raise UserError(
+        "`dataset` must have one image (of 8 bits) and one class label. "
+        f"Received: dataset={name!r} with {', '.join(sorted(features))}"
+    )
+
+
+def _prepare(builder, name):
+    """Downloads and prepares a data set unless that was done before."""
+    if builder.is_prepared():
+        return
+    if name.startswith("imagenet2012"):
+        raise UserError(
+            f"ImageNet is not prepared: looked in {builder.data_dir} (--data_dir or "
+            "TFDS_DATA_DIR name another place).\n"
+            "It cannot be downloaded freely: get ILSVRC2012_img_train.tar and "
+            "ILSVRC2012_img_val.tar from image-net.org, and run\n"
+            "  python launch/prepare_imagenet.py --source=DIRECTORY_OF_BOTH\n"
+            "To see a training now, on an embedded data set:\n"
+            "  python launch/imagenet.py --dataset=shapes --network=CifarResNet --depth=14 "
+            "--image_size=32 --train_resize=36 --global_batch_size=32 --train_epochs=4"
+        )
+    try:
+        builder.download_and_prepare()
+    except Exception as error:  # TFDS lets through whatever its many downloaders raise.
+        raise UserError(
+            f"`dataset` {name!r} is not prepared in {builder.data_dir} and TensorFlow Datasets "
+            f"could not download it: {type(error).__name__}: {str(error).splitlines()[0]}\n"
+            f"Run `tfds build {name}` on a machine with a network, copy the result, and name its "
+            "place with --data_dir or TFDS_DATA_DIR."
+        ) from error
+
+
+def _split(splits, wanted):
+    """TFDS's name for the images to train on, or for those to validate on.
+
+    Where there is no validation split the test split stands for it, and without that the last tenth
+    of the training split, a random one since TFDS shuffles when it writes.
+    """
+    for held_out in ("validation", "test"):
+        if held_out in splits:
+            return {"train": "train", "validation": held_out}[wanted]
+    return {"train": "train[:90%]", "validation": "train[90%:]"}[wanted]

@@ -1,0 +1,172 @@
+"""Labelled images by index, wherever they are kept.
+
+A source answers an index with the image as it is stored: encoded bytes, or uint8 pixels. It does so
+in two steps, both usable inside tf.data: `fetch` finds many at once, `open` finishes one of them,
+which tf.data then does in parallel.
+"""
+
+import abc
+import hashlib
+import os
+
+import numpy as np
+import tensorflow as tf
+
+
+class Source(abc.ABC):
+    """Labelled images by index; `len(source)` is their number.
+
+    Attributes:
+      class_names: tuple of strings, which the labels index.
+      channels: 3, or 1 for gray images.
+      pixel_shape: (height, width) if all images are known to share one, else None.
+    """
+
+    def __init__(self, class_names, channels=3, pixel_shape=None):
+        self.class_names = class_names
+        self.channels = channels
+        self.pixel_shape = pixel_shape
+
+    @abc.abstractmethod
+    def fetch(self, indices):
+        """A tensor that stands for the images, and int64 labels, of int64 indices [n]."""
+
+    def open(self, fetched):
+        """The image (scalar string or uint8 [h, w, channels]) of one of what was fetched."""
+        return fetched
+
+    def example(self, index):
+        """The image and label of one index."""
+        images, labels = self.fetch(tf.reshape(tf.cast(index, tf.int64), [1]))
+        return self.open(images[0]), labels[0]
+
+    @abc.abstractmethod
+    def describe(self, index):
+        """Where an image is kept, for messages."""
+
+    @abc.abstractmethod
+    def fingerprint(self):
+        """A short hash by which to know the same data again."""
+
+
+def _hash(*parts):
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()[:16]
+
+
+class MemorySource(Source):
+    """Images in memory.
+
+    Args:
+      images: string tensor [n] of encoded images, or uint8 [n, height, width, channels].
+      labels: int64 [n].
+      class_names: see `Source`.
+    """
+
+    def __init__(self, images, labels, class_names):
+        self.images = tf.convert_to_tensor(images)
+        self.labels = tf.convert_to_tensor(labels, tf.int64)
+        if self.images.dtype == tf.string:
+            super().__init__(class_names)
+        else:
+            _, height, width, channels = self.images.shape
+            super().__init__(class_names, channels, (height, width))
+
+    def __len__(self):
+        return int(self.labels.shape[0])
+
+    def fetch(self, indices):
+        return tf.gather(self.images, indices), tf.gather(self.labels, indices)
+
+    def describe(self, index):
+        return f"image {index} of {len(self)}"
+
+    def fingerprint(self):
+        about = repr((len(self), self.class_names)).encode()
+        return _hash(about, self.labels.numpy().tobytes(), *self.images.numpy())
+
+
+class FileSource(Source):
+    """Images in files of their own, read when they are asked for.
+
+    Args:
+      paths: list of paths of JPEGs and PNGs, strings or bytes.
+      labels: list of int.
+      class_names: see `Source`.
+    """
+
+    def __init__(self, paths, labels, class_names):
+        super().__init__(class_names)
+        self.paths = [os.fspath(path) for path in paths]
+        self.labels = np.asarray(labels, np.int64)
+        self._paths = tf.constant([os.fsencode(path) for path in self.paths])
+
+    def __len__(self):
+        return len(self.paths)
+
+    def fetch(self, indices):
+        return tf.gather(self._paths, indices), tf.gather(tf.constant(self.labels), indices)
+
+    def open(self, fetched):
+        return tf.io.read_file(fetched)
+
+    def describe(self, index):
+        return str(self.paths[index])
+
+    def fingerprint(self):
+        about = repr((len(self), self.class_names)).encode()
+        names = [
+            b"%s %d" % (os.path.basename(os.fsencode(path)), os.path.getsize(path))
+            for path in self.paths
+        ]
+        return _hash(about, self.labels.tobytes(), *names)
+
+
+class RecordSource(Source):
+    """Images in the records of a TensorFlow Datasets split, read when they are asked for.
+
+    Args:
+      records: `records.Records` of tf.train.Example.
+      image_key, label_key: names of the features.
+      class_names: see `Source`.
+      channels: see `Source`.
+    """
+
+    def __init__(self, records, image_key, label_key, class_names, channels):
+        super().__init__(class_names, channels)
+        self._records = records
+        self._image_key = image_key
+        self._label_key = label_key
+
+    def __len__(self):
+        return len(self._records)
+
+    def fetch(self, indices):
+        serialized = tf.numpy_function(
+            lambda numbers: np.array(self._records.read(numbers), object), [indices], tf.string
+        )
+        features = tf.io.parse_example(
+            tf.ensure_shape(serialized, indices.shape),
+            {
+                self._image_key: tf.io.FixedLenFeature([], tf.string),
+                self._label_key: tf.io.FixedLenFeature([], tf.int64),
+            },
+        )
+        labels = features[self._label_key]
+        message = f"labels must be at least 0 and below the {len(self.class_names)} classes"
+        with tf.control_dependencies(
+            [
+                tf.debugging.assert_non_negative(labels, message),
+                tf.debugging.assert_less(labels, np.int64(len(self.class_names)), message),
+            ]
+        ):
+            return features[self._image_key], tf.identity(labels)
+
+    def describe(self, index):
+        path, position = self._records.locate(index)
+        return f"record {position} of {path}"
+
+    def fingerprint(self):
+        return self._records.fingerprint()

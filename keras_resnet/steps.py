@@ -1,0 +1,60 @@
+"""Training steps as one TensorFlow function: loss, gradients, L2 and update, on all replicas."""
+
+import tensorflow as tf
+
+
+def steps_function(
+    network, optimizer, strategy, *, global_batch_size, weight_decay, average_statistics
+):
+    """A tf.function that takes several training steps.
+
+    The loss is the cross-entropy of the global batch. To its gradient comes the paper's L2 term,
+    weight_decay * w, for every trainable variable. Gradients are summed over the replicas.
+
+    Args:
+      network: Keras model from images to logits.
+      optimizer: Keras optimizer, built.
+      strategy: the strategy that both were made under.
+      global_batch_size: images per step, over all replicas.
+      weight_decay: coefficient of the L2 term.
+      average_statistics: give all replicas the mean of their moving statistics after each step.
+
+    Returns:
+      A function of (iterator of distributed batches, number of steps as int32 tensor) that returns
+      the loss (in the logits' dtype) and the number of correct top-1 answers (int64) of each step.
+    """
+    replicas = strategy.num_replicas_in_sync
+    variables = network.trainable_variables
+    statistics = network.non_trainable_variables
+
+    def replica_step(images, labels):
+        with tf.GradientTape() as tape:
+            logits = network(images, training=True)
+            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+            loss = tf.reduce_sum(losses) / global_batch_size
+        # apply_gradients sums over the replicas: each adds its part of the L2 term.
+        gradients = [
+            gradient + weight_decay / replicas * tf.convert_to_tensor(variable)
+            for gradient, variable in zip(tape.gradient(loss, variables), variables, strict=True)
+        ]
+        optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        if replicas > 1 and average_statistics:
+            # Each replica has moved its own; a checkpoint holds one value of a variable.
+            context = tf.distribute.get_replica_context()
+            means = context.all_reduce("mean", [tf.convert_to_tensor(s) for s in statistics])
+            for statistic, mean in zip(statistics, means, strict=True):
+                statistic.assign(mean)
+        hits = tf.equal(tf.argmax(logits, axis=-1), labels)
+        return loss, tf.reduce_sum(tf.cast(hits, tf.int64))
+
+    @tf.function
+    def take_steps(batches, count):
+        losses = tf.TensorArray(network.output.dtype, count)
+        hits = tf.TensorArray(tf.int64, count)
+        for position in tf.range(count):
+            results = strategy.run(replica_step, args=next(batches))
+            loss, hit = (strategy.reduce("sum", value, axis=None) for value in results)
+            losses, hits = losses.write(position, loss), hits.write(position, hit)
+        return losses.stack(), hits.stack()
+
+    return take_steps

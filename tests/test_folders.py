@@ -1,0 +1,154 @@
+import os
+import pathlib
+import shutil
+
+import numpy as np
+import PIL.Image
+import pytest
+import tensorflow as tf
+from conftest import make_picture_folder
+
+from keras_resnet import batches, datasets
+from keras_resnet.augmentation import Augmentation
+from keras_resnet.preprocessing import Preprocessing
+
+
+def test_folder_of_pictures(picture_folder):
+    train = datasets.load(f"folder:{picture_folder}", "train")
+    assert train.class_names == ("horizontal", "vertical")
+    assert train.labels.tolist() == [0] * 12 + [1] * 12
+    assert len(datasets.load(f"folder:{picture_folder}", "validation")) == 10
+    image, label = train.example(tf.constant(13))
+    assert image.numpy() == (picture_folder / "train" / "vertical" / "001.jpg").read_bytes()
+    assert int(label) == 1
+
+
+def test_pictures_of_every_kind_become_inputs(picture_folder, rng):
+    pixels = rng.integers(0, 256, (30, 20, 4), np.uint8)
+    directory = picture_folder / "train" / "vertical"
+    PIL.Image.fromarray(pixels[..., 0]).save(directory / "gray.JPG")
+    PIL.Image.fromarray(pixels, "CMYK").save(directory / "cmyk.jpeg")
+    PIL.Image.fromarray(pixels, "RGBA").save(directory / "alpha.png")
+    PIL.Image.fromarray(pixels[..., :3]).quantize(9).save(directory / "palette.PNG")
+    PIL.Image.fromarray(pixels[..., 0].astype(np.uint16) * 257).save(directory / "deep.png")
+    source = datasets.load(f"folder:{picture_folder}", "train")
+    assert len(source) == 29
+    spec = Preprocessing(16, 18, (0, 0, 0))
+    for kind in ("crop_mirror", "pad_crop_mirror", "none"):
+        elements = batches.training_batches(
+            source,
+            spec,
+            Augmentation(kind, (18, 24), pca_color=0.1),
+            seed=0,
+            global_batch_size=29,
+            num_replicas=1,
+            first_step=0,
+            last_step=1,
+        )
+        images, _ = next(iter(elements))
+        assert images.shape == (29, 16, 16, 3)
+        assert np.isfinite(images).all()
+
+
+def test_a_folder_to_evaluate_needs_no_pictures_to_train_on(picture_folder):
+    shutil.rmtree(picture_folder / "train")
+    assert len(datasets.load(f"folder:{picture_folder}", "validation")) == 10
+    with pytest.raises(ValueError, match="No directory .*train"):
+        datasets.load(f"folder:{picture_folder}", "train")
+
+
+def test_other_files_are_left_alone(picture_folder):
+    (picture_folder / "train" / "vertical" / "notes.txt").write_text("x")
+    (picture_folder / "train" / "vertical" / "._001.jpg").write_text("x")
+    (picture_folder / "train" / "README.md").write_text("x")
+    (picture_folder / "train" / ".cache").mkdir()
+    hidden = picture_folder / "train" / "vertical" / ".ipynb_checkpoints"
+    hidden.mkdir()
+    shutil.copy(picture_folder / "train" / "vertical" / "001.jpg", hidden)
+    assert len(datasets.load(f"folder:{picture_folder}", "train")) == 24
+
+
+def corrupt(path):
+    path.write_bytes(path.read_bytes()[:200])
+
+
+def test_corrupt_pictures_are_named(picture_folder):
+    broken = picture_folder / "train" / "vertical" / "005.jpg"
+    corrupt(broken)
+    with pytest.raises(ValueError, match="1 of 24 pictures do not decode") as error:
+        datasets.load(f"folder:{picture_folder}", "train")
+    assert str(broken) in str(error.value)
+    assert "--skip_corrupt" in str(error.value)
+
+
+def test_corrupt_pictures_are_skipped_and_counted(picture_folder, capsys):
+    broken = picture_folder / "train" / "vertical" / "005.jpg"
+    corrupt(broken)
+    source = datasets.load(f"folder:{picture_folder}", "train", skip_corrupt=True)
+    assert len(source) == 23
+    assert broken not in map(pathlib.Path, source.paths)
+    output = capsys.readouterr().out
+    assert "1 of 24" in output
+    assert str(broken) in output
+
+
+def test_webp_and_lost_links_are_no_pictures(picture_folder, rng):
+    directory = picture_folder / "train" / "vertical"
+    PIL.Image.fromarray(rng.integers(0, 256, (9, 9, 3), np.uint8)).save(directory / "a.webp")
+    (directory / "a.webp").rename(directory / "a.jpg")
+    (directory / "b.jpg").symlink_to(directory / "absent.jpg")
+    with pytest.raises(ValueError, match="2 of 26 pictures do not decode"):
+        datasets.load(f"folder:{picture_folder}", "train")
+
+
+def test_file_names_need_not_be_utf8(picture_folder):
+    directory = picture_folder / "train" / "vertical"
+    os.rename(directory / "001.jpg", os.fsencode(directory) + b"/caf\xe9.jpg")
+    assert len(datasets.load(f"folder:{picture_folder}", "train")) == 24
+
+
+def test_a_class_of_corrupt_pictures_only_is_an_empty_class(picture_folder):
+    for path in (picture_folder / "train" / "vertical").iterdir():
+        corrupt(path)
+    with pytest.raises(ValueError, match="no picture of class 'vertical'"):
+        datasets.load(f"folder:{picture_folder}", "train", skip_corrupt=True)
+
+
+def remove_pictures(root):
+    for path in (root / "val" / "vertical").iterdir():
+        path.unlink()
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (shutil.rmtree, "No directory"),
+        (lambda root: shutil.rmtree(root / "val"), "No directory"),
+        (lambda root: shutil.rmtree(root / "val" / "vertical"), "same class directories"),
+        (lambda root: (root / "val" / "other").mkdir(), "same class directories.*other"),
+        (remove_pictures, "vertical holds no picture"),
+    ],
+)
+def test_unusable_folders_are_explained(picture_folder, damage, message):
+    damage(picture_folder)
+    with pytest.raises(ValueError, match=message):
+        datasets.load(f"folder:{picture_folder}", "validation")
+
+
+def test_an_empty_folder_is_explained(tmp_path):
+    (tmp_path / "train").mkdir()
+    (tmp_path / "val").mkdir()
+    with pytest.raises(ValueError, match="holds no class directory"):
+        datasets.load(f"folder:{tmp_path}", "train")
+
+
+def test_the_fingerprint_follows_the_data(picture_folder, tmp_path, rng):
+    def fingerprint():
+        return datasets.load(f"folder:{picture_folder}", "train").fingerprint()
+
+    before = fingerprint()
+    assert fingerprint() == before
+    make_picture_folder(tmp_path / "more", rng, {"train": 1})
+    added = picture_folder / "train" / "vertical" / "more.png"
+    shutil.copy(tmp_path / "more" / "train" / "vertical" / "000.png", added)
+    assert fingerprint() != before

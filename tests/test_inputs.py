@@ -1,0 +1,66 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from keras_resnet.config import RECIPES
+from keras_resnet.inputs import make_augmentation, make_preprocessing
+from keras_resnet.sources import MemorySource
+
+IMAGENET, CIFAR = (RECIPES[name]["paper"] for name in ("imagenet", "cifar10"))
+
+
+@pytest.fixture
+def small_images(rng):
+    return MemorySource(rng.integers(0, 256, (9, 28, 28, 3), np.uint8), np.zeros(9, int), ("a",))
+
+
+@pytest.fixture
+def pictures(rng):
+    import tensorflow as tf
+
+    images = [
+        tf.io.encode_png(rng.integers(0, 256, (40 + n, 50, 3), np.uint8)).numpy() for n in range(3)
+    ]
+    return MemorySource(images, [0, 0, 0], ("a",))
+
+
+def both(config, source):
+    preprocessing = make_preprocessing(config, source)
+    return preprocessing, make_augmentation(config, preprocessing, source)
+
+
+def test_pictures_are_seen_as_the_paper_sees_imagenet(pictures):
+    preprocessing, augmentation = both(IMAGENET, pictures)
+    assert (preprocessing.size, preprocessing.resize) == (224, 256)
+    assert len(preprocessing.mean) == 3
+    assert (augmentation.kind, augmentation.resize) == ("crop_mirror", (256, 480))
+    assert augmentation.pca_color == 0.1
+
+
+def test_another_image_size_keeps_the_proportions(pictures):
+    config = dataclasses.replace(IMAGENET, image_size=112)
+    preprocessing, augmentation = both(config, pictures)
+    assert (preprocessing.size, preprocessing.resize) == (112, 128)
+    assert augmentation.resize == (128, 240)
+
+
+def test_small_images_of_one_size_are_seen_whole(small_images):
+    preprocessing, augmentation = both(CIFAR, small_images)
+    assert (preprocessing.size, preprocessing.resize) == (28, 28)
+    np.testing.assert_allclose(preprocessing.mean, small_images.images.numpy().mean(axis=0))
+    assert augmentation.kind == "pad_crop_mirror"
+    mirrored = dataclasses.replace(CIFAR, augmentation="crop_mirror")
+    assert both(mirrored, small_images)[1].resize == (28, 28)
+
+
+def test_the_crop_must_fit_into_the_resized_image(pictures):
+    config = dataclasses.replace(IMAGENET, train_resize=(200, 480))
+    with pytest.raises(ValueError, match="`train_resize` must be at least the image size, 224"):
+        both(config, pictures)
+
+
+def test_gray_images_have_no_colors_to_vary(rng):
+    gray = MemorySource(np.zeros((2, 8, 8, 1), np.uint8), [0, 0], ("a",))
+    with pytest.raises(ValueError, match="`pca_color` must be 0 for gray images"):
+        both(dataclasses.replace(CIFAR, pca_color=0.1), gray)

@@ -1,0 +1,188 @@
+import functools
+import http.server
+import threading
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_resnet import datasets
+from keras_resnet.batches import pixel_mean
+from keras_resnet.preprocessing import Preprocessing, decode
+from keras_resnet.sources import RecordSource
+
+
+def write_tfds(data_dir, splits, shape, images, file_format="tfrecord", keys=("image", "label")):
+    """Has TFDS write a data set "pets" of the given images, labelled 0, 1, 0, 1, ..."""
+    import tensorflow_datasets as tfds
+
+    features = {
+        keys[0]: tfds.features.Image(shape=shape),
+        keys[1]: tfds.features.ClassLabel(names=["cat", "dog"]),
+    }
+    if images is None:
+        del features[keys[0]]
+
+    def examples(start, number):
+        for index in range(start, start + number):
+            example = {keys[1]: index % 2}
+            if images is not None:
+                example[keys[0]] = images[index]
+            yield example
+
+    signature = {
+        name: tf.TensorSpec(feature.shape, feature.dtype) for name, feature in features.items()
+    }
+    starts = np.cumsum([0, *splits.values()])
+    tfds.dataset_builders.TfDataBuilder(
+        name="pets",
+        version="1.0.0",
+        split_datasets={
+            split: tf.data.Dataset.from_generator(
+                functools.partial(examples, start, number), output_signature=signature
+            )
+            for (split, number), start in zip(splits.items(), starts, strict=False)
+        },
+        features=tfds.features.FeaturesDict(features),
+        data_dir=data_dir,
+        file_format=file_format,
+    ).download_and_prepare()
+
+
+def load(name, split, data_dir):
+    return datasets.load(name, split, data_dir=data_dir)
+
+
+def pixels_by_label(source):
+    """The images of a source, sorted, since TFDS shuffles when it writes."""
+    return sorted(
+        (int(source.example(index)[1]), source.example(index)[0].numpy().tobytes())
+        for index in range(len(source))
+    )
+
+
+@pytest.mark.parametrize(
+    ("splits", "train", "validation"),
+    [
+        ({"train": 20, "test": 6}, 20, 6),
+        ({"train": 20, "validation": 5, "test": 6}, 20, 5),
+        ({"train": 20}, 18, 2),
+    ],
+)
+def test_tfds_images_of_one_size_are_held_as_pixels(tmp_path, rng, splits, train, validation):
+    images = rng.integers(0, 256, (31, 7, 5, 1), np.uint8)
+    write_tfds(tmp_path, splits, (7, 5, 1), images)
+    source = load("pets", "train", data_dir=tmp_path)
+    assert (len(source), source.pixel_shape, source.channels) == (train, (7, 5), 1)
+    assert source.class_names == ("cat", "dog")
+    assert len(load("pets", "validation", data_dir=tmp_path)) == validation
+    if "test" in splits:
+        expected = sorted((index % 2, images[index].tobytes()) for index in range(20))
+        assert pixels_by_label(source) == expected
+
+
+@pytest.mark.parametrize("file_format", ["tfrecord", "array_record"])
+def test_tfds_images_of_varying_sizes_stay_in_their_records(tmp_path, rng, file_format):
+    images = [rng.integers(0, 256, (9 + i, 20 - i, 3), np.uint8) for i in range(6)]
+    write_tfds(tmp_path, {"train": 4, "test": 2}, (None, None, 3), images, file_format)
+    source = load("pets", "train", data_dir=tmp_path)
+    assert isinstance(source, RecordSource)
+    assert (len(source), source.pixel_shape, source.channels) == (4, None, 3)
+    found = sorted(
+        (int(label), decode(image, 3).numpy().tobytes())
+        for image, label in map(source.example, range(4))
+    )
+    assert found == sorted((index % 2, images[index].tobytes()) for index in range(4))
+
+
+def test_a_tfds_set_may_name_its_features_as_it_likes(tmp_path, rng):
+    images = [rng.integers(0, 256, (9, 20 - i, 3), np.uint8) for i in range(6)]
+    write_tfds(tmp_path, {"train": 4, "test": 2}, (None, None, 3), images, keys=("photo", "kind"))
+    source = load("pets", "validation", data_dir=tmp_path)
+    assert sorted(int(source.example(index)[1]) for index in range(2)) == [0, 1]
+
+
+def rewrite_shard(tmp_path, change):
+    """Writes the training records again, each as a function makes it anew."""
+    (path,) = tmp_path.rglob("pets-train.tfrecord*")
+    examples = [tf.train.Example.FromString(r.numpy()) for r in tf.data.TFRecordDataset(str(path))]
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for example in examples:
+            change(example)
+            writer.write(example.SerializeToString())
+    return path
+
+
+def set_label_to_2(example):
+    example.features.feature["label"].int64_list.value[:] = [2]
+
+
+def set_label_to_minus_1(example):
+    example.features.feature["label"].int64_list.value[:] = [-1]
+
+
+def truncate_image(example):
+    value = example.features.feature["image"].bytes_list.value
+    value[0] = value[0][:60]
+
+
+def forget_image(example):
+    del example.features.feature["image"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (set_label_to_2, "labels must be at least 0 and below the 2 classes"),
+        (set_label_to_minus_1, "labels must be at least 0 and below the 2 classes"),
+        (truncate_image, "Invalid PNG|JPEG"),
+        (forget_image, "Feature: image .*is required"),
+    ],
+)
+def test_unusable_records_are_named(tmp_path, rng, change, message):
+    images = [rng.integers(0, 256, (9, 20 - i, 3), np.uint8) for i in range(6)]
+    write_tfds(tmp_path, {"train": 4, "test": 2}, (None, None, 3), images)
+    path = rewrite_shard(tmp_path, change)
+    source = load("pets", "train", data_dir=tmp_path)
+    with pytest.raises(ValueError, match=f"record 0 of {path} cannot be used: .*({message})"):
+        pixel_mean(source, Preprocessing(8, 8, (0.0, 0.0, 0.0)))
+
+
+def test_tfds_data_for_another_purpose_is_refused(tmp_path):
+    write_tfds(tmp_path, {"train": 4}, (), None)
+    with pytest.raises(ValueError, match="`dataset` must have one image .* and one class label"):
+        load("pets", "train", data_dir=tmp_path)
+
+
+@pytest.mark.parametrize("name", ["cifra10", "no/such/data", "", "folder"])
+def test_unknown_data_sets_are_named(tmp_path, name):
+    with pytest.raises(ValueError, match="`dataset` must be 'shapes', 'folder:PATH' or the name"):
+        load(name, "train", data_dir=tmp_path)
+
+
+def test_imagenet_says_how_it_is_prepared(tmp_path):
+    with pytest.raises(ValueError, match="ImageNet is not prepared: looked in") as error:
+        load("imagenet2012", "train", data_dir=tmp_path)
+    for text in (
+        str(tmp_path),
+        "ILSVRC2012_img_train.tar",
+        "prepare_imagenet.py",
+        "--dataset=shapes",
+    ):
+        assert text in str(error.value)
+
+
+def test_a_failed_download_is_explained(tmp_path, monkeypatch):
+    # A proxy that knows no page at all stands for the network that is not there.
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{server.server_port}")
+        with pytest.raises(ValueError, match="`dataset` 'kmnist' is not prepared in") as error:
+            load("kmnist", "train", data_dir=tmp_path)
+        server.shutdown()
+    assert "tfds build kmnist" in str(error.value)

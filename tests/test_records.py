@@ -1,0 +1,140 @@
+import dataclasses
+import os
+import pathlib
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from array_record.python import array_record_module
+
+from keras_resnet import records
+
+
+@dataclasses.dataclass
+class Shard:
+    """As TFDS's file instructions."""
+
+    filename: str
+    skip: int
+    take: int
+    examples_in_shard: int
+
+
+def write_array_record(path, contents):
+    writer = array_record_module.ArrayRecordWriter(str(path), "group_size:1")
+    for content in contents:
+        writer.write(content)
+    writer.close()
+
+
+def write_tfrecord(path, contents):
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for content in contents:
+            writer.write(content)
+
+
+WRITERS = {"array_record": write_array_record, "tfrecord": write_tfrecord}
+
+
+@pytest.fixture(autouse=True)
+def keras_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.fixture(params=WRITERS)
+def file_format(request):
+    return request.param
+
+
+def write(directory, file_format, rng, sizes=(5, 1, 7)):
+    """Shards of random records; returns them and a list of the records of each."""
+    contents = [[rng.bytes(rng.integers(0, 3000)) for _ in range(size)] for size in sizes]
+    shards = []
+    for number, shard_contents in enumerate(contents):
+        path = directory / f"data-{number}"
+        WRITERS[file_format](path, shard_contents)
+        shards.append(Shard(str(path), 0, len(shard_contents), len(shard_contents)))
+    return shards, contents
+
+
+def test_records_come_by_index_in_any_order(tmp_path, rng, file_format):
+    shards, contents = write(tmp_path, file_format, rng)
+    opened = records.FORMATS[file_format](shards)
+    everything = sum(contents, [])
+    assert len(opened) == 13
+    order = rng.permutation(13)
+    assert opened.read(order) == [everything[index] for index in order]
+    assert opened.locate(5) == (shards[1].filename, 0)
+    assert opened.locate(12) == (shards[2].filename, 6)
+
+
+def test_a_split_may_use_parts_of_files(tmp_path, rng, file_format):
+    shards, contents = write(tmp_path, file_format, rng)
+    parts = [
+        dataclasses.replace(shards[0], skip=2, take=2),
+        dataclasses.replace(shards[2], skip=3, take=4),
+    ]
+    opened = records.FORMATS[file_format](parts)
+    assert opened.read(range(len(opened))) == contents[0][2:4] + contents[2][3:]
+    assert opened.locate(2) == (shards[2].filename, 3)
+    whole = records.FORMATS[file_format](shards)
+    assert opened.fingerprint() != whole.fingerprint()
+    assert whole.fingerprint() == records.FORMATS[file_format](shards).fingerprint()
+
+
+def test_a_missing_file_is_named(tmp_path, rng, file_format):
+    shards, _ = write(tmp_path, file_format, rng)
+    os.remove(shards[1].filename)
+    with pytest.raises(ValueError, match="data-1 is missing"):
+        records.FORMATS[file_format](shards)
+
+
+@pytest.mark.parametrize("damage", ["truncated", "empty", "other", "junk"])
+def test_a_damaged_file_is_named_at_once(tmp_path, rng, file_format, damage):
+    shards, _ = write(tmp_path, file_format, rng)
+    path = pathlib.Path(shards[2].filename)
+    data = path.read_bytes()
+    if damage == "other":
+        WRITERS[file_format](path, [b"one", b"two"])
+    else:
+        path.write_bytes({"truncated": data[:-9], "empty": b"", "junk": rng.bytes(500)}[damage])
+    with pytest.raises(ValueError, match="data-2 is damaged or of another data set: it holds"):
+        records.FORMATS[file_format](shards)
+
+
+def test_a_flipped_bit_of_an_array_record_is_an_error(tmp_path, rng):
+    write_array_record(tmp_path / "data", [rng.bytes(4000) for _ in range(3)])
+    opened = records.ArrayRecords([Shard(str(tmp_path / "data"), 0, 3, 3)])
+    data = bytearray((tmp_path / "data").read_bytes())
+    middle = opened.read([1])[0]
+    data[bytes(data).index(middle[100:200])] ^= 1
+    (tmp_path / "data").write_bytes(bytes(data))
+    opened = records.ArrayRecords([Shard(str(tmp_path / "data"), 0, 3, 3)])
+    assert len(opened.read([0, 2])) == 2
+    with pytest.raises(OSError, match="mismatch"):
+        opened.read([1])
+
+
+def test_offsets_are_scanned_once(tmp_path, rng, keras_home):
+    shards, contents = write(tmp_path, "tfrecord", rng)
+    first = records.TFRecords(shards)
+    (cache,) = (keras_home / "keras_resnet").iterdir()
+    written = cache.stat().st_mtime_ns
+    second = records.TFRecords(shards)
+    assert cache.stat().st_mtime_ns == written
+    assert first.read(range(13)) == second.read(range(13)) == sum(contents, [])
+    # A damaged memory is made anew, and other files have another.
+    cache.write_bytes(cache.read_bytes()[:50])
+    assert records.TFRecords(shards).read(range(13)) == sum(contents, [])
+    os.utime(shards[0].filename, ns=(1, 1))
+    records.TFRecords(shards)
+    assert len(list((keras_home / "keras_resnet").iterdir())) == 2
+
+
+def test_a_file_that_shrinks_while_it_is_read_is_an_error(tmp_path, rng):
+    shards, _ = write(tmp_path, "tfrecord", rng)
+    opened = records.TFRecords(shards)
+    os.truncate(shards[0].filename, 20)
+    with pytest.raises(OSError, match="data-0 was truncated"):
+        opened.read(np.arange(5))

@@ -1,0 +1,39 @@
+import numpy as np
+import tensorflow as tf
+
+from keras_resnet.sources import FileSource, MemorySource
+
+
+def test_memory_answers_with_pixels_and_labels(rng):
+    images = rng.integers(0, 256, (5, 4, 3, 1), np.uint8)
+    source = MemorySource(images, [4, 3, 2, 1, 0], tuple("abcde"))
+    assert (len(source), source.channels, source.pixel_shape) == (5, 1, (4, 3))
+    fetched, labels = source.fetch(tf.constant([2, 0], tf.int64))
+    np.testing.assert_array_equal(fetched, images[[2, 0]])
+    assert labels.numpy().tolist() == [2, 4]
+    image, label = source.example(3)
+    np.testing.assert_array_equal(image, images[3])
+    assert int(label) == 1
+
+
+def test_files_are_read_when_they_are_asked_for(tmp_path):
+    paths = [tmp_path / name for name in ("a.jpg", "caf\udce9.png")]
+    source = FileSource(paths, [1, 0], ("x", "y"))
+    for path in paths:
+        path.write_bytes(path.name[0].encode() * 3)
+    assert [source.example(n)[0].numpy() for n in (0, 1)] == [b"aaa", b"ccc"]
+    assert [int(source.example(n)[1]) for n in (0, 1)] == [1, 0]
+    assert source.describe(0) == str(paths[0])
+
+
+def test_fingerprints_follow_images_labels_and_classes():
+    images = np.zeros((4, 2, 2, 3), np.uint8)
+    labels = [0, 1, 0, 1]
+    same = [MemorySource(images, labels, ("a", "b")).fingerprint() for _ in range(2)]
+    others = [
+        MemorySource(images[:3], labels[:3], ("a", "b")),
+        MemorySource(images, labels[::-1], ("a", "b")),
+        MemorySource(images, labels, ("a", "c")),
+        MemorySource(images + np.uint8(1), labels, ("a", "b")),
+    ]
+    assert len({*same, *(source.fingerprint() for source in others)}) == 5

@@ -1,0 +1,86 @@
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_resnet import models
+from keras_resnet.steps import steps_function
+from keras_resnet.strategy import make_strategy
+
+
+def test_a_step_is_sgd_with_momentum_and_l2_in_the_gradient(rng):
+    keras.utils.set_random_seed(0)
+    model = models.logits_model(models.CifarResNet(8, input_shape=(8, 8, 3), dtype="float64"))
+    # All three have exact float32 values, to which Keras rounds them.
+    rate, momentum, decay = 0.5, 0.75, 2**-7
+    optimizer = keras.optimizers.SGD(rate, momentum=momentum)
+    optimizer.build(model.trainable_variables)
+    batches = [
+        (tf.constant(rng.normal(size=(4, 8, 8, 3))), tf.constant(rng.integers(0, 10, 4)))
+        for _ in range(3)
+    ]
+    # The authors' momentum, v = m v + lr (g + decay w), w -= v, by hand on a copy.
+    copy = models.logits_model(models.CifarResNet(8, input_shape=(8, 8, 3), dtype="float64"))
+    copy.set_weights(model.get_weights())
+    velocities = [np.zeros(variable.shape) for variable in copy.trainable_variables]
+    expected_losses = []
+    for images, labels in batches:
+        with tf.GradientTape() as tape:
+            logits = copy(images, training=True)
+            loss = keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
+            loss = tf.reduce_mean(loss)
+        expected_losses.append(loss.numpy())
+        variables = [variable.value for variable in copy.trainable_variables]
+        for n, gradient in enumerate(tape.gradient(loss, variables)):
+            weight = variables[n].numpy()
+            velocities[n] *= momentum
+            velocities[n] += rate * (gradient.numpy() + decay * weight)
+            variables[n].assign(weight - velocities[n])
+
+    take_steps = steps_function(
+        model,
+        optimizer,
+        tf.distribute.get_strategy(),
+        global_batch_size=4,
+        weight_decay=decay,
+        average_statistics=True,
+    )
+    data = tf.data.Dataset.from_generator(
+        lambda: iter(batches),
+        output_signature=(
+            tf.TensorSpec([4, 8, 8, 3], tf.float64),
+            tf.TensorSpec([4], tf.int64),
+        ),
+    )
+    step_losses, hits = take_steps(iter(data), tf.constant(3))
+    np.testing.assert_allclose(step_losses, expected_losses, rtol=1e-9)
+    assert hits.shape == (3,)
+    for ours, expected in zip(model.get_weights(), copy.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, expected, rtol=1e-7, atol=1e-9)
+
+
+def test_replicas_share_their_moving_statistics():
+    strategy = make_strategy(2)
+    images = np.arange(2 * 6 * 6 * 3, dtype=np.float64).reshape(2, 6, 6, 3) % 7
+    images[1] += 5
+    with strategy.scope():
+        model = models.CifarResNet(8, input_shape=(6, 6, 3), dtype="float64")
+        optimizer = keras.optimizers.SGD(0.0)
+        optimizer.build(model.trainable_variables)
+    network = models.logits_model(model)
+    take_steps = steps_function(
+        network,
+        optimizer,
+        strategy,
+        global_batch_size=2,
+        weight_decay=0.0,
+        average_statistics=True,
+    )
+    data = strategy.distribute_datasets_from_function(
+        lambda _: tf.data.Dataset.from_tensor_slices((images, np.zeros(2, np.int64))).batch(1)
+    )
+    take_steps(iter(data), tf.constant(1))
+    kernel = model.get_layer("conv1").kernel.numpy()
+    responses = tf.nn.conv2d(images, kernel, 1, "SAME").numpy()
+    moving = model.get_layer("conv1_bn").moving_mean.value
+    for replica in strategy.experimental_local_results(moving):
+        np.testing.assert_allclose(replica, 0.1 * responses.mean(axis=(0, 1, 2)), rtol=1e-7)
