@@ -1,0 +1,64 @@
+import dataclasses
+import json
+import signal
+
+from conftest import ROOT, assert_user_error, run_program
+from ilsvrc import write_archives
+from test_training import checkpoint_values, interrupt_at, metrics, start
+
+from keras_resnet.config import RECIPES
+from keras_resnet.training import train
+
+
+def test_the_source_must_be_named():
+    assert_user_error(run_program("prepare_imagenet"), "--source=DIR must say")
+
+
+def test_from_the_archives_to_a_prediction(tmp_path, rng):
+    source, data = write_archives(tmp_path / "source", rng), tmp_path / "data"
+    flags = (f"--source={source}", f"--data_dir={data}")
+    process = run_program("prepare_imagenet", *flags, "--verify=false")
+    assert process.returncode == 0, process.stderr
+    assert f"launch/imagenet.py --depth=50 --data_dir={data}" in process.stdout
+
+    config = dataclasses.replace(
+        RECIPES["imagenet"]["paper"],
+        depth=18,
+        data_dir=str(data),
+        image_size=32,
+        global_batch_size=8,
+        train_steps=7,
+        log_every_steps=1,
+        checkpoint_every_steps=2,
+    )
+    run, tfrecord = tmp_path / "run", tmp_path / "tfrecord"
+    interrupt_at(start(config, run), run, step=3, number=signal.SIGKILL)
+    process = start(config, run)
+    assert process.wait(300) == 0, process.stderr.read()
+
+    # The same data as TFDS writes them by default, and no interruption: the same bits.
+    write_tfrecord(source, tmp_path / "other")
+    train(dataclasses.replace(config, data_dir=str(tmp_path / "other")), tfrecord)
+    assert metrics(run) == metrics(tfrecord)
+    expected = checkpoint_values(tfrecord)
+    for name, value in checkpoint_values(run).items():
+        assert (value == expected[name]).all(), name
+
+    process = run_program("evaluate", run)
+    top1 = json.loads((run / "evaluation.json").read_text())["top1"]
+    assert f"top-1 {100 * top1:.2f}%" in process.stdout
+    process = run_program("export", run, f"--output={tmp_path / 'export'}")
+    assert process.returncode == 0, process.stderr
+    process = run_program("predict", tmp_path / "export", ROOT / "docs" / "star.jpg")
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.count("%  n") == 5
+
+
+def write_tfrecord(source, data_dir):
+    """The same data as TFDS writes them by default."""
+    import tensorflow_datasets as tfds
+
+    tfds.builder("imagenet2012", data_dir=data_dir).download_and_prepare(
+        download_config=tfds.download.DownloadConfig(manual_dir=str(source))
+    )
+    assert list(data_dir.rglob("*.tfrecord*"))
