@@ -1,4 +1,4 @@
-"""Curves of a run, drawn from its own records."""
+"""Pictures: the curves of a run, and what a network sees of its training images."""
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -46,3 +46,27 @@ def draw_curves(metrics, path, title):
         axes.grid(alpha=0.3)
     with files.replacing(path) as unfinished:
         figure.savefig(unfinished, format="png", dpi=120)
+
+
+def draw_contact_sheet(evaluated, augmented, path, title):
+    """Writes a picture of images as evaluation and as training shows them, a row for each.
+
+    Args:
+      evaluated: uint8 [n, height, width, channels].
+      augmented: uint8 [n, variants, height, width, channels].
+      path: of the picture to write (.png, .jpg, ...); it is replaced whole.
+      title: of the picture.
+    """
+    rows, columns = augmented.shape[0], 1 + augmented.shape[1]
+    figure = Figure(figsize=(1.3 * columns, 1.35 * rows + 0.5), layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.suptitle(title)
+    grid = figure.subplots(rows, columns, squeeze=False)
+    for axes_of_row, center, variants in zip(grid, evaluated, augmented, strict=True):
+        for axes, image in zip(axes_of_row, [center, *variants], strict=True):
+            axes.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=255)
+            axes.set_axis_off()
+    grid[0, 0].set_title("evaluation", fontsize=9)
+    grid[0, 1].set_title("training", fontsize=9)
+    with files.replacing(path) as unfinished:
+        figure.savefig(unfinished, dpi=100)

@@ -1,3 +1,4 @@
+import numpy as np
 import PIL.Image
 
 from keras_resnet import plots
@@ -15,3 +16,14 @@ def test_curves_are_drawn_from_metrics(tmp_path):
         # Without metrics the axes stay, and no colored curve.
         assert len(picture.convert("RGB").getcolors(1 << 24)) < few
     assert [path.name for path in tmp_path.iterdir()] == ["curves.png"]
+
+
+def test_a_contact_sheet_holds_every_image(tmp_path):
+    # Each image has its own gray, which the sheet must show.
+    grays = np.arange(2 * 4, dtype=np.uint8).reshape(2, 4) * 25 + 20
+    images = np.broadcast_to(grays[..., None, None, None], (2, 4, 8, 8, 3))
+    plots.draw_contact_sheet(images[:, 0], images[:, 1:], tmp_path / "sheet.png", "title")
+    with PIL.Image.open(tmp_path / "sheet.png") as picture:
+        colors = {color: count for count, color in picture.convert("RGB").getcolors(1 << 24)}
+    for gray in grays.ravel():
+        assert colors[(gray,) * 3] > 2000

@@ -1,0 +1,64 @@
+"""Draws what a network sees of training images: cropped, mirrored and colored at random.
+
+Each row is an image as evaluation shows it, and as eight epochs of training do.
+
+  python launch/contact_sheet.py --dataset=folder:my_pictures --output=sheet.png
+"""
+
+import numpy as np
+import program
+import tensorflow as tf
+from absl import flags
+
+from keras_resnet import augmentation, datasets, plots
+from keras_resnet.checks import UserError
+from keras_resnet.config import RECIPES
+from keras_resnet.inputs import make_augmentation, make_preprocessing
+
+ROWS = 6
+EPOCHS = 8
+
+program.define_train_flags(RECIPES["imagenet"])
+flags.DEFINE_string("output", None, "the picture to write (.png or .jpg), required")
+program.document("Contact sheet", "output")
+
+
+def main(arguments):
+    program.positional(arguments)
+    if flags.FLAGS.output is None:
+        raise UserError("--output=FILE must say where the picture goes.")
+    config = program.train_config(RECIPES["imagenet"])
+    source = datasets.load(config.dataset, "train", config.data_dir, config.skip_corrupt)
+    preprocessing = make_preprocessing(config, source)
+    augment = make_augmentation(config, preprocessing, source)
+    # Shown without the subtraction of the mean.
+    black = preprocessing.with_mean((0.0,) * preprocessing.channels)
+
+    @tf.function
+    def augmented(image, draws):
+        return augmentation.augment(image, draws, black, augment)
+
+    indices = np.linspace(0, len(source) - 1, min(ROWS, len(source))).astype(int)
+    images = [source.example(index)[0] for index in indices]
+    draws = [augmentation.draw(len(source), config.seed, epoch).numpy() for epoch in range(EPOCHS)]
+    variants = [
+        [augmented(image, epoch_draws[index]) for epoch_draws in draws]
+        for image, index in zip(images, indices, strict=True)
+    ]
+    plots.draw_contact_sheet(
+        to_bytes([black(image) for image in images]),
+        to_bytes(variants),
+        flags.FLAGS.output,
+        title=f"{config.augmentation}, shorter side {augment.resize[0]} to {augment.resize[1]}, "
+        f"colors {augment.pca_color:g}",
+    )
+    print(f"Drawn: {flags.FLAGS.output}")
+
+
+def to_bytes(images):
+    """Pixels of 0 to 255 as uint8."""
+    return np.clip(np.rint(images), 0, 255).astype(np.uint8)
+
+
+if __name__ == "__main__":
+    program.run(main, "--output=FILE [flags]")
