@@ -1,0 +1,127 @@
+"""The whole training pipeline on records, against decoding alone and torchvision's DataLoader.
+
+Photographs of 500x375 pixels go through TFDS's imagenet2012 into ArrayRecord files. Ours reads them
+in random order and gives batches of the ImageNet recipe: scale jitter, crop, mirror, color, mean.
+The peer decodes the same bytes, held in memory, with tf.io.decode_jpeg and does nothing else; with
+torch installed, torchvision does RandomResizedCrop and mirror on files. The claims: at least 0.95
+of decoding alone, and at least 3 times torchvision.
+"""
+
+import importlib.util
+import os
+import pathlib
+import statistics
+import sys
+import tempfile
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+sys.path.append(str(pathlib.Path(__file__).parent.parent / "tests"))
+
+import common
+import numpy as np
+import tensorflow as tf
+from ilsvrc import random_photographs, write_archives
+
+from keras_resnet import archives, batches, datasets
+from keras_resnet.augmentation import Augmentation
+from keras_resnet.preprocessing import Preprocessing
+
+IMAGES = 1500
+BATCH_SIZE = 50
+ROUNDS = 9
+
+
+def photographs_of_one_size(rng):
+    """Cuts of photographs, resized to 500x375 and as noisy as a camera makes them."""
+    import PIL.Image
+
+    for photograph in random_photographs(rng, 200, 300):
+        pixels = np.asarray(photograph.resize((500, 375), PIL.Image.Resampling.BICUBIC), float)
+        noisy = np.clip(pixels + rng.normal(0, 6, pixels.shape), 0, 255)
+        yield PIL.Image.fromarray(noisy.astype(np.uint8))
+
+
+def decoding_alone(images):
+    """A function that decodes all images, and one pixel of each for proof."""
+    decoded = (
+        tf.data.Dataset.from_tensor_slices(images)
+        .map(lambda image: tf.io.decode_jpeg(image, channels=3)[0, 0, 0], tf.data.AUTOTUNE)
+        .batch(BATCH_SIZE)
+    )
+    return lambda: consume(decoded)
+
+
+def whole_pipeline(source):
+    """A function that gives the training batches of as many images."""
+    steps = len(source) // BATCH_SIZE
+    dataset = batches.training_batches(
+        source,
+        Preprocessing(224, 256, (123.68, 116.78, 103.94)),
+        Augmentation("crop_mirror", (256, 480), 0.1),
+        seed=0,
+        global_batch_size=BATCH_SIZE,
+        num_replicas=1,
+        first_step=0,
+        last_step=steps,
+    )
+    return lambda: consume(dataset)
+
+
+def torchvision_loader(images, directory):
+    """A function that gives as many images by torchvision's usual pipeline."""
+    import torch
+    import torchvision
+
+    (directory / "class").mkdir(parents=True)
+    for number, image in enumerate(images):
+        (directory / "class" / f"{number}.jpg").write_bytes(image)
+    transforms = torchvision.transforms.Compose(
+        [
+            torchvision.transforms.RandomResizedCrop(224),
+            torchvision.transforms.RandomHorizontalFlip(),
+            torchvision.transforms.ToTensor(),
+            torchvision.transforms.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+        ]
+    )
+    loader = torch.utils.data.DataLoader(
+        torchvision.datasets.ImageFolder(directory, transforms),
+        BATCH_SIZE,
+        shuffle=True,
+        num_workers=os.cpu_count(),
+        persistent_workers=True,
+    )
+    return lambda: consume(loader)
+
+
+def consume(dataset):
+    """Takes all elements."""
+    for _ in dataset:
+        pass
+
+
+def main():
+    """Writes the data, measures in turns, and prints medians and ratios."""
+    common.print_processor()
+    with tempfile.TemporaryDirectory() as name:
+        directory, rng = pathlib.Path(name), np.random.default_rng(0)
+        photographs = photographs_of_one_size(rng)
+        write_archives(directory / "source", rng, IMAGES // 3, 10, photographs)
+        archives.prepare(directory / "source", directory / "data", verify=False)
+        source = datasets.load("imagenet2012", "train", directory / "data")
+        images = [source.example(index)[0].numpy() for index in range(len(source))]
+        print(f"{len(images)} JPEGs of {np.mean([len(i) for i in images]) / 1000:.0f} kB")
+        functions = {
+            "keras_resnet": whole_pipeline(source),
+            "tf.io.decode_jpeg alone": decoding_alone(images),
+        }
+        if importlib.util.find_spec("torchvision"):
+            functions["torchvision"] = torchvision_loader(images, directory / "files")
+        seconds = common.seconds_in_turns(functions, ROUNDS)
+    for name, times in seconds.items():
+        rate = len(images) / statistics.median(times)
+        ratio = common.median_ratio(times, seconds["keras_resnet"])
+        print(f"{name}: {rate:.0f} images/s; ours {ratio:.2f} x")
+
+
+if __name__ == "__main__":
+    main()
