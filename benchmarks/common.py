@@ -1,8 +1,17 @@
-"""What the benchmarks share: the processor's name, and timing in turns."""
+"""What the benchmarks share: the processor's name, timing in turns, and torch if installed.
+
+A benchmark imports this before TensorFlow: torch crashes when it is loaded after it.
+"""
 
 import pathlib
 import statistics
 import time
+
+try:
+    import torch
+    import torchvision
+except ImportError:
+    torch = torchvision = None
 
 CPU_INFO = pathlib.Path("/proc/cpuinfo")
 
@@ -15,8 +24,8 @@ def _cpu_info(field):
 
 
 def has_fast_bfloat16():
-    """Whether the processor multiplies bfloat16 matrices in hardware (AMX)."""
-    return "amx_bf16" in _cpu_info("flags").split()
+    """Whether the processor multiplies bfloat16 in hardware."""
+    return not {"amx_bf16", "avx512_bf16"}.isdisjoint(_cpu_info("flags").split())
 
 
 def print_processor():

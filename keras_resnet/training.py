@@ -12,6 +12,7 @@ from keras_resnet.checkpoints import Checkpoints
 from keras_resnet.checks import UserError
 from keras_resnet.evaluation import Evaluator
 from keras_resnet.inputs import make_augmentation, make_preprocessing
+from keras_resnet.memory import keep_freed_memory
 from keras_resnet.progress import show_progress
 from keras_resnet.runs import RunDirectory
 from keras_resnet.signals import Interrupted, stop_requests
@@ -47,6 +48,7 @@ def train(config, run_dir):
       OSError: a file cannot be read or written.
       Interrupted: SIGINT or SIGTERM came; the state was saved before.
     """
+    keep_freed_memory()
     construct = models.constructor(config.network, config.depth)
     strategy = make_strategy(config.replicas)
     replicas = strategy.num_replicas_in_sync

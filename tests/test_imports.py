@@ -12,7 +12,7 @@ LAYERS = (
     ("inputs", "progress", "strategy", "plots", "models", "steps", "checkpoints", "schedules"),
     ("archives", "datasets", "folders", "prepared", "batches", "sources", "records", "shapes"),
     ("layers", "augmentation", "preprocessing"),
-    ("config", "files", "signals", "checks"),
+    ("config", "files", "memory", "signals", "checks"),
 )
 ORDER = [name for layer in LAYERS for name in layer]
 
