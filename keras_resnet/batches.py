@@ -120,10 +120,9 @@ def training_batches(
         shard,
         global_batch_size,
     )
-    return (
-        examples(source, order, training_example)
-        .batch(global_batch_size // num_replicas, drop_remainder=True)
-        .prefetch(tf.data.AUTOTUNE)
+    num_batches = (last_step - first_step) * num_replicas // shard[1]
+    return _batched(
+        examples(source, order, training_example), global_batch_size // num_replicas, num_batches
     )
 
 
@@ -143,15 +142,24 @@ def evaluation_batches(source, preprocessing, *, global_batch_size, num_replicas
     def evaluation_example(image, label, index, position):
         return preprocessing(image), label, tf.cast(position == index, tf.float32)
 
-    num_batches = -(-len(source) // global_batch_size)
+    num_steps = -(-len(source) // global_batch_size)
     order = (
-        tf.data.Dataset.range(num_batches * global_batch_size)
+        tf.data.Dataset.range(num_steps * global_batch_size)
         .filter(in_shard)
         .map(lambda position: (tf.minimum(position, len(source) - 1), position))
     )
+    return _batched(
+        examples(source, order, evaluation_example),
+        global_batch_size // num_replicas,
+        num_steps * num_replicas // num_shards,
+    )
+
+
+def _batched(dataset, batch_size, num_batches):
+    """Batches that are ready when they are asked for, and whose number `fit` can know."""
     return (
-        examples(source, order, evaluation_example)
-        .batch(global_batch_size // num_replicas, drop_remainder=True)
+        dataset.batch(batch_size, drop_remainder=True)
+        .apply(tf.data.experimental.assert_cardinality(num_batches))
         .prefetch(tf.data.AUTOTUNE)
     )
 

@@ -116,6 +116,18 @@ def test_evaluation_sees_every_image_once(batch_size, num_replicas):
     assert set(weights.tolist()) <= {0.0, 1.0}
 
 
+@pytest.mark.parametrize(("num_replicas", "num_shards"), [(1, 1), (4, 1), (4, 2), (4, 4)])
+def test_the_number_of_batches_is_known(num_replicas, num_shards):
+    sizes = {"global_batch_size": 12, "num_replicas": num_replicas, "shard": (0, num_shards)}
+    source = numbered_source(31)
+    training = batches.training_batches(
+        source, GRAY, PAD, seed=0, first_step=1, last_step=6, **sizes
+    )
+    evaluation = batches.evaluation_batches(source, GRAY, **sizes)
+    for dataset, steps in ((training, 5), (evaluation, 3)):
+        assert len(dataset) == len(list(dataset)) == steps * num_replicas // num_shards
+
+
 def test_means_are_those_of_numpy(rng):
     images = rng.integers(0, 256, (300, 6, 6, 1), np.uint8)
     source = MemorySource(images, np.zeros(300, int), ("a",))

@@ -1,0 +1,51 @@
+"""The notebooks of examples/, executed as a reader would."""
+
+import json
+import re
+import sys
+
+import jupyter_client
+import nbclient
+import nbformat
+import pytest
+from conftest import ROOT
+
+NOTEBOOKS = sorted((ROOT / "examples").glob("*.ipynb"))
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_the_notebook_runs_from_top_to_bottom(path):
+    notebook = nbformat.read(path, as_version=4)
+    kernels = jupyter_client.AsyncKernelManager(kernel_name="python3")
+    # The interpreter of the tests, whatever kernels the machine has registered.
+    kernels.kernel_spec.argv[0] = sys.executable
+    nbclient.NotebookClient(
+        notebook, km=kernels, timeout=300, resources={"metadata": {"path": path.parent}}
+    ).execute()
+    printed = text_of(notebook)
+    assert "Warning" not in printed
+    accuracy = re.search(r"top-1: ([\d.]+)% of 400 pictures", printed)
+    assert float(accuracy[1]) > 90
+    difference = re.search(r"difference from model.predict: (\S+)", printed)
+    assert float(difference[1]) < 1e-5
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_the_notebook_shows_a_whole_clean_run(path):
+    notebook = nbformat.read(path, as_version=4)
+    code_cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in code_cells] == [*range(1, len(code_cells) + 1)]
+    outputs = [output for cell in code_cells for output in cell.outputs]
+    assert not [output for output in outputs if output.get("name") == "stderr"]
+    assert not [output for output in outputs if output.output_type == "error"]
+    assert len(json.dumps(notebook)) < 1_000_000
+
+
+def text_of(notebook):
+    """All that the cells printed."""
+    return "".join(
+        output.get("text", "")
+        for cell in notebook.cells
+        if cell.cell_type == "code"
+        for output in cell.outputs
+    )
