@@ -11,6 +11,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import common
 
 from keras_resnet import batches
+from keras_resnet.memory import keep_freed_memory
 
 EXAMPLES = 1_281_167
 BATCH_SIZE = 256
@@ -31,6 +32,7 @@ def first_batch(share):
 def main():
     """Measures in turns and prints medians."""
     common.print_processor()
+    keep_freed_memory()  # As `train` does.
     shares = (0.0, 0.01, 0.99)
     functions = {share: first_batch(share) for share in shares}
     for share, seconds in common.seconds_in_turns(functions, ROUNDS).items():

@@ -50,16 +50,11 @@ def draw(num_examples, seed, epoch):
       seed, epoch: int64 scalars.
 
     Returns:
-      float32 [num_examples, 7]: scale, top, left and mirror, uniform in [0, 1), and three of
-      N(0, 1) for the color.
+      float32 [num_examples, 7], uniform in [0, 1): scale, top, left, mirror, three for the color.
     """
-    seeds = [
-        tf.random.experimental.stateless_fold_in(tf.stack([seed, epoch]), stream)
-        for stream in (1, 2)
-    ]
-    uniform = tf.random.stateless_uniform([num_examples, 4], seeds[0])
-    normal = tf.random.stateless_normal([num_examples, 3], seeds[1])
-    return tf.concat([uniform, normal], axis=1)
+    # Folding makes them independent of the order, which the same seed selects.
+    stream = tf.random.experimental.stateless_fold_in(tf.stack([seed, epoch]), 1)
+    return tf.random.stateless_uniform([num_examples, 7], stream)
 
 
 def augment(image, draws, preprocessing, augmentation):
@@ -190,7 +185,9 @@ def color_shift(draws, deviation):
 
     Source: Krizhevsky et al., 2012, section 4.1.
     """
-    weights = deviation * draws[_COLORS] * tf.constant(PCA_VALUES)
+    # A draw is a multiple of 2**-23: from the middle to the next the normal is finite.
+    normal = tf.math.ndtri(draws[_COLORS] + 2.0**-24)
+    weights = deviation * normal * tf.constant(PCA_VALUES)
     return 255.0 * tf.linalg.matvec(tf.constant(PCA_VECTORS), weights)
 
 

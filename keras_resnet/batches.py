@@ -45,9 +45,11 @@ def training_order(num_examples, seed, start, stop, shard=(0, 1), batch_size=1):
         )
         first = tf.maximum(start - epoch * num_examples, 0)
         last = tf.minimum(stop - epoch * num_examples, num_examples)
-        positions = tf.range(first, last, dtype=tf.int64)
-        part = (epoch * num_examples + positions) % batch_size // (batch_size // num_shards)
-        indices = tf.gather(order, tf.boolean_mask(positions, part == shard_index))
+        indices = order[first:last]
+        if num_shards > 1:
+            positions = tf.range(epoch * num_examples + first, epoch * num_examples + last)
+            part = positions % batch_size // (batch_size // num_shards)
+            indices = tf.boolean_mask(indices, part == shard_index)
         draws = tf.gather(draw(num_examples, seed, epoch), indices)
         return tf.data.Dataset.from_tensor_slices((indices, draws))
 
