@@ -44,7 +44,7 @@ def load_tfds(name, split, data_dir):
         ) from error
     image_key, label_key = _keys(builder, name)
     image, label = (builder.info.features[key] for key in (image_key, label_key))
-    _prepare(builder, name)
+    _prepare(builder, name, data_dir)
     tfds_split = _split(builder.info.splits, split)
     info = builder.info.splits[tfds_split]
     if not info.num_examples:
@@ -89,17 +89,18 @@ def _keys(builder, name):
     )
 
 
-def _prepare(builder, name):
+def _prepare(builder, name, data_dir):
     """Downloads and prepares a data set unless that was done before."""
     if builder.is_prepared():
         return
     if name.startswith("imagenet2012"):
+        place = f" --data_dir={data_dir}" if data_dir else ""
         raise UserError(
             f"ImageNet is not prepared: looked in {builder.data_dir} (--data_dir or "
             "TFDS_DATA_DIR name another place).\n"
             "It cannot be downloaded freely: get ILSVRC2012_img_train.tar and "
             "ILSVRC2012_img_val.tar from image-net.org, and run\n"
-            "  python launch/prepare_imagenet.py --source=DIRECTORY_OF_BOTH\n"
+            f"  python launch/prepare_imagenet.py --source=DIRECTORY_OF_BOTH{place}\n"
             "To see a training now, on an embedded data set:\n"
             "  python launch/imagenet.py --dataset=shapes --network=CifarResNet --depth=14 "
             "--image_size=32 --train_resize=36 --global_batch_size=32 --train_epochs=4"

@@ -19,7 +19,10 @@ flags.DEFINE_string(
     "data_dir", None, "where the data go; unset: TFDS_DATA_DIR, else ~/tensorflow_datasets"
 )
 flags.DEFINE_bool(
-    "verify", True, "compare sizes and MD5 with the published ones (about 10 minutes)"
+    "verify",
+    True,
+    "compare sizes and MD5 with the published ones (about 10 minutes); false: for other pictures "
+    "in the same layout, such as a part of ImageNet",
 )
 program.document("Flags", "source", "data_dir", "verify")
 

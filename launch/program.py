@@ -2,10 +2,14 @@
 
 import dataclasses
 import os
+import signal
 import sys
 import textwrap
 import types
 import typing
+
+# Ctrl-C ends the seconds of importing at once and without a traceback; `run` makes it an exception.
+signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 # Hide TensorFlow's notes; without an NVIDIA driver also its errors, which are about its absence.
 has_nvidia_driver = os.path.exists("/proc/driver/nvidia")
@@ -28,13 +32,14 @@ def run(main, usage):
       main: function of the positional arguments.
       usage: what follows the program's name on the command line, for the help text.
     """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if any(argument in ("--help", "-help", "-h", "--h") for argument in sys.argv[1:]):
         print(_help_text(usage))
         return
 
     def guarded_main(argv):
         # Libraries tell more of their doings than a user wants to know.
-        logging.set_verbosity(logging.WARNING)
+        logging.set_verbosity(logging.ERROR)
         try:
             main(argv[1:])
         except UserError as error:
@@ -42,7 +47,7 @@ def run(main, usage):
         except OSError as error:
             _fail(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "))
         except KeyboardInterrupt as interrupt:
-            print(f"\n{interrupt or 'Interrupted.'}", file=sys.stderr)
+            print(f"\n{str(interrupt) or 'Interrupted.'}", file=sys.stderr)
             sys.exit(EXIT_INTERRUPTED)
 
     app.run(guarded_main)

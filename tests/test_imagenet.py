@@ -1,8 +1,12 @@
 import concurrent.futures
 import json
+import signal
+import subprocess
+import sys
+import time
 
 import pytest
-from conftest import assert_user_error, run_program
+from conftest import ROOT, assert_user_error, run_program
 
 TINY = (
     "--network=CifarResNet",
@@ -28,7 +32,7 @@ def test_without_imagenet_it_says_how_to_prepare_it_and_what_to_try(tmp_path):
     assert_user_error(
         process,
         str(tmp_path),
-        "prepare_imagenet.py --source",
+        f"prepare_imagenet.py --source=DIRECTORY_OF_BOTH --data_dir={tmp_path}",
         "launch/imagenet.py --dataset=shapes",
     )
     assert not (tmp_path / "run").exists()
@@ -88,3 +92,30 @@ def test_corrupt_pictures_stop_a_training_unless_skipped(tmp_path, picture_folde
     else:
         assert_user_error(process, str(broken), "--skip_corrupt")
         assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("moment", ["importing", "preparing"])
+def test_ctrl_c_before_the_first_step_leaves_no_traceback(tmp_path, moment):
+    run = tmp_path / "run"
+    flags = ("--dataset=shapes", "--network=CifarResNet", "--depth=8", "--image_size=32")
+    process = subprocess.Popen(
+        [sys.executable, "launch/imagenet.py", *flags, f"--run_dir={run}"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    if moment == "importing":
+        time.sleep(0.5)
+    else:
+        while not (run / "config.json").exists():
+            assert process.poll() is None
+            time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=120)
+    assert "Traceback" not in errors
+    if moment == "importing":
+        assert process.returncode == -signal.SIGINT
+    else:
+        assert process.returncode == 130
+        assert "Interrupted" in errors
