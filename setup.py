@@ -27,6 +27,7 @@ setuptools.setup(
         "keras>=3.15.1",
         "tensorflow-datasets>=4.9.10",
         "array-record",
+        "google-crc32c",
         # Two that others need and do not bring: TFDS the first, tf.summary the second.
         "importlib_resources",
         "tensorboard",

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import os
 import pathlib
 import re
 import shutil
@@ -10,6 +11,7 @@ import tarfile
 import tqdm
 
 from keras_resnet.checks import UserError
+from keras_resnet.prepared import check_prepared
 
 # Records take about as much as the pictures in the archives; the rest is for what TFDS sorts.
 DISK_FACTOR = 1.05
@@ -50,19 +52,22 @@ def prepare(source, data_dir=None, verify=True):
         without, archives of other pictures in the official layout are welcome.
 
     Returns:
-      Path of the prepared data.
+      TFDS's DatasetInfo of the prepared data.
 
     Raises:
       UserError: an archive is missing, is not the published one, or is incomplete, or there is too
-        little free disk; nothing was written then.
+        little free disk; nothing was written then. Or TFDS could not write the data.
     """
     import tensorflow_datasets as tfds
 
-    builder = tfds.builder("imagenet2012", data_dir=data_dir, file_format="array_record")
-    destination = pathlib.Path(builder.data_dir)
+    if data_dir:
+        data_dir = os.path.expanduser(data_dir)
+    builder = tfds.builder("imagenet2012", data_dir=data_dir or None, file_format="array_record")
     if builder.is_prepared():
-        return destination
-    source = pathlib.Path(source)
+        return builder.info
+    destination, source = pathlib.Path(builder.data_dir), pathlib.Path(source).expanduser()
+    if destination.exists():
+        check_prepared(builder)
     _check_present(source)
     _check_disk(source, destination)
     for name, archive in ARCHIVES.items():
@@ -78,13 +83,19 @@ def prepare(source, data_dir=None, verify=True):
             f"An archive in {source} holds something else than pictures: {error}. Get the archives "
             "from image-net.org again."
         ) from error
-    return destination
+    except Exception as error:  # TFDS wraps whatever comes, a full disk for one.
+        raise UserError(
+            f"TensorFlow Datasets could not write {destination}: {type(error).__name__}: {error}"
+        ) from error
+    return builder.info
 
 
 def _check_present(source):
+    if not source.is_dir():
+        raise UserError(f"`source` must be a directory. Received: {source}")
     missing = [name for name in ARCHIVES if not (source / name).is_file()]
     if missing:
-        found = sorted(path.name for path in source.iterdir()) if source.is_dir() else []
+        found = sorted(path.name for path in source.iterdir())
         raise UserError(
             f"`source` must be a directory of {' and '.join(ARCHIVES)}, which image-net.org offers "
             f"to those who register. Not in {source}: {' and '.join(missing)}. "
@@ -95,6 +106,11 @@ def _check_present(source):
 def _check_disk(source, destination):
     needed = DISK_FACTOR * sum((source / name).stat().st_size for name in ARCHIVES)
     existing = next(path for path in destination.parents if path.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        raise UserError(
+            f"`data_dir` must be a place to write to; {existing} is not. Name another with "
+            "--data_dir."
+        )
     free = shutil.disk_usage(existing).free
     if free < needed:
         leftovers = sorted(map(str, destination.parent.glob("incomplete.*")))

@@ -26,6 +26,6 @@ def load(dataset, split, data_dir=None, skip_corrupt=False):
         images, labels = shapes.examples(split)
         return MemorySource(images, labels, shapes.CLASS_NAMES)
     if dataset.startswith("folder:"):
-        path = pathlib.Path(dataset.removeprefix("folder:"))
+        path = pathlib.Path(dataset.removeprefix("folder:")).expanduser()
         return folders.load_folder(path, split, skip_corrupt)
     return prepared.load_tfds(dataset, split, data_dir)

@@ -207,11 +207,25 @@ def freeze_batch_norm(model):
     Returns:
       The model.
 
+    Raises:
+      UserError: it holds no batch normalization.
+
     Source: detection with fixed batch normalization, He et al., 2016, appendix A.
     """
-    for layer in _layers_by_path(model).values():
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.trainable = False
+    if not isinstance(model, keras.Model):
+        raise checks.UserError(f"`model` must be a Keras model. Received: {model!r}")
+    norms = [
+        layer
+        for layer in _layers_by_path(model).values()
+        if isinstance(layer, keras.layers.BatchNormalization)
+    ]
+    if not norms:
+        raise checks.UserError(
+            f"`model` must hold batch normalizations, in itself, in models or in blocks. Received: "
+            f"{model.name!r}, which holds none of them there."
+        )
+    for norm in norms:
+        norm.trainable = False
     return model
 
 

@@ -64,7 +64,7 @@ def draw_contact_sheet(evaluated, augmented, path, title):
     grid = figure.subplots(rows, columns, squeeze=False)
     for axes_of_row, center, variants in zip(grid, evaluated, augmented, strict=True):
         for axes, image in zip(axes_of_row, [center, *variants], strict=True):
-            axes.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=255)
+            axes.imshow(image, cmap="gray", vmin=0, vmax=255)
             axes.set_axis_off()
     grid[0, 0].set_title("evaluation", fontsize=9)
     grid[0, 1].set_title("training", fontsize=9)

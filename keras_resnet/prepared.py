@@ -5,6 +5,7 @@ read by index.
 """
 
 import math
+import os
 
 import numpy as np
 
@@ -34,9 +35,11 @@ def load_tfds(name, split, data_dir):
     """
     import tensorflow_datasets as tfds
 
+    if data_dir:
+        data_dir = os.path.expanduser(data_dir)
     try:
-        builder = tfds.builder(name, data_dir=data_dir)
-    except (tfds.core.registered.DatasetNotFoundError, ValueError, AssertionError) as error:
+        builder = tfds.builder(name, data_dir=data_dir or None)
+    except Exception as error:  # TFDS lets through whatever reading of names and files raises.
         raise UserError(
             "`dataset` must be 'shapes', 'folder:PATH' or the name of a TensorFlow Datasets image "
             f"classification set, such as 'cifar10'. Received: dataset={name!r} "
@@ -44,6 +47,12 @@ def load_tfds(name, split, data_dir):
         ) from error
     image_key, label_key = _keys(builder, name)
     image, label = (builder.info.features[key] for key in (image_key, label_key))
+    channels = image.shape[-1] or 3
+    if channels not in (1, 3):
+        raise UserError(
+            "`dataset` must have images of 3 channels (RGB) or 1 (gray). "
+            f"Received: dataset={name!r} with {channels} channels"
+        )
     _prepare(builder, name, data_dir)
     tfds_split = _split(builder.info.splits, split)
     info = builder.info.splits[tfds_split]
@@ -54,6 +63,12 @@ def load_tfds(name, split, data_dir):
         examples = builder.as_dataset(split=tfds_split).batch(1024)
         batches = [(batch[image_key], batch[label_key]) for batch in examples.as_numpy_iterator()]
         images, labels = (np.concatenate(parts) for parts in zip(*batches, strict=True))
+        if not 0 <= labels.min() <= labels.max() < len(class_names):
+            raise UserError(
+                f"The {split} split of {name!r} in {builder.data_dir} holds labels from "
+                f"{labels.min()} to {labels.max()}; they must be at least 0 and below the "
+                f"{len(class_names)} classes."
+            )
         return MemorySource(images, labels, class_names)
     file_format = builder.info.file_format.value
     if file_format not in records.FORMATS:
@@ -62,7 +77,7 @@ def load_tfds(name, split, data_dir):
             f"prepared as {' or '.join(records.FORMATS)} to be read by index."
         )
     opened = records.FORMATS[file_format](info.file_instructions)
-    return RecordSource(opened, image_key, label_key, class_names, image.shape[-1] or 3)
+    return RecordSource(opened, image_key, label_key, class_names, channels)
 
 
 def _keys(builder, name):
@@ -93,7 +108,7 @@ def _prepare(builder, name, data_dir):
     """Downloads and prepares a data set unless that was done before."""
     if builder.is_prepared():
         return
-    if name.startswith("imagenet2012"):
+    if builder.name == "imagenet2012":
         place = f" --data_dir={data_dir}" if data_dir else ""
         raise UserError(
             f"ImageNet is not prepared: looked in {builder.data_dir} (--data_dir or "
@@ -114,6 +129,16 @@ def _prepare(builder, name, data_dir):
             f"Run `tfds build {name}` on a machine with a network, copy the result, and name its "
             "place with --data_dir or TFDS_DATA_DIR."
         ) from error
+    check_prepared(builder)
+
+
+def check_prepared(builder):
+    """Raises UserError where TFDS took a directory for its data that holds only a part of them."""
+    if not builder.is_prepared():
+        raise UserError(
+            f"{builder.data_dir} exists but is not complete: it has no dataset_info.json. Remove "
+            "or restore it."
+        )
 
 
 def _split(splits, wanted):

@@ -7,6 +7,7 @@ KERAS_HOME/keras_resnet (by default ~/.keras/keras_resnet).
 
 import bisect
 import concurrent.futures
+import contextlib
 import hashlib
 import itertools
 import os
@@ -14,6 +15,7 @@ import pathlib
 import resource
 import struct
 
+import google_crc32c
 import numpy as np
 import tqdm
 from array_record.python import array_record_module
@@ -145,10 +147,14 @@ class TFRecords(Records):
         try:
             offsets = np.load(cache)
         except (OSError, ValueError, EOFError):
+            offsets = np.array([])
+        if offsets.shape != (ends[-1],):
             offsets = np.concatenate(self._for_each_shard(self._scan, "Indexing TFRecord files"))
-            directory.mkdir(parents=True, exist_ok=True)
-            with files.replacing(cache) as unfinished:
-                np.save(unfinished, offsets)
+            # Where nothing can be remembered, the next start takes as long as this one.
+            with contextlib.suppress(OSError):
+                directory.mkdir(parents=True, exist_ok=True)
+                with files.replacing(cache) as unfinished:
+                    np.save(unfinished, offsets)
         return np.split(offsets, ends[:-1])
 
     def _scan(self, shard):
@@ -168,11 +174,19 @@ class TFRecords(Records):
     def _read_record(self, shard, position):
         start, end = self._offsets[shard][position : position + 2]
         start += _TFRECORD_HEADER_BYTES
-        size = int(end - start) - _TFRECORD_FOOTER_BYTES
-        record = os.pread(self._files[shard].fileno(), size, start)
-        if len(record) != size:
+        content = os.pread(self._files[shard].fileno(), int(end - start), start)
+        if len(content) != end - start:
             raise OSError(f"{self._paths[shard]} was truncated while it was in use")
+        record, footer = content[:-_TFRECORD_FOOTER_BYTES], content[-_TFRECORD_FOOTER_BYTES:]
+        if struct.pack("<I", _masked_checksum(record)) != footer:
+            raise OSError(f"{self._paths[shard]} is damaged: the checksum of a record is wrong")
         return record
+
+
+def _masked_checksum(record):
+    """The checksum that TFRecord files hold: a CRC-32C, rotated and moved."""
+    checksum = google_crc32c.value(record)
+    return ((checksum >> 15 | checksum << 17) + 0xA282EAD8) % 2**32
 
 
 FORMATS = {"array_record": ArrayRecords, "tfrecord": TFRecords}

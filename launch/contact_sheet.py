@@ -5,6 +5,8 @@ Each row is an image as evaluation shows it, and as eight epochs of training do.
   python launch/contact_sheet.py --dataset=folder:my_pictures --output=sheet.png
 """
 
+import pathlib
+
 import numpy as np
 import program
 import tensorflow as tf
@@ -25,8 +27,12 @@ program.document("Contact sheet", "output")
 
 def main(arguments):
     program.positional(arguments)
-    if flags.FLAGS.output is None:
-        raise UserError("--output=FILE must say where the picture goes.")
+    output = pathlib.Path(flags.FLAGS.output or "")
+    if output.suffix not in (".jpg", ".png") or not output.parent.is_dir():
+        raise UserError(
+            "--output=FILE must say where the picture goes: a .jpg or .png in a directory that "
+            f"exists. Received: {flags.FLAGS.output!r}"
+        )
     config = program.train_config(RECIPES["imagenet"])
     source = datasets.load(config.dataset, "train", config.data_dir, config.skip_corrupt)
     preprocessing = make_preprocessing(config, source)
@@ -48,11 +54,11 @@ def main(arguments):
     plots.draw_contact_sheet(
         to_bytes([black(image) for image in images]),
         to_bytes(variants),
-        flags.FLAGS.output,
+        output,
         title=f"{config.augmentation}, shorter side {augment.resize[0]} to {augment.resize[1]}, "
         f"colors {augment.pca_color:g}",
     )
-    print(f"Drawn: {flags.FLAGS.output}")
+    print(f"Drawn: {output}")
 
 
 def to_bytes(images):

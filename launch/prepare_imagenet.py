@@ -8,6 +8,10 @@ imagenet2012 as ArrayRecord files, which launch/imagenet.py reads.
   python launch/imagenet.py --depth=50 --data_dir=/data
 """
 
+import os
+import pathlib
+import shlex
+
 import program
 from absl import flags
 
@@ -29,11 +33,16 @@ program.document("Flags", "source", "data_dir", "verify")
 
 def main(arguments):
     program.positional(arguments)
-    if flags.FLAGS.source is None:
+    if not flags.FLAGS.source:
         raise UserError("--source=DIR must say where the archives are.")
-    prepared = prepare(flags.FLAGS.source, flags.FLAGS.data_dir, flags.FLAGS.verify)
-    data_dir = f" --data_dir={flags.FLAGS.data_dir}" if flags.FLAGS.data_dir else ""
-    print(f"Prepared: {prepared}\n  train:  python launch/imagenet.py --depth=50{data_dir}")
+    info = prepare(flags.FLAGS.source, flags.FLAGS.data_dir, flags.FLAGS.verify)
+    given = flags.FLAGS.data_dir
+    data_dir = f" --data_dir={shlex.quote(os.path.expanduser(given))}" if given else ""
+    for split, split_info in info.splits.items():
+        print(f"{split}: {split_info.num_examples:,} images")
+    print(f"Prepared: {info.data_dir}\n  train:  python launch/imagenet.py --depth=50{data_dir}")
+    for leftover in pathlib.Path(info.data_dir).parent.glob("incomplete.*"):
+        print(f"Left by an interrupted preparation, unless one is running, remove it: {leftover}")
 
 
 if __name__ == "__main__":

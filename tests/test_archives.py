@@ -1,5 +1,6 @@
 import hashlib
 import os
+import pathlib
 import shutil
 import tarfile
 
@@ -31,7 +32,8 @@ def assert_refused(source, tmp_path, message, verify=False):
 
 
 def test_every_image_gets_its_label(source, tmp_path):
-    prepared = archives.prepare(source, tmp_path / "data", verify=False)
+    info = archives.prepare(source, tmp_path / "data", verify=False)
+    prepared = pathlib.Path(info.data_dir)
     assert any(
         path.name.startswith("imagenet2012-train.array_record") for path in prepared.iterdir()
     )
@@ -53,16 +55,20 @@ def test_every_image_gets_its_label(source, tmp_path):
 
 
 def test_what_is_prepared_is_left_alone(source, tmp_path):
-    prepared = archives.prepare(source, tmp_path / "data", verify=False)
+    info = archives.prepare(source, tmp_path / "data", verify=False)
+    prepared = pathlib.Path(info.data_dir)
     before = {path: path.stat().st_mtime_ns for path in prepared.iterdir()}
-    assert archives.prepare(tmp_path / "nowhere", tmp_path / "data") == prepared
+    again = archives.prepare(tmp_path / "nowhere", tmp_path / "data")
+    assert pathlib.Path(again.data_dir) == prepared
     assert before == {path: path.stat().st_mtime_ns for path in prepared.iterdir()}
 
 
 def test_missing_archives_are_named(source, tmp_path):
     (source / VALIDATION).unlink()
     assert_refused(source, tmp_path, f"Not in .*: {VALIDATION}. There: {TRAIN}")
-    assert_refused(tmp_path / "nowhere", tmp_path, f"{TRAIN} and {VALIDATION}. There: nothing")
+    (source / TRAIN).unlink()
+    assert_refused(source, tmp_path, f"{TRAIN} and {VALIDATION}. There: nothing")
+    assert_refused(tmp_path / "nowhere", tmp_path, "must be a directory. Received: .*nowhere")
 
 
 def test_other_archives_than_the_published_are_refused(source, tmp_path):
@@ -83,7 +89,8 @@ def test_the_published_hash_is_compared(source, tmp_path, monkeypatch, pristine)
     (source / VALIDATION).write_bytes(content)
     assert_refused(source, tmp_path, f"{VALIDATION} is damaged: its MD5 is", verify=True)
     shutil.copy(pristine / VALIDATION, source)
-    assert archives.prepare(source, tmp_path / "data").exists()
+    info = archives.prepare(source, tmp_path / "data")
+    assert info.splits["validation"].num_examples == 12
 
 
 @pytest.mark.parametrize("name", [TRAIN, VALIDATION])
@@ -113,3 +120,25 @@ def test_too_little_disk_is_said_before_work_starts(source, tmp_path):
     # A file with a hole: long, but nothing of it is stored.
     os.truncate(source / TRAIN, 2 * shutil.disk_usage(tmp_path).free)
     assert_refused(source, tmp_path, "GB free and the records need .* GB. .*--data_dir")
+
+
+def test_a_class_that_imagenet_does_not_have_is_explained(source, tmp_path):
+    with tarfile.open(source / TRAIN, "a") as tar:
+        add(tar, "n99999999.tar", (source / VALIDATION).read_bytes())
+    with pytest.raises(ValueError, match="(?s)could not write .*n99999999"):
+        archives.prepare(source, tmp_path / "data", verify=False)
+
+
+def test_a_part_of_prepared_data_is_not_taken_for_the_whole(source, tmp_path):
+    info = archives.prepare(source, tmp_path / "data", verify=False)
+    os.remove(pathlib.Path(info.data_dir) / "dataset_info.json")
+    with pytest.raises(ValueError, match="imagenet2012/.* exists but is not complete"):
+        archives.prepare(source, tmp_path / "data", verify=False)
+
+
+def test_a_place_that_is_no_directory_is_refused(source, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ValueError, match="`data_dir` must be a place to write to; .*file is not"):
+        archives.prepare(source, tmp_path / "file", verify=False)
+    with pytest.raises(ValueError, match="`source` must be a directory. Received: .*file"):
+        archives.prepare(tmp_path / "file", tmp_path / "data")

@@ -1,4 +1,5 @@
 import PIL.Image
+import pytest
 from conftest import assert_user_error, run_program
 
 
@@ -13,5 +14,6 @@ def test_the_sheet_shows_pictures_in_rows(tmp_path, picture_folder):
         assert len(sheet.convert("RGB").getcolors(1 << 24)) > 1000
 
 
-def test_the_output_must_be_named():
-    assert_user_error(run_program("contact_sheet"), "--output=FILE must say")
+@pytest.mark.parametrize("output", [[], ["--output="], ["--output=x.foo"], ["--output=no/x.png"]])
+def test_the_output_must_be_a_picture_that_can_be_written(output):
+    assert_user_error(run_program("contact_sheet", *output), "--output=FILE must say")

@@ -315,6 +315,19 @@ def test_frozen_batch_norms_keep_their_statistics(bright_or_dark, tmp_path):
     ]
 
 
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (None, "`model` must be a Keras model. Received: None"),
+        (keras.layers.BatchNormalization(), "`model` must be a Keras model"),
+        (keras.Sequential([keras.Input([4]), keras.layers.Dense(2)]), "which holds none of them"),
+    ],
+)
+def test_nothing_to_freeze_is_an_error(model, message):
+    with pytest.raises(ValueError, match=message):
+        keras_resnet.freeze_batch_norm(model)
+
+
 def test_batch_norms_freeze_inside_of_another_model():
     backbone = keras_resnet.CifarResNet(8, include_top=False, input_shape=(8, 8, 3), pooling="avg")
     model = keras.Sequential([backbone, keras.layers.Dense(2)])

@@ -148,6 +148,26 @@ def test_unusable_records_are_named(tmp_path, rng, change, message):
         pixel_mean(source, Preprocessing(8, 8, (0.0, 0.0, 0.0)))
 
 
+def test_labels_out_of_range_are_refused_before_training(tmp_path, rng):
+    write_tfds(tmp_path, {"train": 4, "test": 2}, (8, 8, 3), rng.integers(0, 256, (6, 8, 8, 3)))
+    rewrite_shard(tmp_path, set_label_to_minus_1)
+    with pytest.raises(ValueError, match="train split of 'pets' .* holds labels from -1 to -1"):
+        load("pets", "train", data_dir=tmp_path)
+
+
+def test_a_part_of_prepared_data_is_not_taken_for_the_whole(tmp_path):
+    (tmp_path / "mnist" / "3.0.1").mkdir(parents=True)
+    with pytest.raises(ValueError, match="mnist/3.0.1 exists but is not complete"):
+        load("mnist", "train", data_dir=tmp_path)
+
+
+def test_images_of_four_channels_are_refused(tmp_path, rng):
+    images = rng.integers(0, 256, (6, 8, 8, 4), np.uint8)
+    write_tfds(tmp_path, {"train": 4, "test": 2}, (8, 8, 4), images)
+    with pytest.raises(ValueError, match="Received: dataset='pets' with 4 channels"):
+        load("pets", "train", data_dir=tmp_path)
+
+
 def test_tfds_data_for_another_purpose_is_refused(tmp_path):
     write_tfds(tmp_path, {"train": 4}, (), None)
     with pytest.raises(ValueError, match="`dataset` must have one image .* and one class label"):
