@@ -70,3 +70,32 @@ def draw_contact_sheet(evaluated, augmented, path, title):
     grid[0, 1].set_title("training", fontsize=9)
     with files.replacing(path) as unfinished:
         figure.savefig(unfinished, dpi=100)
+
+
+def draw_costs(rows, path):
+    """Writes a picture of multiply-adds, as published and as counted.
+
+    Args:
+      rows: dicts of `network`, `multiply-adds` and `published`, such as those of
+        `tables.imagenet_rows`; those without a published figure are left out.
+      path: of the picture to write (.png, .jpg, ...); it is replaced whole.
+    """
+    figure = Figure(figsize=(8, 6), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    compared = [row for row in rows if row["published"]]
+    names = [row["network"] for row in compared]
+    positions = range(len(compared))
+    for offset, key in ((-0.2, "published"), (0.2, "multiply-adds")):
+        axes.barh(
+            [position + offset for position in positions],
+            [row[key] / 1e9 for row in compared],
+            0.4,
+            label="counted" if key == "multiply-adds" else key,
+        )
+    axes.set_yticks(positions, names)
+    axes.invert_yaxis()
+    axes.set(xlabel="billion multiply-adds for an image of 224x224")
+    axes.legend()
+    with files.replacing(path) as unfinished:
+        figure.savefig(unfinished, dpi=100)

@@ -7,8 +7,8 @@ from conftest import ROOT
 
 # Each layer may import those below it (and, within a layer, modules listed further right).
 LAYERS = (
-    ("training",),
-    ("export", "evaluation", "runs"),
+    ("training", "tables"),
+    ("analysis", "export", "evaluation", "runs"),
     ("inputs", "progress", "strategy", "plots", "models", "steps", "checkpoints", "schedules"),
     ("archives", "datasets", "folders", "prepared", "batches", "sources", "records", "shapes"),
     ("layers", "augmentation", "preprocessing"),

@@ -1,0 +1,59 @@
+"""What a network costs: its parameters, its multiplications, its projections."""
+
+import math
+
+import tensorflow as tf
+
+from keras_resnet import layers
+from keras_resnet.checks import UserError
+
+
+def trainable_parameters(model):
+    """Number of trainable parameters of a Keras model, as the paper's tables count them."""
+    return sum(math.prod(variable.shape) for variable in model.trainable_variables)
+
+
+def multiply_adds(model, input_shape=None):
+    """Multiply-adds of the convolutions and matrix products of a forward pass over one image.
+
+    Counted from the operations of the graph that TensorFlow builds of the model, with the pixels of
+    the padding; nothing is known here of the layers.
+
+    Args:
+      model: Keras model of images.
+      input_shape: (height, width, channels); None: the model's own.
+
+    Raises:
+      UserError: the model's own shape leaves a size open, and no other is given.
+
+    Source: He et al., 2016, Table 1 ("FLOPs").
+    """
+    input_shape = input_shape or model.input_shape[1:]
+    if None in input_shape:
+        raise UserError(
+            "`input_shape` must be (height, width, channels) where the model takes any size. "
+            f"Received: input_shape={input_shape!r}"
+        )
+    images = tf.TensorSpec([1, *input_shape], model.input.dtype)
+    graph = tf.function(lambda x: model(x, training=False)).get_concrete_function(images).graph
+    total = 0
+    for operation in graph.get_operations():
+        if operation.type == "Conv2D":
+            # Kernels are [height, width, input channels, output channels].
+            per_value = math.prod(operation.inputs[1].shape[:3])
+        elif operation.type == "MatMul":
+            per_value = operation.inputs[1].shape[0]
+        else:
+            continue
+        total += math.prod(operation.outputs[0].shape) * per_value
+    return total
+
+
+def projections(model):
+    """Names of the blocks of a network whose shortcut is a projection, in order."""
+    return [
+        layer.name
+        for layer in model.layers
+        for part in layers.parts(layer)
+        if isinstance(part, layers.ProjectionShortcut)
+    ]
