@@ -48,6 +48,25 @@ def draw_curves(metrics, path, title):
         figure.savefig(unfinished, format="png", dpi=120)
 
 
+def draw_agreement(pairs, path):
+    """Writes a picture of the logits of deeper networks over those of shallower ones.
+
+    Args:
+      pairs: dict of pairs of float arrays [images, classes] by title: shallower, deeper.
+      path: of the picture to write (.png, .jpg, ...); it is replaced whole.
+    """
+    figure = Figure(figsize=(4.5 * len(pairs), 4.5), layout="constrained")
+    FigureCanvasAgg(figure)
+    grid = figure.subplots(1, len(pairs), squeeze=False)
+    for axes, (title, (shallower, deeper)) in zip(grid[0], pairs.items(), strict=True):
+        axes.axline((0, 0), slope=1, color="gray", linewidth=0.8)
+        # More points than these hide each other.
+        axes.plot(shallower[:200].ravel(), deeper[:200].ravel(), ".", markersize=3)
+        axes.set(title=title, xlabel="logits, shallower", ylabel="logits, deeper")
+    with files.replacing(path) as unfinished:
+        figure.savefig(unfinished, dpi=100)
+
+
 def draw_contact_sheet(evaluated, augmented, path, title):
     """Writes a picture of images as evaluation and as training shows them, a row for each.
 

@@ -7,7 +7,7 @@ from conftest import ROOT
 
 # Each layer may import those below it (and, within a layer, modules listed further right).
 LAYERS = (
-    ("training", "tables"),
+    ("training", "tables", "construction"),
     ("analysis", "export", "evaluation", "runs"),
     ("inputs", "progress", "strategy", "plots", "models", "steps", "checkpoints", "schedules"),
     ("archives", "datasets", "folders", "prepared", "batches", "sources", "records", "shapes"),

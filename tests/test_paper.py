@@ -1,8 +1,12 @@
+import dataclasses
 import json
 
 import PIL.Image
 import pytest
 from conftest import assert_user_error, run_program
+
+from keras_resnet.config import RECIPES
+from keras_resnet.training import train
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +56,44 @@ def test_the_tables_are_markdown_and_a_picture(output):
         assert len(picture.convert("RGB").getcolors(1 << 24)) > 10
 
 
-@pytest.mark.parametrize("arguments", [[], ["table"], ["tables", "more"]])
-def test_unknown_subcommands_are_explained(arguments):
-    assert_user_error(run_program("paper", *arguments), "SUBCOMMAND")
+def test_a_deeper_network_is_constructed_of_trained_ones(tmp_path):
+    runs = []
+    for network in ("CifarResNet", "CifarPlainNet"):
+        config = dataclasses.replace(
+            RECIPES["cifar10"]["paper"],
+            network=network,
+            depth=8,
+            dataset="shapes",
+            image_size=16,
+            global_batch_size=32,
+            train_steps=20,
+        )
+        runs.append(tmp_path / network)
+        train(config, runs[-1])
+    process = run_program("paper", "construction", *runs, "--depth=20", f"--output={tmp_path}")
+    assert process.returncode == 0, process.stderr
+    residual, plain = json.loads((tmp_path / "construction.json").read_text())
+    assert (residual["deeper"], plain["deeper"]) == ("CifarResNet-20", "CifarPlainNet-20")
+    assert residual["images"] == plain["images"] == 400
+    assert residual["largest difference"] == 0
+    assert plain["largest difference"] < 1e-4 * plain["largest logit"]
+    for row, run in ((residual, runs[0]), (plain, runs[1])):
+        evaluation = json.loads((run / "evaluation.json").read_text())
+        assert row["top-1 %"] == row["deeper top-1 %"] == round(100 * evaluation["top1"], 2)
+    with PIL.Image.open(tmp_path / "construction.png") as picture:
+        assert picture.width > picture.height
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "Expected SUBCOMMAND"),
+        (["table"], "`SUBCOMMAND` must be one of"),
+        (["tables", "more"], "Received: more"),
+        (["construction"], "Expected RUN"),
+        (["construction", "no_run"], "no_run"),
+        (["construction", "no_run", "--depth=57"], "`depth` must be 6n+2"),
+    ],
+)
+def test_mistakes_are_explained(arguments, message, tmp_path):
+    assert_user_error(run_program("paper", *arguments, f"--output={tmp_path}"), message)
