@@ -253,10 +253,11 @@ class _Loop:
         return state
 
     def _indices(self, step, count):
-        """The indices that steps [step, step + count) train on."""
+        """Yields the indices that steps [step, step + count) train on; computed when asked for."""
         positions = (number * self._config.global_batch_size for number in (step, step + count))
         order = batches_lib.training_order(len(self._source), self._config.seed, *positions)
-        return (int(index) for index, _ in order)
+        for index, _ in order:
+            yield int(index)
 
     def _batches(self, first_step):
         return self._strategy.distribute_datasets_from_function(
