@@ -22,7 +22,7 @@ demo: $(VENV)/.installed
 	$(BIN)/python launch/predict.py exports/demo docs/star.jpg
 
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest --numprocesses=2
+	$(BIN)/python -m pytest --numprocesses=2 --dist=loadgroup
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

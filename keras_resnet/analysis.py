@@ -36,16 +36,23 @@ def multiply_adds(model, input_shape=None):
         )
     images = tf.TensorSpec([1, *input_shape], model.input.dtype)
     graph = tf.function(lambda x: model(x, training=False)).get_concrete_function(images).graph
+    return _multiply_adds(graph)
+
+
+def _multiply_adds(graph):
     total = 0
     for operation in graph.get_operations():
         if operation.type == "Conv2D":
             # Kernels are [height, width, input channels, output channels].
             per_value = math.prod(operation.inputs[1].shape[:3])
+            total += math.prod(operation.outputs[0].shape) * per_value
         elif operation.type == "MatMul":
-            per_value = operation.inputs[1].shape[0]
-        else:
-            continue
-        total += math.prod(operation.outputs[0].shape) * per_value
+            total += math.prod(operation.outputs[0].shape) * operation.inputs[1].shape[0]
+        elif operation.type in ("While", "StatelessWhile"):
+            # After the counter of the loop comes its limit, which our loops reach.
+            limit = tf.get_static_value(operation.inputs[1])
+            body = graph._get_function(operation.get_attr("body").name).graph
+            total += int(limit) * _multiply_adds(body)
     return total
 
 

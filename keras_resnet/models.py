@@ -6,6 +6,7 @@ import keras
 
 from keras_resnet import checks, layers
 from keras_resnet.preprocessing import Preprocessing
+from keras_resnet.stacks import BlockStack
 
 BLOCKS = {"basic": layers.BasicBlock, "bottleneck": layers.BottleneckBlock}
 
@@ -19,6 +20,10 @@ IMAGENET_TABLE = {
 }
 IMAGENET_FILTERS = (64, 128, 256, 512)
 CIFAR_FILTERS = (16, 32, 64)
+
+# A functional model of some 450 blocks exceeds Python's depth of recursion, and its graph takes
+# minutes to build.
+MAX_UNROLLED_BLOCKS = 100
 
 # What `shortcut` may be; the first is the default.
 RESIDUAL = ("B", "A", "C")
@@ -47,6 +52,8 @@ class ResNet(keras.Model):
       bottleneck_stride: for bottlenecks, the convolution that carries the stride: "1x1" (the
         authors', v1), "3x3" (v1.5); None: v1.
       synchronized: batch normalization over the global batch under `tf.distribute`.
+      stacked: compute the blocks of a stage, but for its first, as one layer, such as
+        conv2_2-200; see `BlockStack`. None: only where there are more than 100 blocks.
       preprocessing: `Preprocessing` that the network expects of its inputs; travels with the model.
       class_names: names of the outputs, in order; travels with the model.
       dtype: Keras dtype policy, by default the global one. Logits are at least float32.
@@ -77,6 +84,7 @@ class ResNet(keras.Model):
         shortcut="B",
         bottleneck_stride=None,
         synchronized=False,
+        stacked=None,
         preprocessing=None,
         class_names=None,
         dtype=None,
@@ -106,6 +114,14 @@ class ResNet(keras.Model):
                 f"`class_names` must hold `classes`={classes} names. "
                 f"Received: {len(class_names)} names"
             )
+        if stacked is None:
+            stacked = sum(blocks) > MAX_UNROLLED_BLOCKS
+        if stacked and synchronized:
+            # Replicas cannot meet within a loop.
+            raise checks.UserError(
+                "`synchronized` must be False for a network whose blocks are stacked (more than "
+                f"{MAX_UNROLLED_BLOCKS} of them, or stacked=True). Received: synchronized=True"
+            )
         dtype = _dtype_policy(dtype)
         inputs = _inputs(input_tensor, input_shape)
         _check_size(inputs.shape[1:3], (4 if stem == "imagenet" else 1) * 2 ** (len(blocks) - 1))
@@ -114,13 +130,17 @@ class ResNet(keras.Model):
         if block == "bottleneck":
             settings["bottleneck_stride"] = bottleneck_stride
         for stage, (stage_blocks, width) in enumerate(zip(blocks, filters, strict=True)):
-            for position in range(stage_blocks):
+            for position in range(1 if stacked else stage_blocks):
                 x = BLOCKS[block](
                     width,
                     strides=2 if stage > 0 and position == 0 else 1,
                     name=f"conv{stage + 2}_{position + 1}",
                     **settings,
                 )(x)
+            if stacked and stage_blocks > 1:
+                equal_block = BLOCKS[block](width, name="block", **settings)
+                name_of_stack = f"conv{stage + 2}_2-{stage_blocks}"
+                x = BlockStack(equal_block, stage_blocks - 1, dtype=dtype, name=name_of_stack)(x)
         if include_top:
             x = keras.layers.GlobalAveragePooling2D(dtype=dtype, name="avg_pool")(x)
             # The logits keep float32's precision under mixed_bfloat16.
@@ -155,6 +175,7 @@ class ResNet(keras.Model):
             "shortcut": shortcut,
             "bottleneck_stride": bottleneck_stride,
             "synchronized": synchronized,
+            "stacked": stacked,
             "dtype": dtype.name,
             "name": self.name,
         }
@@ -179,6 +200,7 @@ class ResNet(keras.Model):
         # Blocks come before their parts, which they would otherwise take along.
         for path, layer in _layers_by_path(model).items():
             layer.trainable = path not in frozen
+        _follow_blocks(model)
         return model
 
 
@@ -186,13 +208,25 @@ def _layers_by_path(model):
     """All layers, also those inside of blocks, by names such as conv2_1/shortcut/bn."""
     by_path = {}
 
+    def parts(layer):
+        if isinstance(layer, keras.Model):
+            return layer.layers
+        return layers.parts(layer.block if isinstance(layer, BlockStack) else layer)
+
     def add(layer, prefix):
-        for part in layer.layers if isinstance(layer, keras.Model) else layers.parts(layer):
+        for part in parts(layer):
             by_path[prefix + part.name] = part
             add(part, f"{prefix}{part.name}/")
 
     add(model, "")
     return by_path
+
+
+def _follow_blocks(model):
+    """Makes known to the stacks what was frozen in their blocks."""
+    for layer in _layers_by_path(model).values():
+        if isinstance(layer, BlockStack):
+            layer.follow_block()
 
 
 def freeze_batch_norm(model):
@@ -226,6 +260,7 @@ def freeze_batch_norm(model):
         )
     for norm in norms:
         norm.trainable = False
+    _follow_blocks(model)
     return model
 
 
@@ -310,6 +345,7 @@ def _constructor(name, depth, shortcuts):
         shortcut=shortcuts[0],
         bottleneck_stride=None,
         synchronized=False,
+        stacked=None,
         preprocessing=None,
         class_names=None,
         dtype=None,
@@ -330,6 +366,7 @@ def _constructor(name, depth, shortcuts):
             shortcut,
             bottleneck_stride,
             synchronized,
+            stacked,
             preprocessing,
             class_names,
             dtype,

@@ -44,22 +44,6 @@ def test_cifar_networks_have_the_published_parameters(depth, parameters):
     assert count(model.trainable_variables) == parameters
 
 
-def test_depth_1202_has_the_published_parameters():
-    # Built block by block: the 600 blocks are not put into one graph for a count.
-    def parameters(layer, shape):
-        layer.build(shape)
-        return count(layer.trainable_variables)
-
-    def stage(filters, incoming):
-        first = parameters(layers.BasicBlock(filters, shortcut="A"), (None, 8, 8, incoming))
-        other = parameters(layers.BasicBlock(filters, shortcut="A"), (None, 8, 8, filters))
-        return first + (1202 - 2) // 6 * other - other
-
-    stem = 3 * 3 * 3 * 16 + 2 * 16
-    total = stem + stage(16, 16) + stage(32, 16) + stage(64, 32) + 64 * 10 + 10
-    assert total == 19_421_274
-
-
 @pytest.mark.parametrize("depth", [18, 34])
 def test_option_a_has_as_many_parameters_as_the_plain_net(depth):
     residual = build(f"ResNet{depth}", shortcut="A")
