@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from keras_resnet import batches, models
 from keras_resnet.checks import UserError
+from keras_resnet.stacks import BlockStack
 
 
 def deeper_copy(model, blocks):
@@ -35,25 +36,45 @@ def deeper_copy(model, blocks):
             f"`blocks` must be at least {tuple(config['blocks'])}, those of the model. "
             f"Received: blocks={tuple(blocks)!r}"
         )
-    if config["shortcut"] == "C" or (config["shortcut"] is None and config["block"] != "basic"):
+    can_be_identities = config["activation"] == "relu" and (
+        config["block"] == "basic"
+        if config["shortcut"] is None
+        else config["block"] in ("basic", "bottleneck") and config["shortcut"] != "C"
+    )
+    if not can_be_identities:
         raise UserError(
-            "`model` must have shortcuts A or B, or none around basic blocks: no other block can "
-            f"be the identity. Received: {model.name!r} with shortcut={config['shortcut']!r}"
+            "`model` must have shortcuts A or B, or none around basic blocks, and ReLU: no other "
+            f"block can be the identity. Received: {model.name!r} with block={config['block']!r}, "
+            f"shortcut={config['shortcut']!r}, activation={config['activation']!r}"
         )
-    deeper = models.ResNet.from_config({**config, "blocks": blocks, "name": f"{model.name}_deeper"})
-    copied = {layer.name: layer for layer in model.layers}
+    deeper = models.ResNet.from_config(
+        {**config, "blocks": blocks, "name": f"{model.name}_deeper", "stacked": None}
+    )
+    copied = models.weights_of_layers(model)
     for layer in deeper.layers:
-        if layer.name in copied:
-            layer.set_weights(copied[layer.name].get_weights())
-        elif config["shortcut"] is None:
-            _copy_input(layer)
+        if isinstance(layer, BlockStack):
+            _make_identity(layer.block)
+            identity = [variable.numpy() for variable in layer.block.variables]
+            names = layer.names_of_blocks()
+            layer.set_weights_of_blocks([copied.get(name, identity) for name in names])
+        elif layer.name in copied:
+            for variable, value in zip(layer.variables, copied[layer.name], strict=True):
+                variable.assign(value)
         else:
-            layer.norms[-1].gamma.assign(np.zeros(layer.norms[-1].gamma.shape))
+            _make_identity(layer)
     return deeper
 
 
+def _make_identity(block):
+    """Makes a block the identity of what is not negative, as all its inputs are."""
+    if block.shortcut is None:
+        _copy_input(block)
+    else:
+        block.norms[-1].gamma.assign(np.zeros(block.norms[-1].gamma.shape))
+
+
 def _copy_input(block):
-    """Makes a plain basic block the identity of what is not negative, as all its inputs are."""
+    """Makes the convolutions of a plain basic block copy their input."""
     for convolution, norm in zip(block.convolutions, block.norms, strict=True):
         kernel = np.zeros(convolution.kernel.shape)
         center = convolution.kernel_size[0] // 2

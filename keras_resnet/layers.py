@@ -5,6 +5,8 @@ normalization after each convolution and before each activation. A block without
 block of a plain net. All layers take and give [batch, height, width, channels].
 """
 
+import functools
+
 import keras
 import tensorflow as tf
 
@@ -12,6 +14,15 @@ from keras_resnet import checks
 
 SHORTCUTS = ("A", "B", "C")
 STRIDE_PLACES = ("1x1", "3x3")
+
+# The paper's is ReLU; the others are for comparison. The slope is the one of Maas et al., 2013.
+LEAKY_SLOPE = 0.01
+ACTIVATIONS = {
+    "relu": tf.nn.relu,
+    "leaky_relu": functools.partial(tf.nn.leaky_relu, alpha=LEAKY_SLOPE),
+    "tanh": tf.math.tanh,
+    "sigmoid": tf.math.sigmoid,
+}
 
 # He et al., 2015 ("MSRA"): zero-mean normal of variance 2 / fan_in, not truncated.
 HE_NORMAL = {"scale": 2.0, "mode": "fan_in", "distribution": "untruncated_normal"}
@@ -202,21 +213,25 @@ class ProjectionShortcut(keras.layers.Layer):
         }
 
 
-class _Block(keras.layers.Layer):
-    """What both blocks share: convolutions in a row, each normalized, and a shortcut around them.
+class Block(keras.layers.Layer):
+    """What all blocks share: convolutions in a row, each normalized, and a shortcut around them.
 
     Args:
       table: (channels, kernel size, stride) of each convolution, in order.
     """
 
-    def __init__(self, table, filters, strides, shortcut, synchronized, **kwargs):
+    def __init__(
+        self, table, filters, strides, shortcut, synchronized, activation="relu", **kwargs
+    ):
         if shortcut is not None:
             checks.check_one_of("shortcut", shortcut, SHORTCUTS)
+        checks.check_one_of("activation", activation, ACTIVATIONS)
         super().__init__(**kwargs)
         self.filters = filters
         self.strides = strides
         self.shortcut = shortcut
         self.synchronized = synchronized
+        self.activation = activation
         dtype = self.dtype_policy
         self.convolutions = [
             Convolution(channels, size, stride, dtype=dtype, name=f"conv{position}")
@@ -245,15 +260,23 @@ class _Block(keras.layers.Layer):
         if self.shortcut_layer is not None:
             self.shortcut_layer.build(input_shape)
 
+    def activate(self, x):
+        """The nonlinearity after each convolution but the last, and where `merge` wants it."""
+        return ACTIVATIONS[self.activation](x)
+
+    def merge(self, residual, shortcut):
+        """The output for F(x) and x (eq. 1) or the projection of x (eq. 2)."""
+        return self.activate(residual + shortcut)
+
     def call(self, inputs):
         x = inputs
         for position, (conv, norm) in enumerate(zip(self.convolutions, self.norms, strict=True)):
             if position > 0:
-                x = tf.nn.relu(x)
+                x = self.activate(x)
             x = norm(conv(x))
-        if self.shortcut is not None:
-            x += inputs if self.shortcut_layer is None else self.shortcut_layer(inputs)
-        return tf.nn.relu(x)
+        if self.shortcut is None:
+            return self.activate(x)
+        return self.merge(x, inputs if self.shortcut_layer is None else self.shortcut_layer(inputs))
 
     def compute_output_shape(self, input_shape):
         for conv in self.convolutions:
@@ -267,11 +290,12 @@ class _Block(keras.layers.Layer):
             "strides": self.strides,
             "shortcut": self.shortcut,
             "synchronized": self.synchronized,
+            "activation": self.activation,
         }
 
 
 @keras.saving.register_keras_serializable(package="keras_resnet")
-class BasicBlock(_Block):
+class BasicBlock(Block):
     """Two 3x3 convolutions and a shortcut around them.
 
     From [batch, h, w, any] to [batch, ceil(h / strides), ceil(w / strides), filters].
@@ -282,9 +306,10 @@ class BasicBlock(_Block):
       shortcut: "A" zero-padded identity where the shape changes, "B" projection where the shape
         changes, "C" projection always (section 4.1); None: no shortcut, a plain block.
       synchronized: see `BatchNormalization`.
+      activation: "relu", "leaky_relu" (slope 0.01), "tanh" or "sigmoid".
 
     Raises:
-      ValueError: `shortcut` is none of these.
+      ValueError: `shortcut` or `activation` is none of these.
 
     Source: He et al., 2016, figure 5 left.
     """
@@ -295,7 +320,7 @@ class BasicBlock(_Block):
 
 
 @keras.saving.register_keras_serializable(package="keras_resnet")
-class BottleneckBlock(_Block):
+class BottleneckBlock(Block):
     """1x1, 3x3, 1x1 convolutions and a shortcut around them.
 
     From [batch, h, w, any] to [batch, ceil(h / strides), ceil(w / strides), 4 * filters].
@@ -306,10 +331,10 @@ class BottleneckBlock(_Block):
       shortcut: as for `BasicBlock`.
       bottleneck_stride: the convolution that carries the stride: "1x1", the first (the authors',
         "v1"), or "3x3" (torchvision's and timm's, "v1.5").
-      synchronized: see `BatchNormalization`.
+      synchronized, activation: as for `BasicBlock`.
 
     Raises:
-      ValueError: `shortcut` or `bottleneck_stride` is none of these.
+      ValueError: `shortcut`, `bottleneck_stride` or `activation` is none of these.
 
     Source: He et al., 2016, figure 5 right.
     """
@@ -335,7 +360,7 @@ class BottleneckBlock(_Block):
 
 def parts(layer):
     """The layers that one of this module's layers is made of, in order; none for any other."""
-    if isinstance(layer, _Block):
+    if isinstance(layer, Block):
         shortcut = [] if layer.shortcut_layer is None else [layer.shortcut_layer]
         pairs = zip(layer.convolutions, layer.norms, strict=True)
         return [part for pair in pairs for part in pair] + shortcut

@@ -3,12 +3,22 @@
 import functools
 
 import keras
+import numpy as np
 
-from keras_resnet import checks, layers
+from keras_resnet import checks, layers, variants
 from keras_resnet.preprocessing import Preprocessing
 from keras_resnet.stacks import BlockStack
 
-BLOCKS = {"basic": layers.BasicBlock, "bottleneck": layers.BottleneckBlock}
+BLOCKS = {
+    "basic": layers.BasicBlock,
+    "bottleneck": layers.BottleneckBlock,
+    "inverted_bottleneck": variants.InvertedBottleneckBlock,
+    "outer_addition": variants.OuterAdditionBlock,
+    "squared_shortcut": variants.SquaredShortcutBlock,
+}
+
+# What may take the place of a basic block.
+BASIC = ("basic", "inverted_bottleneck", "outer_addition", "squared_shortcut")
 
 # Table 1: the block, and how many of them conv2_x to conv5_x hold.
 IMAGENET_TABLE = {
@@ -18,6 +28,7 @@ IMAGENET_TABLE = {
     101: ("bottleneck", (3, 4, 23, 3)),
     152: ("bottleneck", (3, 8, 36, 3)),
 }
+STEMS = ("imagenet", "cifar")
 IMAGENET_FILTERS = (64, 128, 256, 512)
 CIFAR_FILTERS = (16, 32, 64)
 
@@ -39,7 +50,8 @@ class ResNet(keras.Model):
 
     Args:
       stem: "imagenet" (7x7/2 convolution and 3x3/2 max pool) or "cifar" (3x3 convolution).
-      block: "basic" or "bottleneck".
+      block: "basic" or "bottleneck"; or, to compare with them, "inverted_bottleneck" (wide in the
+        middle), "outer_addition" (ReLU(F(x)) + x) or "squared_shortcut" (ReLU(F(x) + x^2)).
       blocks: number of blocks in each stage; every stage but the first halves height and width.
       filters: channels of the 3x3 convolutions in each stage.
       include_top: end in average pooling and `classes` outputs; else in the last feature map.
@@ -51,6 +63,7 @@ class ResNet(keras.Model):
       shortcut: "A", "B" or "C" (section 4.1); None: no shortcuts, the plain net.
       bottleneck_stride: for bottlenecks, the convolution that carries the stride: "1x1" (the
         authors', v1), "3x3" (v1.5); None: v1.
+      activation: "relu", the paper's, "leaky_relu" (slope 0.01), "tanh" or "sigmoid".
       synchronized: batch normalization over the global batch under `tf.distribute`.
       stacked: compute the blocks of a stage, but for its first, as one layer, such as
         conv2_2-200; see `BlockStack`. None: only where there are more than 100 blocks.
@@ -83,6 +96,7 @@ class ResNet(keras.Model):
         classifier_activation="softmax",
         shortcut="B",
         bottleneck_stride=None,
+        activation="relu",
         synchronized=False,
         stacked=None,
         preprocessing=None,
@@ -95,16 +109,17 @@ class ResNet(keras.Model):
                 "`image_data_format` must be 'channels_last' (keras.config.set_image_data_format). "
                 f"Received: image_data_format={keras.config.image_data_format()!r}"
             )
-        checks.check_one_of("stem", stem, ["imagenet", "cifar"])
+        checks.check_one_of("stem", stem, STEMS)
         checks.check_one_of("block", block, list(BLOCKS))
         checks.check_one_of("shortcut", shortcut, [*layers.SHORTCUTS, None])
+        checks.check_one_of("activation", activation, layers.ACTIVATIONS)
         if block == "bottleneck":
             bottleneck_stride = bottleneck_stride or "1x1"
             checks.check_one_of("bottleneck_stride", bottleneck_stride, layers.STRIDE_PLACES)
         elif bottleneck_stride is not None:
             raise checks.UserError(
-                "`bottleneck_stride` must be None where the blocks are basic (depths 18 and 34, "
-                f"CIFAR). Received: bottleneck_stride={bottleneck_stride!r}"
+                "`bottleneck_stride` must be None where the blocks are no bottlenecks (depths 18 "
+                f"and 34, CIFAR). Received: bottleneck_stride={bottleneck_stride!r}"
             )
         checks.check_one_of("pooling", pooling, [None, "avg", "max"])
         checks.check_one_of("classifier_activation", classifier_activation, ["softmax", None])
@@ -125,8 +140,13 @@ class ResNet(keras.Model):
         dtype = _dtype_policy(dtype)
         inputs = _inputs(input_tensor, input_shape)
         _check_size(inputs.shape[1:3], (4 if stem == "imagenet" else 1) * 2 ** (len(blocks) - 1))
-        x = _stem(inputs, stem, filters[0], synchronized, dtype)
-        settings = {"shortcut": shortcut, "synchronized": synchronized, "dtype": dtype}
+        x = _stem(inputs, stem, filters[0], activation, synchronized, dtype)
+        settings = {
+            "shortcut": shortcut,
+            "activation": activation,
+            "synchronized": synchronized,
+            "dtype": dtype,
+        }
         if block == "bottleneck":
             settings["bottleneck_stride"] = bottleneck_stride
         for stage, (stage_blocks, width) in enumerate(zip(blocks, filters, strict=True)):
@@ -139,6 +159,7 @@ class ResNet(keras.Model):
                 )(x)
             if stacked and stage_blocks > 1:
                 equal_block = BLOCKS[block](width, name="block", **settings)
+                # The first of a stage may change the shape.
                 name_of_stack = f"conv{stage + 2}_2-{stage_blocks}"
                 x = BlockStack(equal_block, stage_blocks - 1, dtype=dtype, name=name_of_stack)(x)
         if include_top:
@@ -174,6 +195,7 @@ class ResNet(keras.Model):
             "classifier_activation": classifier_activation,
             "shortcut": shortcut,
             "bottleneck_stride": bottleneck_stride,
+            "activation": activation,
             "synchronized": synchronized,
             "stacked": stacked,
             "dtype": dtype.name,
@@ -264,6 +286,37 @@ def freeze_batch_norm(model):
     return model
 
 
+def weights_of_layers(model):
+    """The weights of each layer by its name, arrays; those of stacked blocks by the blocks' names.
+
+    Args:
+      model: `ResNet`.
+    """
+    weights = {}
+    for layer in model.layers:
+        if isinstance(layer, BlockStack):
+            names = layer.names_of_blocks()
+            weights.update(zip(names, layer.weights_of_blocks(), strict=True))
+        else:
+            weights[layer.name] = [variable.numpy() for variable in layer.variables]
+    return weights
+
+
+def zero_last_gammas(model):
+    """Sets the scale of the last normalization of each residual block to 0: it is the identity.
+
+    Source: Goyal et al., 2017, section 5.1.
+    """
+    for layer in model.layers:
+        if isinstance(layer, BlockStack):
+            last = layer.stacks[layer.block.variables.index(layer.block.norms[-1].gamma)]
+        elif isinstance(layer, layers.Block):
+            last = layer.norms[-1].gamma
+        else:
+            continue
+        last.assign(np.zeros(last.shape))
+
+
 def logits_model(model):
     """The part of a `ResNet` up to its logits, sharing its layers.
 
@@ -316,20 +369,30 @@ def _check_size(size, total_stride):
         )
 
 
-def _stem(inputs, stem, filters, synchronized, dtype):
+def _stem(inputs, stem, filters, activation, synchronized, dtype):
     """conv1, its normalization and activation, and for ImageNet the max pool."""
     size, stride = (7, 2) if stem == "imagenet" else (3, 1)
     x = layers.Convolution(filters, size, stride, dtype=dtype, name="conv1")(inputs)
     x = layers.BatchNormalization(synchronized=synchronized, dtype=dtype, name="conv1_bn")(x)
-    x = keras.layers.ReLU(dtype=dtype, name="conv1_relu")(x)
+    x = _activation(activation, dtype=dtype, name=f"conv1_{activation}")(x)
     if stem == "imagenet":
         x = layers.MaxPooling(3, 2, dtype=dtype, name="pool1")(x)
     return x
 
 
+def _activation(activation, **arguments):
+    """`layers.ACTIVATIONS` as Keras layers, which a model of the user's own saves as well."""
+    if activation == "relu":
+        return keras.layers.ReLU(**arguments)
+    if activation == "leaky_relu":
+        return keras.layers.LeakyReLU(layers.LEAKY_SLOPE, **arguments)
+    return keras.layers.Activation(activation, **arguments)
+
+
 def _constructor(name, depth, shortcuts):
     """The public constructor of one row of Table 1; the first of `shortcuts` is its default."""
-    block, blocks = IMAGENET_TABLE[depth]
+    block_of_depth, blocks = IMAGENET_TABLE[depth]
+    blocks_of_depth = BASIC if block_of_depth == "basic" else (block_of_depth,)
     default_name = name.lower()
 
     def construct(
@@ -344,6 +407,9 @@ def _constructor(name, depth, shortcuts):
         *,
         shortcut=shortcuts[0],
         bottleneck_stride=None,
+        stem="imagenet",
+        block=block_of_depth,
+        activation="relu",
         synchronized=False,
         stacked=None,
         preprocessing=None,
@@ -352,8 +418,9 @@ def _constructor(name, depth, shortcuts):
     ):
         _check_weights(weights)
         checks.check_one_of("shortcut", shortcut, shortcuts)
+        checks.check_one_of("block", block, blocks_of_depth)
         return ResNet(
-            "imagenet",
+            stem,
             block,
             blocks,
             IMAGENET_FILTERS,
@@ -365,6 +432,7 @@ def _constructor(name, depth, shortcuts):
             classifier_activation,
             shortcut,
             bottleneck_stride,
+            activation,
             synchronized,
             stacked,
             preprocessing,
@@ -451,13 +519,22 @@ def check_cifar_depth(depth):
 
 
 def _cifar_network(
-    depth, weights, input_shape, shortcut, name, include_top=True, classes=10, **arguments
+    depth,
+    weights,
+    input_shape,
+    shortcut,
+    name,
+    include_top=True,
+    classes=10,
+    block="basic",
+    **arguments,
 ):
     _check_weights(weights)
     check_cifar_depth(depth)
+    checks.check_one_of("block", block, BASIC)
     return ResNet(
         stem="cifar",
-        block="basic",
+        block=block,
         blocks=((depth - 2) // 6,) * 3,
         filters=CIFAR_FILTERS,
         include_top=include_top,

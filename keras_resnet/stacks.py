@@ -55,6 +55,12 @@ class BlockStack(keras.layers.Layer):
         for stack, variable in zip(self.stacks, self.block.variables, strict=True):
             stack.trainable = variable.trainable
 
+    def names_of_blocks(self):
+        """The names that the blocks of a layer named as conv2_2-200 would have, in order."""
+        stage, _, places = self.name.partition("_")
+        first, last = map(int, places.split("-"))
+        return [f"{stage}_{place}" for place in range(first, last + 1)]
+
     def weights_of_blocks(self):
         """For each block its weights: arrays in the order of `block.variables`."""
         return list(zip(*(stack.numpy() for stack in self.stacks), strict=True))

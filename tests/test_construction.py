@@ -15,6 +15,15 @@ def with_random_weights(model, rng):
     return model
 
 
+@pytest.mark.parametrize("network", [keras_resnet.CifarResNet, keras_resnet.CifarPlainNet])
+def test_hundreds_of_blocks_hold_a_few(rng, network):
+    shallow = with_random_weights(network(20), rng)
+    deep = deeper_copy(shallow, (40, 40, 40))
+    assert deep.get_layer("conv2_2-40").count == 39
+    images = rng.normal(0, 50, (2, 32, 32, 3)).astype(np.float32)
+    np.testing.assert_allclose(deep(images), shallow(images), rtol=1e-3, atol=1e-6)
+
+
 @pytest.mark.parametrize("shortcut", ["A", "B"])
 def test_a_deeper_residual_network_computes_the_same_bits(rng, shortcut):
     shallow = with_random_weights(keras_resnet.CifarResNet(20, shortcut=shortcut), rng)
@@ -45,6 +54,8 @@ def test_what_cannot_be_constructed_is_refused():
         deeper_copy(keras_resnet.CifarResNet(20), (3, 2, 9))
     with pytest.raises(ValueError, match="`model` must have shortcuts A or B"):
         deeper_copy(keras_resnet.CifarResNet(8, shortcut="C"), (2, 2, 2))
+    with pytest.raises(ValueError, match="activation='tanh'"):
+        deeper_copy(keras_resnet.CifarResNet(8, activation="tanh"), (2, 2, 2))
 
 
 def test_logits_are_those_of_every_image_in_order(rng):

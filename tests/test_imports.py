@@ -11,7 +11,7 @@ LAYERS = (
     ("analysis", "export", "evaluation", "runs"),
     ("inputs", "progress", "strategy", "plots", "models", "steps", "checkpoints", "schedules"),
     ("archives", "datasets", "folders", "prepared", "batches", "sources", "records", "shapes"),
-    ("stacks", "layers", "augmentation", "preprocessing"),
+    ("stacks", "variants", "layers", "augmentation", "preprocessing"),
     ("config", "files", "memory", "signals", "checks"),
 )
 ORDER = [name for layer in LAYERS for name in layer]

@@ -1,0 +1,34 @@
+"""Blocks that are not the paper's, to compare it with."""
+
+import keras
+
+from keras_resnet.layers import BasicBlock, Block
+
+
+@keras.saving.register_keras_serializable(package="keras_resnet")
+class InvertedBottleneckBlock(Block):
+    """1x1, 3x3, 1x1 convolutions, four times as wide in the middle as at the ends.
+
+    From [batch, h, w, any] to [batch, ceil(h / strides), ceil(w / strides), filters]; the stride is
+    that of the 3x3 convolution. Arguments as for `BasicBlock`.
+    """
+
+    def __init__(self, filters, strides=1, shortcut="B", synchronized=False, **kwargs):
+        table = [(4 * filters, 1, 1), (4 * filters, 3, strides), (filters, 1, 1)]
+        super().__init__(table, filters, strides, shortcut, synchronized, **kwargs)
+
+
+@keras.saving.register_keras_serializable(package="keras_resnet")
+class OuterAdditionBlock(BasicBlock):
+    """`BasicBlock` that computes ReLU(F(x)) + x: nothing follows the addition."""
+
+    def merge(self, residual, shortcut):
+        return self.activate(residual) + shortcut
+
+
+@keras.saving.register_keras_serializable(package="keras_resnet")
+class SquaredShortcutBlock(BasicBlock):
+    """`BasicBlock` that computes ReLU(F(x) + x^2)."""
+
+    def merge(self, residual, shortcut):
+        return self.activate(residual + shortcut**2)

@@ -1,0 +1,94 @@
+import keras
+import numpy as np
+import pytest
+from test_layers import convolve, normalize, randomize
+
+import keras_resnet
+from keras_resnet import layers, variants
+from keras_resnet.models import zero_last_gammas
+
+ACTIVATIONS = {
+    "relu": lambda x: np.maximum(x, 0),
+    "leaky_relu": lambda x: np.where(x > 0, x, 0.01 * x),
+    "tanh": np.tanh,
+    "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+}
+
+
+def residual(block, x, activate):
+    """F(x) by its definition."""
+    for position, (conv, norm) in enumerate(zip(block.convolutions, block.norms, strict=True)):
+        x = activate(x) if position else x
+        x = normalize(convolve(x, conv.kernel.numpy(), conv.strides[0]), norm)
+    return x
+
+
+def shortcut(block, x):
+    if block.shortcut_layer is None:
+        return x
+    projection = block.shortcut_layer
+    strides = projection.conv.strides[0]
+    return normalize(convolve(x, projection.conv.kernel.numpy(), strides), projection.bn)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("strides", [1, 2])
+@pytest.mark.parametrize(
+    ("make", "merge"),
+    [
+        (layers.BasicBlock, lambda f, x, activate: activate(f + x)),
+        (variants.InvertedBottleneckBlock, lambda f, x, activate: activate(f + x)),
+        (variants.OuterAdditionBlock, lambda f, x, activate: activate(f) + x),
+        (variants.SquaredShortcutBlock, lambda f, x, activate: activate(f + x**2)),
+    ],
+)
+def test_variants_compute_their_formulas(rng, make, merge, strides, activation):
+    x = rng.normal(size=(2, 6, 6, 4)).astype(np.float32)
+    block = make(4, strides=strides, activation=activation)
+    block(x)
+    randomize(block, rng)
+    activate = ACTIVATIONS[activation]
+    expected = merge(residual(block, x, activate), shortcut(block, x), activate)
+    np.testing.assert_allclose(block(x), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_the_inverted_bottleneck_is_wide_in_the_middle():
+    block = variants.InvertedBottleneckBlock(8)
+    block.build((None, 4, 4, 8))
+    shapes = [conv.kernel.shape for conv in block.convolutions]
+    assert shapes == [(1, 1, 8, 32), (3, 3, 32, 32), (1, 1, 32, 8)]
+
+
+@pytest.mark.parametrize("block", ["inverted_bottleneck", "outer_addition", "squared_shortcut"])
+def test_networks_of_variants_come_back_from_files(rng, block, tmp_path):
+    model = keras_resnet.ResNet18(
+        stem="cifar", block=block, activation="leaky_relu", input_shape=(16, 16, 3), classes=5
+    )
+    images = rng.normal(size=(2, 16, 16, 3)).astype(np.float32)
+    assert model.get_layer("conv2_2").output.shape[1:] == (16, 16, 64)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded(images), model(images))
+
+
+def test_what_is_no_variant_is_refused():
+    with pytest.raises(ValueError, match="`activation` must be one of"):
+        keras_resnet.ResNet18(activation="elu")
+    with pytest.raises(ValueError, match="`block` must be one of 'bottleneck'"):
+        keras_resnet.ResNet50(block="basic")
+    with pytest.raises(ValueError, match="`block` must be one of 'basic'"):
+        keras_resnet.CifarResNet(8, block="bottleneck")
+    with pytest.raises(ValueError, match="`stem` must be one of"):
+        keras_resnet.ResNet18(stem="patches")
+
+
+@pytest.mark.parametrize("stacked", [False, True])
+def test_blocks_with_zero_last_gammas_are_identities(rng, stacked):
+    model = keras_resnet.CifarResNet(20, stacked=stacked)
+    zero_last_gammas(model)
+    outputs = [model.get_layer("conv1_relu").output, model.get_layer("avg_pool").input]
+    images = rng.normal(size=(2, 32, 32, 3)).astype(np.float32)
+    stem, last = keras.Model(model.input, outputs)(images)
+    # Option A subsamples twice and pads with zeros.
+    np.testing.assert_array_equal(last[..., :16], stem[:, ::4, ::4])
+    assert not np.any(last[..., 16:])
