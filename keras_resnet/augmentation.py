@@ -5,6 +5,7 @@ turn a function of (seed, epoch, index): the same on any machine, whatever came 
 """
 
 import dataclasses
+import functools
 
 import tensorflow as tf
 
@@ -21,6 +22,16 @@ PCA_VALUES = (0.2175, 0.0188, 0.0045)
 
 PADDING = 4
 
+# What becomes of each copy of an image where there are several.
+COPIES = {
+    "doubled": ("none", "pad_crop_mirror"),
+    "tripled": ("none", "pad_crop_mirror", "color_blur"),
+}
+
+# Largest relative change of brightness, contrast and saturation, and largest blur in pixels.
+JITTER = 0.2
+BLUR = 1.0
+
 # The columns of what `draw` gives.
 _SCALE, _TOP, _LEFT, _MIRROR, _COLORS = 0, 1, 2, 3, slice(4, 7)
 
@@ -30,8 +41,8 @@ class Augmentation:
     """How training images are varied.
 
     Attributes:
-      kind: "crop_mirror" (ImageNet, section 3.4), "pad_crop_mirror" (CIFAR, section 4.2) or "none"
-        (as evaluation).
+      kind: "crop_mirror" (ImageNet, section 3.4), "pad_crop_mirror" (CIFAR, section 4.2), "none"
+        (as evaluation); or "doubled" or "tripled": copies of each image, see `COPIES`.
       resize: for "crop_mirror", smallest and largest shorter side of the image before it is
         cropped, in pixels, at least the network's size. The paper's scale jitter is (256, 480).
       pca_color: standard deviation of the color augmentation, 0.1 in the paper; 0: none.
@@ -40,6 +51,11 @@ class Augmentation:
     kind: str
     resize: tuple
     pca_color: float = 0.0
+
+    @property
+    def kinds(self):
+        """What becomes of each copy of an image; mostly there is one."""
+        return COPIES.get(self.kind, (self.kind,))
 
 
 def draw(num_examples, seed, epoch):
@@ -57,7 +73,7 @@ def draw(num_examples, seed, epoch):
     return tf.random.stateless_uniform([num_examples, 7], stream)
 
 
-def augment(image, draws, preprocessing, augmentation):
+def augment(image, draws, preprocessing, augmentation, copy=0):
     """The network's input for one training image.
 
     Args:
@@ -65,19 +81,30 @@ def augment(image, draws, preprocessing, augmentation):
       draws: float32 [7], a row of what `draw` gives.
       preprocessing: `Preprocessing` of the network.
       augmentation: `Augmentation`.
+      copy: which of the copies of the image, an integer below `len(augmentation.kinds)`.
 
     Returns:
       float32 [size, size, channels].
     """
+    branches = [
+        functools.partial(_augment, image, draws, preprocessing, augmentation, kind)
+        for kind in augmentation.kinds
+    ]
+    return tf.switch_case(tf.cast(copy, tf.int32), branches) if branches[1:] else branches[0]()
+
+
+def _augment(image, draws, preprocessing, augmentation, kind):
     size = preprocessing.size
-    if augmentation.kind == "crop_mirror":
+    if kind == "crop_mirror":
         square = random_square(image, draws, size, augmentation.resize, preprocessing.channels)
         pixels = resized_square(random_mirror(square, draws), size)
     else:
         pixels = preprocessing.center_crop(image)
+    if kind == "color_blur":
+        pixels = blur(color_jitter(pixels, draws), draws)
     color = color_shift(draws, augmentation.pca_color) if augmentation.pca_color else 0.0
     inputs = preprocessing.normalize(pixels, color)
-    if augmentation.kind == "pad_crop_mirror":
+    if kind == "pad_crop_mirror":
         # The mean is subtracted before: the padding is the mean, and each pixel keeps its own.
         inputs = random_mirror(pad_and_crop(inputs, draws), draws)
     return inputs
@@ -189,6 +216,42 @@ def color_shift(draws, deviation):
     normal = tf.math.ndtri(draws[_COLORS] + 2.0**-24)
     weights = deviation * normal * tf.constant(PCA_VALUES)
     return 255.0 * tf.linalg.matvec(tf.constant(PCA_VECTORS), weights)
+
+
+def color_jitter(pixels, draws):
+    """Another brightness, contrast and, in color, saturation: factors of 0.8 to 1.2.
+
+    Args:
+      pixels: float32 [height, width, channels], 0 to 255.
+      draws: float32 [7].
+    """
+    factors = 1.0 + JITTER * (2.0 * draws[_COLORS] - 1.0)
+    pixels = tf.image.adjust_contrast(pixels * factors[0], factors[1])
+    if pixels.shape[-1] == 3:
+        gray = tf.image.rgb_to_grayscale(pixels)
+        pixels = gray + factors[2] * (pixels - gray)
+    return tf.clip_by_value(pixels, 0.0, 255.0)
+
+
+def blur(pixels, draws):
+    """The image under a Gaussian of a random standard deviation of up to 1 pixel.
+
+    Args:
+      pixels: float32 [height, width, channels].
+      draws: float32 [7].
+    """
+    radius = round(3 * BLUR)
+    offsets = tf.range(-radius, radius + 1, dtype=tf.float32)
+    # Below a tenth of a pixel nothing changes, and nothing is divided by 0.
+    deviation = tf.maximum(BLUR * draws[_SCALE], 0.1)
+    weights = tf.exp(-((offsets / deviation) ** 2) / 2)
+    weights /= tf.reduce_sum(weights)
+    padding = [[radius, radius], [radius, radius], [0, 0]]
+    # Rows and columns one after the other, each channel for itself.
+    planes = tf.transpose(tf.pad(pixels, padding, "SYMMETRIC"), [2, 0, 1])[..., tf.newaxis]
+    for shape in ([-1, 1, 1, 1], [1, -1, 1, 1]):
+        planes = tf.nn.conv2d(planes, tf.reshape(weights, shape), 1, "VALID")
+    return tf.ensure_shape(tf.transpose(planes[..., 0], [1, 2, 0]), pixels.shape)
 
 
 def _integer(uniform, smallest, largest):

@@ -98,7 +98,8 @@ def training_batches(
     worker.
 
     Args:
-      source: `Source` to train on.
+      source: `Source` to train on; all images come once for each of the augmentation's copies,
+        first all first ones.
       preprocessing: `Preprocessing` of the network.
       augmentation: `Augmentation`.
       seed: integer that selects order and augmentation.
@@ -111,8 +112,11 @@ def training_batches(
       tf.data.Dataset of float32 [b, size, size, channels] and int64 [b].
     """
 
-    def training_example(image, label, _, draws):
-        return augment(image, draws, preprocessing, augmentation), label
+    images_per_copy = len(source) // len(augmentation.kinds)
+
+    def training_example(image, label, index, draws):
+        copy = index // images_per_copy
+        return augment(image, draws, preprocessing, augmentation, copy), label
 
     order = training_order(
         len(source),

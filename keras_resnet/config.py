@@ -9,8 +9,11 @@ from keras_resnet import checks
 NETWORKS = ("ResNet", "PlainNet", "CifarResNet", "CifarPlainNet")
 DTYPES = ("float32", "mixed_bfloat16", "float64")
 MEANS = ("pixel", "channel")
-AUGMENTATIONS = ("pad_crop_mirror", "crop_mirror", "none")
-SCHEDULES = ("steps", "plateau")
+AUGMENTATIONS = ("pad_crop_mirror", "crop_mirror", "none", "doubled", "tripled")
+SCHEDULES = ("steps", "plateau", "cosine")
+STEMS = ("imagenet", "cifar")
+BLOCKS = ("basic", "inverted_bottleneck", "outer_addition", "squared_shortcut")
+ACTIVATIONS = ("relu", "leaky_relu", "tanh", "sigmoid")
 
 
 def _option(group, help_text, default=dataclasses.MISSING, changes_result=True):
@@ -50,7 +53,8 @@ class TrainConfig:
     augmentation: str = _option(
         "Data",
         "pad_crop_mirror (4 pixels of padding, crop, mirror), crop_mirror (square of the image "
-        "resized to a random scale, mirror) or none",
+        "resized to a random scale, mirror), none, doubled (every image as it is and with "
+        "pad_crop_mirror) or tripled (and besides with other colors and blurred)",
     )
     shortcut: str | None = _option(
         "Network",
@@ -61,11 +65,36 @@ class TrainConfig:
     bottleneck_stride: str | None = _option(
         "Network", "convolution with the stride: 1x1 (v1, unset means it) or 3x3 (v1.5)", None
     )
+    stem: str | None = _option(
+        "Network",
+        "first layers of ResNet and PlainNet: imagenet (7x7, stride 2, and max pool; unset means "
+        "it) or cifar (3x3)",
+        None,
+    )
+    block: str | None = _option(
+        "Network",
+        "in place of basic blocks: inverted_bottleneck (wide in the middle), outer_addition "
+        "(ReLU(F(x)) + x) or squared_shortcut (ReLU(F(x) + x^2)); unset: those of the paper",
+        None,
+    )
+    activation: str = _option("Network", f"nonlinearity: {', '.join(ACTIVATIONS)}", "relu")
+    zero_last_gamma: bool = _option(
+        "Network", "begin with residual blocks that are the identity", False
+    )
     data_dir: str | None = _option(
         "Data",
         "where TensorFlow Datasets are; unset: TFDS_DATA_DIR, else ~/tensorflow_datasets",
         None,
         changes_result=False,
+    )
+    train_images: int | None = _option(
+        "Data", "train on so many of the training images, drawn at random; unset: all", None
+    )
+    validation_images: int = _option(
+        "Data",
+        "keep so many of the training images, drawn at random, for validation, in place of the "
+        "data set's own (the paper's 45k/5k split: 5000)",
+        0,
     )
     skip_corrupt: bool = _option(
         "Data", "leave out pictures of a folder that do not decode, and count them", False
@@ -100,15 +129,30 @@ class TrainConfig:
     schedule: str = _option(
         "Training",
         "when the rate is divided by 10: steps (after learning_rate_drops) or plateau (when the "
-        "validation error has stopped falling)",
+        "validation error has stopped falling); or cosine: it falls steadily to 0",
         "steps",
     )
     learning_rate_drops: tuple | None = _option(
         "Training",
-        "for steps: after which of them the rate is divided by 10; unset: after 1/2 and 3/4 of the "
-        "training",
+        "for steps: after which of them the rate is divided by 10; unset: see learning_rate_shares",
         None,
     )
+    learning_rate_shares: tuple = _option(
+        "Training",
+        "for steps without learning_rate_drops: shares of the training at each rate, each rate a "
+        "tenth of the one before",
+        (2, 1, 1),
+    )
+    warmup_epochs: float = _option(
+        "Training", "for cosine: epochs in which the rate rises from 0", 0.0
+    )
+    warmup_error: float | None = _option(
+        "Training",
+        "train at warmup_learning_rate until the training error of 100 steps is below this share; "
+        "0: no such warm-up; unset: 0.8 for CIFAR networks of 110 layers and more, else 0",
+        None,
+    )
+    warmup_learning_rate: float = _option("Training", "see warmup_error", 0.01)
     plateau_evaluations: int = _option(
         "Training",
         "for plateau: evaluations (see evaluate_every_steps) without a new lowest validation "
@@ -116,6 +160,18 @@ class TrainConfig:
         5,
     )
     momentum: float = _option("Training", "momentum of the gradient descent", 0.9)
+    label_smoothing: float = _option(
+        "Training", "share of the target that is spread evenly over all classes", 0.0
+    )
+    decay_batch_norm: bool = _option(
+        "Training", "weight decay also for scales and offsets of batch normalizations", True
+    )
+    ema_momentum: float | None = _option(
+        "Training",
+        "evaluate and save an exponential moving average of the weights, of which a step keeps "
+        "this share; unset: the weights themselves",
+        None,
+    )
     dtype: str = _option("Training", f"precision: {', '.join(DTYPES)}", "float32")
     seed: int = _option("Training", "selects initial weights, order and augmentation", 0)
     replicas: int = _option(
@@ -148,7 +204,15 @@ class TrainConfig:
         checks.check_one_of("bottleneck_stride", self.bottleneck_stride, (None, "1x1", "3x3"))
         checks.check_one_of("dtype", self.dtype, DTYPES)
         checks.check_one_of("schedule", self.schedule, SCHEDULES)
-        for name in ("image_size", "resize", "train_steps", "evaluate_every_steps"):
+        checks.check_one_of("stem", self.stem, (None, *STEMS))
+        checks.check_one_of("block", self.block, (None, *BLOCKS))
+        checks.check_one_of("activation", self.activation, ACTIVATIONS)
+        if self.stem is not None and self.network.startswith("Cifar"):
+            raise checks.UserError(
+                "`stem` is for the networks ResNet and PlainNet. Received: "
+                f"stem={self.stem!r} with network={self.network!r}"
+            )
+        for name in ("image_size", "resize", "train_steps", "evaluate_every_steps", "train_images"):
             if getattr(self, name) is not None:
                 checks.check_integer(name, getattr(self, name), 1)
         for name in (
@@ -158,11 +222,19 @@ class TrainConfig:
             "plateau_evaluations",
         ):
             checks.check_integer(name, getattr(self, name), 1)
-        for name in ("replicas", "seed"):
+        for name in ("replicas", "seed", "validation_images"):
             checks.check_integer(name, getattr(self, name), 0)
-        for name in ("learning_rate", "weight_decay", "pca_color"):
+        for name in (
+            "learning_rate",
+            "weight_decay",
+            "pca_color",
+            "warmup_epochs",
+            "warmup_learning_rate",
+        ):
             checks.check_number(name, getattr(self, name), 0)
-        checks.check_number("momentum", self.momentum, 0, below=1)
+        for name in ("momentum", "label_smoothing", "ema_momentum", "warmup_error"):
+            if getattr(self, name) is not None:
+                checks.check_number(name, getattr(self, name), 0, below=1)
         checks.check_number("seed", self.seed, 0, below=2**32)
         if (self.train_steps is None) == (self.train_epochs is None):
             raise checks.UserError(
@@ -188,6 +260,15 @@ class TrainConfig:
                     "`learning_rate_drops` is for schedule='steps'. Received: "
                     f"learning_rate_drops={drops!r} with schedule={self.schedule!r}"
                 )
+        shares = tuple(self.learning_rate_shares)
+        object.__setattr__(self, "learning_rate_shares", shares)
+        for share in shares or (0,):
+            checks.check_integer("learning_rate_shares", share, 1)
+        if self.warmup_epochs and self.schedule != "cosine":
+            raise checks.UserError(
+                "`warmup_epochs` is for schedule='cosine'. Received: "
+                f"warmup_epochs={self.warmup_epochs!r} with schedule={self.schedule!r}"
+            )
         if None not in (self.resize, self.image_size) and self.resize < self.image_size:
             raise checks.UserError(
                 "`resize` must be at least `image_size`. "
@@ -209,6 +290,12 @@ class TrainConfig:
                     "`train_resize` is for augmentation='crop_mirror'. Received: "
                     f"train_resize={sides!r} with augmentation={self.augmentation!r}"
                 )
+
+    def effective_warmup_error(self):
+        """`warmup_error`, or where it is unset the paper's (section 4.2); 0: no warm-up."""
+        if self.warmup_error is None:
+            return 0.8 if self.network.startswith("Cifar") and self.depth >= 110 else 0.0
+        return self.warmup_error
 
     def to_json(self):
         """The options as JSON text."""
@@ -235,37 +322,55 @@ def differences(config, other):
     ]
 
 
+# What a decade of practice has added to the paper.
+_MODERN = {
+    "schedule": "cosine",
+    "warmup_epochs": 5.0,
+    "label_smoothing": 0.1,
+    "decay_batch_norm": False,
+    "zero_last_gamma": True,
+    "warmup_error": 0.0,
+}
+
+# Section 4.2.
+_CIFAR10 = TrainConfig(
+    network="CifarResNet",
+    depth=20,
+    dataset="cifar10",
+    global_batch_size=128,
+    train_steps=64_000,
+    learning_rate=0.1,
+    weight_decay=1e-4,
+    mean="pixel",
+    augmentation="pad_crop_mirror",
+)
+
+# Section 3.4.
+_IMAGENET = TrainConfig(
+    network="ResNet",
+    depth=50,
+    dataset="imagenet2012",
+    global_batch_size=256,
+    train_steps=600_000,
+    learning_rate=0.1,
+    weight_decay=1e-4,
+    mean="channel",
+    augmentation="crop_mirror",
+    pca_color=0.1,
+)
+
 # The recipes of each program. docs/recipes.md lists where they depart from the paper.
 RECIPES = types.MappingProxyType(
     {
-        # Section 4.2.
         "cifar10": {
-            "paper": TrainConfig(
-                network="CifarResNet",
-                depth=20,
-                dataset="cifar10",
-                global_batch_size=128,
-                train_steps=64_000,
-                learning_rate=0.1,
-                weight_decay=1e-4,
-                mean="pixel",
-                augmentation="pad_crop_mirror",
-            )
+            "paper": _CIFAR10,
+            "modern": dataclasses.replace(_CIFAR10, **_MODERN, ema_momentum=0.999),
         },
-        # Section 3.4.
         "imagenet": {
-            "paper": TrainConfig(
-                network="ResNet",
-                depth=50,
-                dataset="imagenet2012",
-                global_batch_size=256,
-                train_steps=600_000,
-                learning_rate=0.1,
-                weight_decay=1e-4,
-                mean="channel",
-                augmentation="crop_mirror",
-                pca_color=0.1,
-            )
+            "paper": _IMAGENET,
+            "modern": dataclasses.replace(
+                _IMAGENET, **_MODERN, ema_momentum=0.9999, train_steps=None, train_epochs=90.0
+            ),
         },
     }
 )

@@ -1,9 +1,44 @@
-"""How a configuration presents a data set to a network: preprocessing and augmentation."""
+"""How a configuration presents a data set to a network: images, preprocessing, augmentation."""
 
-from keras_resnet import batches
+import numpy as np
+
+from keras_resnet import batches, datasets
 from keras_resnet.augmentation import Augmentation
 from keras_resnet.checks import UserError
 from keras_resnet.preprocessing import Preprocessing
+from keras_resnet.sources import SubsetSource
+
+
+def make_sources(config):
+    """The images to train on and those to validate on.
+
+    Images are kept for validation, and left out of training, by one permutation of the training
+    images that depends on nothing but their number: the same for all networks and seeds.
+
+    Returns:
+      Two `Source`.
+
+    Raises:
+      UserError: the data set cannot be used, or has too few images.
+    """
+    train = datasets.load(config.dataset, "train", config.data_dir, config.skip_corrupt)
+    remaining = len(train) - config.validation_images
+    if remaining < (config.train_images or 1):
+        raise UserError(
+            f"`train_images` and `validation_images` must leave {len(train)} images, those of the "
+            f"training set, enough. Received: train_images={config.train_images!r}, "
+            f"validation_images={config.validation_images!r}"
+        )
+    order = np.random.default_rng(0).permutation(len(train))
+    kept = order[: config.validation_images]
+    used = order[config.validation_images :][: config.train_images]
+    if config.validation_images:
+        validation = SubsetSource(train, np.sort(kept))
+    else:
+        validation = datasets.load(
+            config.dataset, "validation", config.data_dir, config.skip_corrupt
+        )
+    return train if len(used) == len(train) else SubsetSource(train, np.sort(used)), validation
 
 
 def make_preprocessing(config, source):
@@ -23,6 +58,12 @@ def make_preprocessing(config, source):
     )
     mean = batches.pixel_mean if config.mean == "pixel" else batches.channel_mean
     return geometry.with_mean(mean(source, geometry))
+
+
+def with_copies(source, augmentation):
+    """The source, with each image as often as the augmentation has copies of it."""
+    copies = len(augmentation.kinds)
+    return source if copies == 1 else SubsetSource(source, np.tile(np.arange(len(source)), copies))
 
 
 def make_augmentation(config, preprocessing, source):

@@ -1,14 +1,41 @@
-"""Learning rates that fall by tenths: at given steps, or when the error has stopped falling."""
+"""Learning rates: tenths at given steps or when the error stops falling, a warm-up, a cosine."""
 
+import itertools
 import math
 
 import keras
 import tensorflow as tf
 
 
-def default_drops(train_steps):
-    """Steps 1/2 and 3/4 through a training: 32k and 48k of the paper's 64k (section 4.2)."""
-    return tuple(sorted({max(1, train_steps // 2), max(1, train_steps * 3 // 4)}))
+def share_drops(train_steps, shares):
+    """The steps at which one rate follows another when each has its share of a training.
+
+    Shares 2:1:1 of the paper's 64,000 steps end at 32,000 and 48,000 (section 4.2).
+
+    Args:
+      train_steps: of the whole training.
+      shares: a positive number for each rate.
+
+    Returns:
+      Increasing numbers of steps, one fewer than shares or, in short trainings, still fewer.
+    """
+    ends = itertools.accumulate(shares[:-1])
+    return tuple(sorted({max(1, train_steps * end // sum(shares)) for end in ends}))
+
+
+def cosine(learning_rate, train_steps, warmup_steps):
+    """A rate that falls from `learning_rate` to 0 as half a cosine, after a linear rise from 0.
+
+    Source: Loshchilov and Hutter, 2017, equation 5; Goyal et al., 2017, section 2.2.
+    """
+    if not warmup_steps:
+        return keras.optimizers.schedules.CosineDecay(learning_rate, train_steps)
+    return keras.optimizers.schedules.CosineDecay(
+        0.0,
+        max(1, train_steps - warmup_steps),
+        warmup_target=learning_rate,
+        warmup_steps=warmup_steps,
+    )
 
 
 @keras.saving.register_keras_serializable(package="keras_resnet")
@@ -88,3 +115,66 @@ class PlateauSchedule(keras.optimizers.schedules.LearningRateSchedule):
 
     def get_config(self):
         return {"learning_rate": self.learning_rate, "evaluations": self.evaluations}
+
+
+@keras.saving.register_keras_serializable(package="keras_resnet")
+class ErrorWarmup(keras.optimizers.schedules.LearningRateSchedule):
+    """A low rate until the training error is below a bound, then another schedule (section 4.2).
+
+    The error is that of `WINDOW` steps in a row, so that one lucky batch does not end the warm-up.
+
+    Args:
+      schedule: the schedule that follows, at the step that has been reached.
+      learning_rate: rate of the warm-up; the paper's is 0.01.
+      error: share of wrong answers in training; the paper's is 0.8.
+    """
+
+    WINDOW = 100
+
+    def __init__(self, schedule, learning_rate, error):
+        super().__init__()
+        self.schedule = schedule
+        self.learning_rate = learning_rate
+        self.error = error
+        self._is_over = tf.Variable(False, trainable=False)
+        self._errors = []
+
+    def __call__(self, step):
+        """The rate of a step, counted from 0: a float32 scalar."""
+        return tf.where(
+            self._is_over, self.schedule(step), tf.constant(self.learning_rate, tf.float32)
+        )
+
+    def steps_to_decision(self):
+        """Steps from now to the end of the window; None when the warm-up is over."""
+        return None if self._is_over.numpy() else self.WINDOW - len(self._errors)
+
+    def observe(self, errors):
+        """Takes note of the errors of steps in a row; returns whether the warm-up ends.
+
+        Args:
+          errors: shares of wrong answers, at most `steps_to_decision()` of them.
+        """
+        self._errors += errors
+        if self.steps_to_decision() != 0:
+            return False
+        ends = sum(self._errors) / self.WINDOW < self.error
+        self._errors = []
+        self._is_over.assign(ends)
+        return ends
+
+    def state(self):
+        """What a checkpoint keeps, as JSON types."""
+        return {"is_over": bool(self._is_over.numpy()), "errors": self._errors}
+
+    def restore(self, state):
+        """Takes up what `state` gave."""
+        self._is_over.assign(state["is_over"])
+        self._errors = list(state["errors"])
+
+    def get_config(self):
+        return {
+            "schedule": keras.saving.serialize_keras_object(self.schedule),
+            "learning_rate": self.learning_rate,
+            "error": self.error,
+        }

@@ -170,3 +170,32 @@ class RecordSource(Source):
 
     def fingerprint(self):
         return self._records.fingerprint()
+
+
+class SubsetSource(Source):
+    """Some of the images of another source, in a given order; an image may come several times.
+
+    Args:
+      source: `Source`.
+      indices: of the images in the other source, integers [n].
+    """
+
+    def __init__(self, source, indices):
+        super().__init__(source.class_names, source.channels, source.pixel_shape)
+        self._source = source
+        self._indices = np.asarray(indices, np.int64)
+
+    def __len__(self):
+        return len(self._indices)
+
+    def fetch(self, indices):
+        return self._source.fetch(tf.gather(tf.constant(self._indices), indices))
+
+    def open(self, fetched):
+        return self._source.open(fetched)
+
+    def describe(self, index):
+        return self._source.describe(int(self._indices[index]))
+
+    def fingerprint(self):
+        return _hash(self._source.fingerprint().encode(), self._indices.tobytes())

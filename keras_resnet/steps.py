@@ -1,15 +1,24 @@
 """Training steps as one TensorFlow function: loss, gradients, L2 and update, on all replicas."""
 
+import keras
 import tensorflow as tf
 
 
 def steps_function(
-    network, optimizer, strategy, *, global_batch_size, weight_decay, average_statistics
+    network,
+    optimizer,
+    strategy,
+    *,
+    global_batch_size,
+    weight_decay,
+    average_statistics,
+    decay_batch_norm=True,
+    label_smoothing=0.0,
 ):
     """A tf.function that takes several training steps.
 
     The loss is the cross-entropy of the global batch. To its gradient comes the paper's L2 term,
-    weight_decay * w, for every trainable variable. Gradients are summed over the replicas.
+    weight_decay * w, for the trainable variables. Gradients are summed over the replicas.
 
     Args:
       network: Keras model from images to logits.
@@ -17,6 +26,8 @@ def steps_function(
       strategy: the strategy that both were made under.
       global_batch_size: images per step, over all replicas.
       weight_decay: coefficient of the L2 term.
+      decay_batch_norm: whether the scales and offsets of batch normalizations have the L2 term too.
+      label_smoothing: share of the target that is spread evenly over all classes.
       average_statistics: give all replicas the mean of their moving statistics after each step.
 
     Returns:
@@ -26,16 +37,22 @@ def steps_function(
     replicas = strategy.num_replicas_in_sync
     variables = network.trainable_variables
     statistics = network.non_trainable_variables
+    decays = [
+        weight_decay if decay_batch_norm or not _is_of_batch_norm(variable) else 0.0
+        for variable in variables
+    ]
 
     def replica_step(images, labels):
         with tf.GradientTape() as tape:
             logits = network(images, training=True)
-            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+            losses = _cross_entropy(labels, logits, label_smoothing)
             loss = tf.reduce_sum(losses) / global_batch_size
         # apply_gradients sums over the replicas: each adds its part of the L2 term.
         gradients = [
-            gradient + weight_decay / replicas * tf.convert_to_tensor(variable)
-            for gradient, variable in zip(tape.gradient(loss, variables), variables, strict=True)
+            gradient + decay / replicas * tf.convert_to_tensor(variable) if decay else gradient
+            for gradient, variable, decay in zip(
+                tape.gradient(loss, variables), variables, decays, strict=True
+            )
         ]
         optimizer.apply_gradients(zip(gradients, variables, strict=True))
         if replicas > 1 and average_statistics:
@@ -58,3 +75,17 @@ def steps_function(
         return losses.stack(), hits.stack()
 
     return take_steps
+
+
+def _is_of_batch_norm(variable):
+    """Whether it is a scale or an offset; those of stacked blocks are named as in bn1_gamma."""
+    return variable.name.endswith(("gamma", "beta"))
+
+
+def _cross_entropy(labels, logits, label_smoothing):
+    if not label_smoothing:
+        return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+    targets = tf.one_hot(labels, logits.shape[-1], dtype=logits.dtype)
+    return keras.losses.categorical_crossentropy(
+        targets, logits, from_logits=True, label_smoothing=label_smoothing
+    )

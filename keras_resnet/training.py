@@ -1,5 +1,6 @@
 """One training loop for one device and for MirroredStrategy, resumable at any step."""
 
+import contextlib
 import time
 
 import keras
@@ -7,11 +8,16 @@ import numpy as np
 import tensorflow as tf
 
 from keras_resnet import batches as batches_lib
-from keras_resnet import datasets, models, schedules
+from keras_resnet import models, schedules
 from keras_resnet.checkpoints import Checkpoints
 from keras_resnet.checks import UserError
 from keras_resnet.evaluation import Evaluator
-from keras_resnet.inputs import make_augmentation, make_preprocessing
+from keras_resnet.inputs import (
+    make_augmentation,
+    make_preprocessing,
+    make_sources,
+    with_copies,
+)
 from keras_resnet.memory import keep_freed_memory
 from keras_resnet.progress import show_progress
 from keras_resnet.runs import RunDirectory
@@ -58,18 +64,15 @@ def train(config, run_dir):
             f"global_batch_size={config.global_batch_size} with {replicas} replicas"
         )
     run = RunDirectory(run_dir, config)
-    sources = {
-        split: datasets.load(config.dataset, split, config.data_dir, config.skip_corrupt)
-        for split in ("train", "validation")
-    }
+    sources = dict(zip(("train", "validation"), make_sources(config), strict=True))
     description = _description(sources)
     preprocessing = run.read_preprocessing(description)
     if preprocessing is None:
         preprocessing = make_preprocessing(config, sources["train"])
-    train_steps = config.train_steps or max(
-        1, round(config.train_epochs * len(sources["train"]) / config.global_batch_size)
-    )
     augmentation = make_augmentation(config, preprocessing, sources["train"])
+    sources["train"] = with_copies(sources["train"], augmentation)
+    steps_per_epoch = len(sources["train"]) / config.global_batch_size
+    train_steps = config.train_steps or max(1, round(config.train_epochs * steps_per_epoch))
 
     keras.utils.set_random_seed(config.seed)
     with strategy.scope():
@@ -82,12 +85,19 @@ def train(config, run_dir):
             dtype=config.dtype,
             **{
                 name: getattr(config, name)
-                for name in ("shortcut", "bottleneck_stride")
+                for name in ("shortcut", "bottleneck_stride", "stem", "block", "activation")
                 if getattr(config, name) is not None
             },
         )
-        schedule = _schedule(config, train_steps)
-        optimizer = keras.optimizers.SGD(schedule, momentum=config.momentum)
+        if config.zero_last_gamma:
+            models.zero_last_gammas(model)
+        schedule = _schedule(config, train_steps, steps_per_epoch)
+        optimizer = keras.optimizers.SGD(
+            schedule,
+            momentum=config.momentum,
+            use_ema=config.ema_momentum is not None,
+            ema_momentum=config.ema_momentum or 0.0,
+        )
         optimizer.build(model.trainable_variables)
     # Only now, when nothing in the configuration can be wrong any more.
     run.begin()
@@ -120,13 +130,26 @@ def _description(sources):
     return description
 
 
-def _schedule(config, train_steps):
+def _schedule(config, train_steps, steps_per_epoch):
     if config.schedule == "plateau":
-        return schedules.PlateauSchedule(config.learning_rate, config.plateau_evaluations)
-    drops = config.learning_rate_drops
-    if drops is None:
-        drops = schedules.default_drops(train_steps)
-    return schedules.StepSchedule(config.learning_rate, drops)
+        schedule = schedules.PlateauSchedule(config.learning_rate, config.plateau_evaluations)
+    elif config.schedule == "cosine":
+        warmup_steps = round(config.warmup_epochs * steps_per_epoch)
+        if warmup_steps >= train_steps:
+            raise UserError(
+                f"`warmup_epochs` must be shorter than the training of {train_steps} steps. "
+                f"Received: warmup_epochs={config.warmup_epochs!r}, which is {warmup_steps} steps"
+            )
+        schedule = schedules.cosine(config.learning_rate, train_steps, warmup_steps)
+    else:
+        drops = config.learning_rate_drops
+        if drops is None:
+            drops = schedules.share_drops(train_steps, config.learning_rate_shares)
+        schedule = schedules.StepSchedule(config.learning_rate, drops)
+    error = config.effective_warmup_error()
+    if error:
+        return schedules.ErrorWarmup(schedule, config.warmup_learning_rate, error)
+    return schedule
 
 
 class _Window:
@@ -168,7 +191,11 @@ class _Loop:
         self._run = run
         self._strategy = strategy
         self._model = model
+        self._optimizer = optimizer
         self._schedule = schedule
+        self._warmup = schedule if isinstance(schedule, schedules.ErrorWarmup) else None
+        following = self._warmup.schedule if self._warmup else schedule
+        self._plateau = following if isinstance(following, schedules.PlateauSchedule) else None
         self._source = sources["train"]
         self._augmentation = augmentation
         self._checkpoints = checkpoints
@@ -186,14 +213,17 @@ class _Loop:
             strategy,
             global_batch_size=config.global_batch_size,
             weight_decay=config.weight_decay,
+            decay_batch_norm=config.decay_batch_norm,
+            label_smoothing=config.label_smoothing,
             average_statistics=not config.synchronized_batch_norm,
         )
 
     def run(self, state):
         """Trains from a restored state to the last step; returns the last evaluation."""
         step, window = state["step"], _Window(**state["window"])
-        if "plateau" in state:
-            self._schedule.restore(state["plateau"])
+        for name, schedule in self._stateful_schedules().items():
+            if name in state:
+                schedule.restore(state[name])
         result = state.get("result")
         batches = iter(self._batches(step))
         steps_per_call = 1
@@ -224,13 +254,15 @@ class _Loop:
                 if self._is_due(step, self._config.log_every_steps):
                     self._log(step, window, progress)
                     window = _Window()
+                if self._warmup and self._warmup.steps_to_decision():
+                    errors = [1 - int(hit) / self._config.global_batch_size for hit in hits]
+                    if self._warmup.observe(errors):
+                        progress.note(f"The warm-up ends at step {step}.")
                 # A checkpoint comes last: what it does not know of is done again after a kill.
                 if self._is_due(step, self._evaluate_every):
                     self._check_weights(step)
                     result = self._evaluate(step, progress)
-                    if self._config.schedule == "plateau" and self._schedule.observe(
-                        1 - result["top1"]
-                    ):
+                    if self._plateau and self._plateau.observe(1 - result["top1"]):
                         progress.note(f"Plateau at step {step}: the learning rate falls.")
                 stop = stop_requested()
                 if stop or self._is_due(step, self._config.checkpoint_every_steps):
@@ -247,10 +279,13 @@ class _Loop:
 
     def _state(self, window, result):
         """What a checkpoint keeps beside the variables."""
-        state = {"window": window.to_json(), "result": result}
-        if self._config.schedule == "plateau":
-            state["plateau"] = self._schedule.state()
-        return state
+        states = {name: value.state() for name, value in self._stateful_schedules().items()}
+        return {"window": window.to_json(), "result": result, **states}
+
+    def _stateful_schedules(self):
+        """The schedules that depend on what they observed, by their names in a checkpoint."""
+        stateful = {"warmup": self._warmup, "plateau": self._plateau}
+        return {name: schedule for name, schedule in stateful.items() if schedule is not None}
 
     def _indices(self, step, count):
         """Yields the indices that steps [step, step + count) train on; computed when asked for."""
@@ -283,7 +318,10 @@ class _Loop:
             self._evaluate_every,
             self._config.checkpoint_every_steps,
         )
-        return min(self._train_steps - step, *(period - step % period for period in periods))
+        events = [period - step % period for period in periods]
+        if self._warmup and self._warmup.steps_to_decision():
+            events.append(self._warmup.steps_to_decision())
+        return min(self._train_steps - step, *events)
 
     def _check_finite(self, losses, step):
         if np.isfinite(losses).all():
@@ -327,7 +365,9 @@ class _Loop:
 
     def _evaluate(self, step, progress):
         progress.say("evaluating")
-        result = {"step": step, **self._evaluator()}
+        with self._averaged_weights():
+            result = {"step": step, **self._evaluator()}
+            self._run.write_model(self._model)
         row = {
             "step": step,
             "epoch": step * self._config.global_batch_size / len(self._source),
@@ -337,10 +377,25 @@ class _Loop:
         self._run.add_metrics(row)
         progress.log(row)
         self._run.draw_curves()
-        self._run.write_model(self._model)
         self._run.write_evaluation(result)
         progress.say("")
         return result
+
+    @contextlib.contextmanager
+    def _averaged_weights(self):
+        """Within the context the network has its averaged weights, where there are any."""
+        if not self._optimizer.use_ema:
+            yield
+            return
+        variables = self._model.trainable_variables
+        weights = [variable.numpy() for variable in variables]
+        with self._strategy.scope():
+            self._optimizer.finalize_variable_values(variables)
+        try:
+            yield
+        finally:
+            for variable, weight in zip(variables, weights, strict=True):
+                variable.assign(weight)
 
 
 def _next_steps_per_call(count, seconds):

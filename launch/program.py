@@ -102,7 +102,10 @@ def define_train_flags(recipes):
     types_of_fields = typing.get_type_hints(TrainConfig)
     for field in dataclasses.fields(TrainConfig):
         define = _definer(types_of_fields[field.name])
-        define(field.name, getattr(defaults, field.name), field.metadata["help"])
+        default = getattr(defaults, field.name)
+        if isinstance(default, tuple):
+            default = [str(value) for value in default]
+        define(field.name, default, field.metadata["help"])
     for group in ("Network", "Data", "Training", "Devices", "Run directory"):
         names = [f.name for f in dataclasses.fields(TrainConfig) if f.metadata["group"] == group]
         document(group, *names)
@@ -132,9 +135,11 @@ def train_config(recipes):
         for field in dataclasses.fields(TrainConfig)
         if flags.FLAGS[field.name].present
     }
-    if given.get("train_epochs") is not None and "train_steps" not in given:
-        given["train_steps"] = None
-    for name in ("learning_rate_drops", "train_resize"):
+    # One of the two replaces the other of the recipe.
+    for name, other in (("train_epochs", "train_steps"), ("train_steps", "train_epochs")):
+        if given.get(name) is not None and other not in given:
+            given[other] = None
+    for name in ("learning_rate_drops", "learning_rate_shares", "train_resize"):
         if given.get(name) is not None:
             given[name] = _integers(name, given[name])
     return dataclasses.replace(recipes[recipe], **given)

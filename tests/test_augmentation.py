@@ -176,3 +176,52 @@ def test_padding_is_the_mean(draws):
     for row in draws[:5]:
         result = augmentation.augment(image, row, spec, pad)
         np.testing.assert_array_equal(result, np.zeros((24, 24, 3)))
+
+
+def test_copies_are_as_it_is_cropped_and_recolored(rng, draws):
+    image = tf.constant(rng.integers(0, 256, (12, 12, 3), np.uint8))
+    spec = Preprocessing(12, 12, (1.0, 2.0, 3.0))
+
+    def inputs(kind, copy, row):
+        return augmentation.augment(image, row, spec, Augmentation(kind, (12, 12)), copy).numpy()
+
+    for row in draws[:5]:
+        np.testing.assert_array_equal(inputs("tripled", 0, row), inputs("none", 0, row))
+        np.testing.assert_array_equal(inputs("tripled", 1, row), inputs("pad_crop_mirror", 0, row))
+        np.testing.assert_array_equal(inputs("doubled", 1, row), inputs("pad_crop_mirror", 0, row))
+        recolored = augmentation.blur(
+            augmentation.color_jitter(tf.cast(image, tf.float32), row), row
+        )
+        np.testing.assert_allclose(inputs("tripled", 2, row), recolored - [1, 2, 3], atol=1e-4)
+    assert Augmentation("doubled", (1, 1)).kinds == ("none", "pad_crop_mirror")
+
+
+def test_blur_is_a_gaussian_of_scipy(rng):
+    import scipy.ndimage
+
+    pixels = rng.uniform(0, 255, (15, 17, 3)).astype(np.float32)
+    for deviation in (0.3, 0.95):
+        row = np.array([deviation, 0, 0, 0, 0, 0, 0], np.float32)
+        expected = scipy.ndimage.gaussian_filter(
+            pixels, (deviation, deviation, 0), mode="reflect", radius=(3, 3, 0)
+        )
+        np.testing.assert_allclose(augmentation.blur(pixels, row), expected, rtol=1e-4, atol=1e-3)
+
+
+def test_colors_jitter_by_a_fifth(rng):
+    from PIL import Image, ImageEnhance
+
+    pixels = rng.integers(60, 180, (9, 11, 3), np.uint8)
+    # Brightness alone, contrast alone and saturation alone, at both ends of their ranges.
+    for column, enhance in ((4, ImageEnhance.Brightness), (6, ImageEnhance.Color)):
+        for end, factor in ((0.0, 0.8), (1.0, 1.2)):
+            row = np.full(7, 0.5, np.float32)
+            row[column] = end
+            expected = np.asarray(enhance(Image.fromarray(pixels)).enhance(factor))
+            found = augmentation.color_jitter(pixels.astype(np.float32), row)
+            np.testing.assert_allclose(found, expected, atol=1.6)
+    row = np.full(7, 0.5, np.float32)
+    row[5] = 0.0
+    found = augmentation.color_jitter(pixels.astype(np.float32), row).numpy()
+    mean = pixels.mean(axis=(0, 1))
+    np.testing.assert_allclose(found, mean + 0.8 * (pixels - mean), atol=0.1)

@@ -81,7 +81,21 @@ def test_only_what_changes_the_result_differs():
         ("learning_rate_drops", (20, 10)),
         ("learning_rate_drops", (0,)),
         ("pca_color", -0.1),
-        ("schedule", "cosine"),
+        ("schedule", "linear"),
+        ("stem", "patches"),
+        ("stem", "cifar"),
+        ("block", "bottleneck"),
+        ("activation", "elu"),
+        ("train_images", 0),
+        ("validation_images", -1),
+        ("learning_rate_shares", ()),
+        ("learning_rate_shares", (2, 0, 1)),
+        ("warmup_epochs", 5.0),
+        ("warmup_epochs", -1.0),
+        ("warmup_error", 1.0),
+        ("warmup_learning_rate", -1.0),
+        ("label_smoothing", 1.0),
+        ("ema_momentum", 1.0),
         ("plateau_evaluations", 0),
         ("train_resize", (480, 256)),
         ("train_resize", (1, 2, 3)),
@@ -89,8 +103,17 @@ def test_only_what_changes_the_result_differs():
     ],
 )
 def test_bad_values_are_named(name, value):
-    with pytest.raises(ValueError, match=f"`{name}`.* must be .*Received: "):
+    with pytest.raises(ValueError, match=f"`{name}`.* (must be|is for) .*Received: "):
         dataclasses.replace(CIFAR, **{name: value})
+
+
+def test_110_layers_warm_up_until_the_error_is_below_80_percent():
+    warm = {depth: dataclasses.replace(CIFAR, depth=depth) for depth in (20, 56, 110, 1202)}
+    errors = {depth: config.effective_warmup_error() for depth, config in warm.items()}
+    assert errors == {20: 0, 56: 0, 110: 0.8, 1202: 0.8}
+    assert warm[110].warmup_learning_rate == 0.01
+    assert dataclasses.replace(warm[110], warmup_error=0.0).effective_warmup_error() == 0
+    assert RECIPES["imagenet"]["paper"].effective_warmup_error() == 0
 
 
 def test_no_epochs_are_no_training():

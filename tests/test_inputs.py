@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 
 from keras_resnet.config import RECIPES
-from keras_resnet.inputs import make_augmentation, make_preprocessing
+from keras_resnet.inputs import (
+    make_augmentation,
+    make_preprocessing,
+    make_sources,
+    with_copies,
+)
 from keras_resnet.sources import MemorySource
 
 IMAGENET, CIFAR = (RECIPES[name]["paper"] for name in ("imagenet", "cifar10"))
@@ -64,3 +69,43 @@ def test_gray_images_have_no_colors_to_vary(rng):
     gray = MemorySource(np.zeros((2, 8, 8, 1), np.uint8), [0, 0], ("a",))
     with pytest.raises(ValueError, match="`pca_color` must be 0 for gray images"):
         both(dataclasses.replace(CIFAR, pca_color=0.1), gray)
+
+
+def indices_of(subset, whole):
+    """Where the images of a subset are in the whole."""
+    places = {whole.describe(index): index for index in range(len(whole))}
+    return [places[subset.describe(index)] for index in range(len(subset))]
+
+
+def test_images_kept_for_validation_are_not_trained_on():
+    shapes = dataclasses.replace(CIFAR, dataset="shapes")
+    train, validation = make_sources(shapes)
+    kept = dataclasses.replace(shapes, validation_images=40, train_images=100)
+    used, held_out = make_sources(kept)
+    assert (len(used), len(held_out)) == (100, 40)
+    used, held_out = indices_of(used, train), indices_of(held_out, train)
+    assert len({*used, *held_out}) == 140
+    # The seed, which selects the order of training, does not move the split.
+    again = make_sources(dataclasses.replace(kept, seed=5, depth=56))
+    assert indices_of(again[0], train) == used
+    assert indices_of(again[1], train) == held_out
+    everything_else, _ = make_sources(dataclasses.replace(kept, train_images=None))
+    assert set(indices_of(everything_else, train)) == set(range(len(train))) - set(held_out)
+    assert len(validation) == 400
+
+
+def test_more_images_than_there_are_is_an_error():
+    shapes = dataclasses.replace(CIFAR, dataset="shapes")
+    total = len(make_sources(shapes)[0])
+    for change in ({"train_images": total + 1}, {"validation_images": total}):
+        with pytest.raises(ValueError, match=f"must leave {total} images"):
+            make_sources(dataclasses.replace(shapes, **change))
+
+
+def test_copies_follow_each_other(small_images):
+    config = dataclasses.replace(CIFAR, augmentation="tripled")
+    _, augmentation = both(config, small_images)
+    copies = with_copies(small_images, augmentation)
+    assert indices_of(copies, small_images) == [*range(9)] * 3
+    _, augmentation = both(CIFAR, small_images)
+    assert with_copies(small_images, augmentation) is small_images

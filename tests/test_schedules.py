@@ -7,7 +7,7 @@ from keras_resnet import schedules
 
 
 def test_the_papers_rate_falls_at_32k_and_48k():
-    assert schedules.default_drops(64_000) == (32_000, 48_000)
+    assert schedules.share_drops(64_000, (2, 1, 1)) == (32_000, 48_000)
     schedule = schedules.StepSchedule(0.1, (32_000, 48_000))
     rates = [float(schedule(step)) for step in (0, 31_999, 32_000, 47_999, 48_000, 63_999)]
     np.testing.assert_allclose(rates, [0.1, 0.1, 0.01, 0.01, 0.001, 0.001], rtol=1e-6)
@@ -20,9 +20,59 @@ def test_no_drops_means_a_constant_rate():
 
 @pytest.mark.parametrize("train_steps", [1, 2, 3, 4, 7])
 def test_short_trainings_have_increasing_drops(train_steps):
-    drops = schedules.default_drops(train_steps)
+    drops = schedules.share_drops(train_steps, (2, 1, 1))
     assert list(drops) == sorted(set(drops))
     assert drops[0] >= 1
+
+
+def test_shares_are_shares_of_the_training():
+    assert schedules.share_drops(1000, (5, 3, 2)) == (500, 800)
+    assert schedules.share_drops(1000, (5, 4, 1)) == (500, 900)
+    assert schedules.share_drops(1000, (1,)) == ()
+
+
+@pytest.mark.parametrize("warmup_steps", [0, 25])
+def test_the_cosine_rises_and_falls_as_the_formula(warmup_steps):
+    schedule = schedules.cosine(0.4, 100, warmup_steps)
+    steps = np.arange(100)
+    fallen = np.maximum(steps - warmup_steps, 0) / (100 - warmup_steps)
+    expected = 0.4 * (1 + np.cos(np.pi * fallen)) / 2
+    if warmup_steps:
+        expected = np.where(steps < warmup_steps, 0.4 * steps / warmup_steps, expected)
+    np.testing.assert_allclose([schedule(step) for step in steps], expected, atol=1e-7)
+
+
+def warmup():
+    return schedules.ErrorWarmup(schedules.StepSchedule(0.1, (250,)), 0.01, 0.8)
+
+
+def test_the_warm_up_ends_by_the_error_of_100_steps():
+    schedule = warmup()
+    assert float(schedule(0)) == np.float32(0.01)
+    # 0.8 on average, which is not below 0.8.
+    assert not schedule.observe([0.9] * 50)
+    assert schedule.steps_to_decision() == 50
+    assert not schedule.observe([0.7] * 50)
+    assert float(schedule(100)) == np.float32(0.01)
+    # Low at last, not on average; then on average.
+    assert not schedule.observe([0.9] * 99 + [0.0])
+    assert float(schedule(260)) == np.float32(0.01)
+    assert schedule.observe([0.79] * 100)
+    assert schedule.steps_to_decision() is None
+    assert float(schedule(240)) == np.float32(0.1)
+    assert float(schedule(260)) == np.float32(0.01)
+
+
+def test_a_warm_up_is_remembered():
+    schedule, copy = warmup(), warmup()
+    schedule.observe([0.85] * 60)
+    copy.restore(json.loads(json.dumps(schedule.state())))
+    assert copy.steps_to_decision() == 40
+    assert schedule.observe([0.7] * 40) and copy.observe([0.7] * 40)
+    again = warmup()
+    again.restore(json.loads(json.dumps(copy.state())))
+    assert again.steps_to_decision() is None
+    assert float(again(0)) == np.float32(0.1)
 
 
 def test_the_rate_falls_when_the_error_has_stopped_falling():

@@ -1,7 +1,7 @@
 import numpy as np
 import tensorflow as tf
 
-from keras_resnet.sources import FileSource, MemorySource
+from keras_resnet.sources import FileSource, MemorySource, SubsetSource
 
 
 def test_memory_answers_with_pixels_and_labels(rng):
@@ -37,3 +37,24 @@ def test_fingerprints_follow_images_labels_and_classes():
         MemorySource(images + np.uint8(1), labels, ("a", "b")),
     ]
     assert len({*same, *(source.fingerprint() for source in others)}) == 5
+
+
+def test_a_subset_has_the_images_it_names(rng):
+    images = rng.integers(0, 256, (5, 4, 3, 1), np.uint8)
+    whole = MemorySource(images, [4, 3, 2, 1, 0], tuple("abcde"))
+    subset = SubsetSource(whole, [3, 1, 3])
+    assert (len(subset), subset.channels, subset.pixel_shape) == (3, 1, (4, 3))
+    fetched, labels = subset.fetch(tf.constant([1, 2], tf.int64))
+    np.testing.assert_array_equal(fetched, images[[1, 3]])
+    assert labels.numpy().tolist() == [3, 1]
+    assert subset.describe(0) == whole.describe(3)
+    fingerprints = {SubsetSource(whole, order).fingerprint() for order in ([3, 1], [1, 3], [3, 1])}
+    assert len({*fingerprints, whole.fingerprint()}) == 3
+
+
+def test_a_subset_of_files_reads_them(tmp_path):
+    paths = [tmp_path / name for name in ("a.jpg", "b.jpg")]
+    for path in paths:
+        path.write_bytes(path.name[0].encode())
+    subset = SubsetSource(FileSource(paths, [0, 1], ("x", "y")), [1])
+    assert subset.example(0)[0] == b"b"

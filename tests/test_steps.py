@@ -1,5 +1,6 @@
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from keras_resnet import models
@@ -56,6 +57,61 @@ def test_a_step_is_sgd_with_momentum_and_l2_in_the_gradient(rng):
     assert hits.shape == (3,)
     for ours, expected in zip(model.get_weights(), copy.get_weights(), strict=True):
         np.testing.assert_allclose(ours, expected, rtol=1e-7, atol=1e-9)
+
+
+def take_one_step(model, images, labels, **options):
+    """What one step of plain gradient descent at rate 1 adds to each trainable weight."""
+    optimizer = keras.optimizers.SGD(1.0)
+    optimizer.build(model.trainable_variables)
+    before = [variable.numpy() for variable in model.trainable_variables]
+    take_steps = steps_function(
+        models.logits_model(model),
+        optimizer,
+        tf.distribute.get_strategy(),
+        global_batch_size=len(images),
+        average_statistics=True,
+        **options,
+    )
+    data = tf.data.Dataset.from_tensors((images, labels))
+    losses, _ = take_steps(iter(data), tf.constant(1))
+    added = [
+        variable.numpy() - value
+        for variable, value in zip(model.trainable_variables, before, strict=True)
+    ]
+    return losses.numpy()[0], added
+
+
+@pytest.mark.parametrize("stacked", [False, True])
+def test_batch_norms_are_not_decayed_when_told(rng, stacked):
+    images, labels = rng.normal(size=(4, 8, 8, 3)), np.array([1, 2, 3, 4])
+    added = []
+    for decay, decay_batch_norm in ((0.0, True), (0.5, True), (0.5, False)):
+        keras.utils.set_random_seed(0)
+        model = models.CifarResNet(14, input_shape=(8, 8, 3), dtype="float64", stacked=stacked)
+        weights = [variable.numpy() for variable in model.trainable_variables]
+        options = {"weight_decay": decay, "decay_batch_norm": decay_batch_norm}
+        added.append(take_one_step(model, images, labels, **options)[1])
+    decayed = 0
+    for variable, weight, without, all_, some in zip(
+        model.trainable_variables, weights, *added, strict=True
+    ):
+        np.testing.assert_allclose(all_, without - 0.5 * weight, rtol=1e-6, atol=1e-9)
+        of_norm = "gamma" in variable.name or "beta" in variable.name
+        decayed += not of_norm
+        np.testing.assert_allclose(some, without if of_norm else all_, rtol=1e-6, atol=1e-9)
+    # All convolutions, stacked by twos or not, and both weights of fc.
+    assert decayed == (1 + 3 * 4 + 2 if stacked else 14 - 1 + 2)
+
+
+def test_smoothed_labels_have_the_loss_of_the_formula(rng):
+    images, labels = rng.normal(size=(4, 8, 8, 3)), np.array([1, 2, 3, 4])
+    model = models.CifarResNet(8, input_shape=(8, 8, 3), dtype="float64")
+    model.get_layer("fc").kernel.assign(rng.normal(size=(64, 10)))
+    logits = models.logits_model(model)(images, training=True).numpy()
+    loss, _ = take_one_step(model, images, labels, weight_decay=0.0, label_smoothing=0.3)
+    log_probabilities = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    targets = 0.7 * np.eye(10)[labels] + 0.3 / 10
+    np.testing.assert_allclose(loss, -(targets * log_probabilities).sum(axis=1).mean(), rtol=1e-6)
 
 
 def test_replicas_share_their_moving_statistics():

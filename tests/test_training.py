@@ -13,7 +13,7 @@ import tensorflow as tf
 from conftest import ROOT, make_picture_folder
 from test_prepared import rewrite_shard, set_label_to_2, write_tfds
 
-from keras_resnet import training
+from keras_resnet import schedules, training
 from keras_resnet.config import TrainConfig
 from keras_resnet.runs import load_network
 from keras_resnet.training import train
@@ -137,6 +137,102 @@ def test_the_rate_falls_at_plateaus_whatever_interrupts(config, tmp_path):
     shutil.rmtree(newest)  # Goes on from step 7, in the second wait.
     train(config, tmp_path / "again")
     assert metrics(tmp_path / "again") == metrics(tmp_path / "whole")
+
+
+def test_the_warm_up_lasts_until_the_error_is_low(config, tmp_path, monkeypatch):
+    monkeypatch.setattr(schedules.ErrorWarmup, "WINDOW", 6)
+    # Two classes: half of the answers are wrong, give or take, which is below 90%.
+    config = dataclasses.replace(config, warmup_error=0.9, warmup_learning_rate=0.001)
+    for error, expected in (
+        (0.9, [0.001] * 6 + [0.1] * 4 + [0.01] * 5 + [0.001] * 5),
+        (1e-6, [0.001] * 20),
+    ):
+        train(dataclasses.replace(config, warmup_error=error), tmp_path / str(error))
+        rows = metrics(tmp_path / str(error))
+        rates = [row["learning_rate"] for row in rows if row["split"] == "train"]
+        np.testing.assert_allclose(rates, expected, rtol=1e-6)
+
+
+def test_a_warm_up_survives_a_kill(config, tmp_path):
+    config = dataclasses.replace(
+        config, train_steps=160, warmup_error=0.9, learning_rate_drops=(140,)
+    )
+    undisturbed = start(config, tmp_path / "undisturbed")
+    interrupt_at(start(config, tmp_path / "killed"), tmp_path / "killed", 55, signal.SIGKILL)
+    assert metrics(tmp_path / "killed")[-1]["step"] < 100
+    finish(start(config, tmp_path / "killed"))
+    finish(undisturbed)
+    assert metrics(tmp_path / "killed") == metrics(tmp_path / "undisturbed")
+    rows = [row for row in metrics(tmp_path / "killed") if row["split"] == "train"]
+    rates = [row["learning_rate"] for row in rows]
+    np.testing.assert_allclose(rates, [0.01] * 100 + [0.1] * 40 + [0.01] * 20, rtol=1e-6)
+
+
+def test_the_modern_recipe_resumes_with_the_same_bits(config, tmp_path):
+    config = dataclasses.replace(
+        config,
+        schedule="cosine",
+        warmup_epochs=1.0,
+        label_smoothing=0.1,
+        decay_batch_norm=False,
+        zero_last_gamma=True,
+        ema_momentum=0.75,
+    )
+    train(config, tmp_path / "whole")
+    train(config, tmp_path / "again")
+    newest = max((tmp_path / "again" / "checkpoints").iterdir())
+    shutil.rmtree(newest)  # Goes on from step 14, after the evaluation at step 10.
+    train(config, tmp_path / "again")
+    assert metrics(tmp_path / "again") == metrics(tmp_path / "whole")
+    whole, again = (checkpoint_values(tmp_path / name) for name in ("whole", "again"))
+    for name, value in whole.items():
+        np.testing.assert_array_equal(again[name], value, err_msg=name)
+
+
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_the_averaged_weights_are_evaluated_and_saved(config, tmp_path, monkeypatch, replicas):
+    config = dataclasses.replace(config, ema_momentum=0.75, train_steps=3, replicas=replicas)
+    weights = []
+    take_steps_of = training.steps_function
+
+    def recording(network, *arguments, **options):
+        take_steps = take_steps_of(network, *arguments, **options)
+
+        def take_one(batches, count):
+            results = take_steps(batches, count)
+            weights.append([variable.numpy() for variable in network.trainable_variables])
+            return results
+
+        return take_one
+
+    monkeypatch.setattr(training, "steps_function", recording)
+    # A line for each step: a call of the steps for each.
+    train(config, tmp_path / "run")
+    averages = weights[0]
+    for step in weights[1:]:
+        averages = [0.75 * average + 0.25 * w for average, w in zip(averages, step, strict=True)]
+    saved = load_network(tmp_path / "run").trainable_variables
+    for variable, average in zip(saved, averages, strict=True):
+        np.testing.assert_allclose(variable, average, rtol=1e-5, atol=1e-7)
+    # The training goes on with the weights themselves.
+    newest = checkpoint_values(tmp_path / "run")
+    for weight in weights[-1]:
+        assert any(np.array_equal(value, weight) for value in newest.values())
+
+
+def test_a_warm_up_longer_than_the_training_is_refused(config, tmp_path):
+    config = dataclasses.replace(config, schedule="cosine", warmup_epochs=100.0)
+    with pytest.raises(ValueError, match="`warmup_epochs` must be shorter than the training"):
+        train(config, tmp_path / "run")
+
+
+def test_copies_make_an_epoch_longer(config, tmp_path):
+    config = dataclasses.replace(
+        config, augmentation="tripled", pca_color=0.0, train_steps=None, train_epochs=1.0
+    )
+    result = train(config, tmp_path / "run")
+    assert result["step"] == round(3 * 26 / 8)
+    assert metrics(tmp_path / "run")[-1]["epoch"] == pytest.approx(1, abs=0.05)
 
 
 def test_with_plateaus_evaluations_change_the_result(config, tmp_path):
