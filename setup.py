@@ -18,7 +18,7 @@ setuptools.setup(
     long_description=(ROOT / "README.md").read_text(),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
-    packages=["keras_resnet"],
+    packages=["keras_resnet", "keras_resnet.paper"],
     package_data={"keras_resnet": ["py.typed"]},
     python_requires=">=3.11",
     install_requires=[

@@ -359,6 +359,21 @@ _IMAGENET = TrainConfig(
     pca_color=0.1,
 )
 
+# The base of the ablation study of ResNet-18, a course project; see paper/ablation.py.
+_ABLATION = TrainConfig(
+    network="ResNet",
+    depth=18,
+    stem="cifar",
+    dataset="cifar10",
+    global_batch_size=128,
+    train_steps=None,
+    train_epochs=200.0,
+    learning_rate=0.1,
+    weight_decay=2e-4,
+    mean="channel",
+    augmentation="none",
+)
+
 # The recipes of each program. docs/recipes.md lists where they depart from the paper.
 RECIPES = types.MappingProxyType(
     {
@@ -372,5 +387,6 @@ RECIPES = types.MappingProxyType(
                 _IMAGENET, **_MODERN, ema_momentum=0.9999, train_steps=None, train_epochs=90.0
             ),
         },
+        "ablation": {"study": _ABLATION},
     }
 )

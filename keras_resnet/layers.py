@@ -20,7 +20,9 @@ LEAKY_SLOPE = 0.01
 ACTIVATIONS = {
     "relu": tf.nn.relu,
     "leaky_relu": functools.partial(tf.nn.leaky_relu, alpha=LEAKY_SLOPE),
-    "tanh": tf.math.tanh,
+    # TensorFlow 2.21 fuses convolution, normalization and Tanh into an operation that it then does
+    # not have on CPU ("Fusion is not implemented"). Negations keep them apart.
+    "tanh": lambda x: -tf.math.tanh(-x),
     "sigmoid": tf.math.sigmoid,
 }
 
@@ -211,6 +213,26 @@ class ProjectionShortcut(keras.layers.Layer):
             "strides": self.strides,
             "synchronized": self.synchronized,
         }
+
+
+@keras.saving.register_keras_serializable(package="keras_resnet")
+class Activation(keras.layers.Layer):
+    """A nonlinearity as a layer.
+
+    Args:
+      activation: one of `ACTIVATIONS`.
+    """
+
+    def __init__(self, activation, **kwargs):
+        checks.check_one_of("activation", activation, ACTIVATIONS)
+        super().__init__(**kwargs)
+        self.activation = activation
+
+    def call(self, inputs):
+        return ACTIVATIONS[self.activation](inputs)
+
+    def get_config(self):
+        return {**super().get_config(), "activation": self.activation}
 
 
 class Block(keras.layers.Layer):

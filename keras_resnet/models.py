@@ -374,19 +374,10 @@ def _stem(inputs, stem, filters, activation, synchronized, dtype):
     size, stride = (7, 2) if stem == "imagenet" else (3, 1)
     x = layers.Convolution(filters, size, stride, dtype=dtype, name="conv1")(inputs)
     x = layers.BatchNormalization(synchronized=synchronized, dtype=dtype, name="conv1_bn")(x)
-    x = _activation(activation, dtype=dtype, name=f"conv1_{activation}")(x)
+    x = layers.Activation(activation, dtype=dtype, name=f"conv1_{activation}")(x)
     if stem == "imagenet":
         x = layers.MaxPooling(3, 2, dtype=dtype, name="pool1")(x)
     return x
-
-
-def _activation(activation, **arguments):
-    """`layers.ACTIVATIONS` as Keras layers, which a model of the user's own saves as well."""
-    if activation == "relu":
-        return keras.layers.ReLU(**arguments)
-    if activation == "leaky_relu":
-        return keras.layers.LeakyReLU(layers.LEAKY_SLOPE, **arguments)
-    return keras.layers.Activation(activation, **arguments)
 
 
 def _constructor(name, depth, shortcuts):

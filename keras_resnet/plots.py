@@ -118,3 +118,81 @@ def draw_costs(rows, path):
     axes.legend()
     with files.replacing(path) as unfinished:
         figure.savefig(unfinished, dpi=100)
+
+
+def draw_responses(deviations, path):
+    """Writes Figure 7: standard deviations of responses in the order of the layers, and sorted.
+
+    Args:
+      deviations: dict by network of dicts of float by layer, such as `responses` gives.
+      path: of the picture to write (.png, .jpg, ...); it is replaced whole.
+    """
+    figure = Figure(figsize=(8, 7), layout="constrained")
+    FigureCanvasAgg(figure)
+    in_order, by_size = figure.subplots(2, 1)
+    for label, of_layers in deviations.items():
+        values = list(of_layers.values())
+        numbers = range(1, len(values) + 1)
+        # Plain nets dashed, as in the paper.
+        style = "--" if "plain" in label.lower() else "-"
+        in_order.plot(numbers, values, style, label=label)
+        by_size.plot(numbers, sorted(values, reverse=True), style, label=label)
+    in_order.set(xlabel="layer", ylabel="standard deviation")
+    by_size.set(xlabel="layer, sorted by magnitude", ylabel="standard deviation")
+    for axes in (in_order, by_size):
+        axes.set_ylim(0, None)
+        axes.grid(alpha=0.3)
+        axes.legend()
+    with files.replacing(path) as unfinished:
+        figure.savefig(unfinished, dpi=100)
+
+
+def draw_degradation(metrics, path):
+    """Writes Figure 6: errors by step, plain networks on the left, residual ones on the right.
+
+    Args:
+      metrics: dict of the lines of metrics by name, such as plain-20 or residual-56.
+      path: of the picture to write (.png, .jpg, ...); it is replaced whole.
+    """
+    kinds = list(dict.fromkeys(name.partition("-")[0] for name in metrics))
+    figure = Figure(figsize=(5.5 * len(kinds), 4.5), layout="constrained")
+    FigureCanvasAgg(figure)
+    grid = figure.subplots(1, len(kinds), sharey=True, squeeze=False)[0]
+    highest = 0.0
+    for axes, kind in zip(grid, kinds, strict=True):
+        names = [name for name in metrics if name.startswith(f"{kind}-")]
+        for number, name in enumerate(names):
+            for split, style in (("train", "--"), ("validation", "-")):
+                rows = [row for row in metrics[name] if row["split"] == split]
+                errors = [100 * (1 - row["top1"]) for row in rows]
+                highest = max(highest, errors[len(errors) // 4])
+                label = f"{name}, {'training' if split == 'train' else 'test'}"
+                axes.plot(
+                    [row["step"] for row in rows], errors, style, color=f"C{number}", label=label
+                )
+        axes.set(xlabel="step", title=kind)
+        axes.grid(alpha=0.3)
+        axes.legend()
+    # The first steps, at 90%, would leave no room for the rest.
+    grid[0].set(ylabel="error (%)", ylim=(0, min(100, 1.3 * highest)))
+    with files.replacing(path) as unfinished:
+        figure.savefig(unfinished, dpi=100)
+
+
+def draw_ablation(top1, path):
+    """Writes a picture of the top-1 of several trainings.
+
+    Args:
+      top1: dict of top-1 in % by training.
+      path: of the picture to write (.png, .jpg, ...); it is replaced whole.
+    """
+    figure = Figure(figsize=(8, 1.2 + 0.35 * len(top1)), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    bars = axes.barh(list(top1), list(top1.values()))
+    axes.bar_label(bars, fmt=" %.2f")
+    axes.invert_yaxis()
+    # Differences of a percent shall be seen.
+    axes.set(xlabel="top-1 (%)", xlim=(max(0, min(top1.values()) - 5), 100))
+    with files.replacing(path) as unfinished:
+        figure.savefig(unfinished, dpi=100)

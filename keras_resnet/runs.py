@@ -134,16 +134,8 @@ class RunDirectory:
     # --- Metrics
 
     def metrics(self):
-        """The lines of metrics.jsonl as dicts; a half-written last line is left out."""
-        path = self.path / "metrics.jsonl"
-        if not path.exists():
-            return []
-        text = path.read_text()
-        lines = text[: text.rfind("\n") + 1].splitlines()
-        try:
-            return [json.loads(line) for line in lines]
-        except ValueError as error:
-            raise UserError(f"{path} is damaged: {error}. Remove the line, or the file.") from error
+        """The lines of metrics.jsonl as dicts."""
+        return read_metrics(self.path)
 
     def rewind_metrics(self, step):
         """Forgets the metrics after a step, which the resumed run will write again."""
@@ -193,6 +185,23 @@ def _read_json(path):
         return json.loads(path.read_text())
     except ValueError as error:
         raise UserError(f"{path} is damaged: {error}. Restore it, or begin another run.") from error
+
+
+def read_metrics(run_dir):
+    """The lines of metrics.jsonl of a run as dicts; a half-written last line is left out.
+
+    Raises:
+      UserError: the file is damaged.
+    """
+    path = pathlib.Path(run_dir) / "metrics.jsonl"
+    if not path.exists():
+        return []
+    text = path.read_text()
+    lines = text[: text.rfind("\n") + 1].splitlines()
+    try:
+        return [json.loads(line) for line in lines]
+    except ValueError as error:
+        raise UserError(f"{path} is damaged: {error}. Remove the line, or the file.") from error
 
 
 def load_network(run_or_model):

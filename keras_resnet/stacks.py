@@ -1,5 +1,6 @@
 """Networks of any depth: equal blocks in a row as one layer, a loop over their stacked weights."""
 
+import contextlib
 import types
 
 import keras
@@ -60,6 +61,16 @@ class BlockStack(keras.layers.Layer):
         stage, _, places = self.name.partition("_")
         first, last = map(int, places.split("-"))
         return [f"{stage}_{place}" for place in range(first, last + 1)]
+
+    @contextlib.contextmanager
+    def block_at(self, position):
+        """Within the context the block has the weights of one position; gives the block."""
+        values = [
+            (variable, tf.convert_to_tensor(stack)[position])
+            for variable, stack in zip(self.block.variables, self.stacks, strict=True)
+        ]
+        with keras.StatelessScope(values):
+            yield self.block
 
     def weights_of_blocks(self):
         """For each block its weights: arrays in the order of `block.variables`."""

@@ -4,28 +4,35 @@
                       variants, and the networks for CIFAR-10, counted from the networks as built
   construction RUN... the argument of section 1 for trained CIFAR networks, residual or plain: a
                       deeper network whose added blocks are identities computes the same
+  responses RUN...    Figure 7: how strongly each 3x3 layer of trained networks responds
+  degradation         Figure 6: trains plain and residual networks of several depths alike
+  ablation            trains ResNet-18 with other rates, activations, augmentations and blocks
 
-Each prints Markdown and writes it, JSON and a picture into a directory.
+Each prints Markdown and writes it, JSON and a picture into a directory. The last two train: started
+again, they go on where they were. "launch/paper.py SUBCOMMAND --help" lists the flags of one.
 
   python launch/paper.py tables --output=runs/paper
   python launch/paper.py construction runs/cifar10-cifarresnet20 --depth=56
+  python launch/paper.py degradation --dataset=fashion_mnist --train_epochs=5
+  python launch/paper.py responses runs/paper/degradation/residual-*
 """
 
 import json
 import pathlib
+import sys
 
 import numpy as np
 import program
 from absl import flags
 
-from keras_resnet import datasets, files, models, plots, tables
-from keras_resnet.checks import UserError, check_one_of
-from keras_resnet.construction import deeper_copy, logits
+from keras_resnet import datasets, files, models, plots
+from keras_resnet.checks import UserError, check_one_of, check_positive
+from keras_resnet.config import RECIPES
+from keras_resnet.paper import ablation, degradation, tables
+from keras_resnet.paper.construction import deeper_copy, logits
+from keras_resnet.paper.responses import responses, summary
+from keras_resnet.paper.trainings import train_all
 from keras_resnet.runs import load_config, load_network
-
-flags.DEFINE_string("output", "runs/paper", "directory for Markdown, JSON and picture")
-flags.DEFINE_integer("depth", 56, "for construction: layers of the deeper network, 6n+2")
-program.document("Flags", "output", "depth")
 
 
 def write_tables(output, arguments):
@@ -46,10 +53,9 @@ def write_construction(output, arguments):
     models.check_cifar_depth(flags.FLAGS.depth)
     rows, pairs = [], {}
     for run in runs:
-        model, config = load_network(run), load_config(run)
-        if config is None or config.network not in models.CIFAR_NETWORKS:
+        model, config, source = _trained(run)
+        if config.network not in models.CIFAR_NETWORKS:
             raise UserError(f"{run} must be a run directory of a CifarResNet or CifarPlainNet.")
-        source = datasets.load(config.dataset, "validation", config.data_dir, config.skip_corrupt)
         deeper = deeper_copy(model, ((flags.FLAGS.depth - 2) // 6,) * 3)
         pair = [logits(network, source) for network in (model, deeper)]
         labels = source.fetch(np.arange(len(source)))[1].numpy()
@@ -70,6 +76,121 @@ def write_construction(output, arguments):
     plots.draw_agreement(pairs, output / "construction.png")
 
 
+def write_responses(output, arguments):
+    """Writes responses.md, responses.json and responses.png into a directory."""
+    deviations = {}
+    for run in program.positional(arguments, "RUN ..."):
+        model, config, source = _trained(run)
+        label = f"{config.network}-{config.depth}"
+        # Two runs of one network are told apart by their directories.
+        label = f"{label}, {pathlib.Path(run).name}" if label in deviations else label
+        deviations[label] = responses(model, source)
+    rows = [summary(label, of_layers) for label, of_layers in deviations.items()]
+    text = (
+        "Standard deviation of the responses of the 3x3 layers (Figure 7, which prints no "
+        f"numbers):\n\n{tables.markdown(rows)}"
+    )
+    _write(output / "responses", text, {"summary": rows, "layers": deviations})
+    plots.draw_responses(deviations, output / "responses.png")
+
+
+def write_degradation(output, arguments):
+    """Trains in directories of degradation/, and writes its .md, .json and .png."""
+    program.positional(arguments)
+    depths = program.integers("depths", flags.FLAGS.depths)
+    errors = program.numbers("errors", flags.FLAGS.errors)
+    for error in errors:
+        check_positive("errors", error)
+    config = program.train_config(RECIPES["cifar10"])
+    trainings = degradation.configs(config, depths)
+    directory = output / "degradation"
+    metrics = train_all(trainings, directory)
+    rows = degradation.rows(trainings, metrics, directory, errors)
+    verdicts = "".join(f"\n{sentence}\n" for sentence in degradation.verdicts(rows))
+    text = f"Figure 6 on {config.dataset}:\n\n{tables.markdown(rows)}{verdicts}"
+    _write(directory, text, {"rows": rows, "metrics": metrics})
+    plots.draw_degradation(metrics, output / "degradation.png")
+
+
+def write_ablation(output, arguments):
+    """Trains in directories of ablation/, and writes its .md, .json and .png."""
+    program.positional(arguments)
+    shares = [_share(text) for text in flags.FLAGS.shares]
+    if not shares:
+        raise UserError("`shares` must name at least one, such as 2:1:1. Received: nothing")
+    base = program.train_config(RECIPES["ablation"])
+    trainings = ablation.configs(
+        base,
+        shares,
+        *(
+            [value for value in flags.FLAGS[name].value if value]
+            for name in ("activations", "augmentations", "variants")
+        ),
+    )
+    if not trainings:
+        raise UserError("Nothing to train: name --activations, --augmentations or --variants.")
+    metrics = train_all(trainings, output / "ablation")
+    parts = {
+        "Top-1 in % by shares of the three rates": ablation.rows(trainings, metrics),
+        "Other blocks": ablation.variant_rows(trainings, metrics),
+        "MNIST after as many epochs": ablation.mnist_rows(trainings, metrics),
+    }
+    parts = {title: rows for title, rows in parts.items() if rows}
+    text = f"ResNet-{base.depth} with the {base.stem} stem on {base.dataset}:\n"
+    text += "".join(f"\n{title}:\n\n{tables.markdown(rows)}" for title, rows in parts.items())
+    _write(output / "ablation", text, parts)
+    plots.draw_ablation(ablation.top1(metrics), output / "ablation.png")
+
+
+def define_construction_flags():
+    flags.DEFINE_integer("depth", 56, "layers of the deeper network, 6n+2")
+    program.document("Flags", "depth")
+
+
+def define_degradation_flags():
+    flags.DEFINE_list("depths", ["20", "56"], "layers of the networks, 6n+2")
+    flags.DEFINE_list(
+        "errors", ["30", "20", "15", "10"], "training errors in % whose first steps are compared"
+    )
+    program.document("Flags", "depths", "errors")
+    program.define_train_flags(RECIPES["cifar10"], without=("network", "depth", "run_dir"))
+
+
+def define_ablation_flags():
+    shares = [ablation.label(share) for share in ablation.SHARES]
+    flags.DEFINE_list("shares", shares, "shares of the training at rates 1, 1/10 and 1/100")
+    flags.DEFINE_list("activations", list(ablation.ACTIVATIONS), "any of these")
+    flags.DEFINE_list("augmentations", list(ablation.AUGMENTATIONS), "any of these")
+    flags.DEFINE_list(
+        "variants",
+        list(ablation.VARIANTS),
+        "blocks in place of the basic one, trained with ReLU, without augmentation and with the "
+        "first shares; any of these or, empty, none",
+    )
+    program.document("Flags", "shares", "activations", "augmentations", "variants")
+    program.define_train_flags(
+        RECIPES["ablation"],
+        without=("block", "activation", "augmentation", "learning_rate_shares", "run_dir"),
+    )
+
+
+def _share(text):
+    try:
+        return tuple(int(number) for number in text.split(":"))
+    except ValueError:
+        raise UserError(
+            f"`shares` must be integers and colons, such as 2:1:1. Received: {text!r}"
+        ) from None
+
+
+def _trained(run):
+    """The network of a run, its configuration and the images that it is validated on."""
+    model, config = load_network(run), load_config(run)
+    if config is None:
+        raise UserError(f"{run} must be a run directory, which knows its data set.")
+    return model, config, datasets.load(config.dataset, "validation", config.data_dir)
+
+
 def _write(path, text, content):
     """Prints Markdown, and writes it and JSON beside it."""
     print(text)
@@ -77,7 +198,14 @@ def _write(path, text, content):
     files.write_text(path.with_suffix(".json"), json.dumps(content, indent=2) + "\n")
 
 
-SUBCOMMANDS = {"tables": write_tables, "construction": write_construction}
+# What defines the flags of a subcommand, and what it does.
+SUBCOMMANDS = {
+    "tables": (lambda: None, write_tables),
+    "construction": (define_construction_flags, write_construction),
+    "responses": (lambda: None, write_responses),
+    "degradation": (define_degradation_flags, write_degradation),
+    "ablation": (define_ablation_flags, write_ablation),
+}
 
 
 def main(arguments):
@@ -87,9 +215,15 @@ def main(arguments):
         raise UserError("--output=DIR must name a directory.")
     output = pathlib.Path(flags.FLAGS.output).expanduser()
     output.mkdir(parents=True, exist_ok=True)
-    SUBCOMMANDS[subcommand](output, arguments[1:])
+    SUBCOMMANDS[subcommand][1](output, arguments[1:])
     print(f"Written: {output}")
 
 
 if __name__ == "__main__":
-    program.run(main, "SUBCOMMAND [RUN ...] [flags]")
+    flags.DEFINE_string("output", "runs/paper", "directory for Markdown, JSON and picture")
+    program.document("Output", "output")
+    # Each subcommand has flags of its own.
+    named = next((argument for argument in sys.argv[1:] if argument in SUBCOMMANDS), None)
+    if named:
+        SUBCOMMANDS[named][0]()
+    program.run(main, f"{named or 'SUBCOMMAND'} [RUN ...] [flags]")

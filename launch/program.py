@@ -83,15 +83,17 @@ def document(group, *names):
         _documented[name] = (group, flags.FLAGS[name].help)
 
 
-def define_train_flags(recipes):
+def define_train_flags(recipes, without=()):
     """Defines a flag for each option of `TrainConfig`, and `recipe`, `run_dir`.
 
     Args:
       recipes: dict of `TrainConfig` by name; the first gives the defaults that the help shows.
+      without: names of flags that the program does not have.
     """
-    flags.DEFINE_string(
-        "run_dir", None, "directory of the run; unset: runs/<dataset>-<network><depth>"
-    )
+    if "run_dir" not in without:
+        flags.DEFINE_string(
+            "run_dir", None, "directory of the run; unset: runs/<dataset>-<network><depth>"
+        )
     flags.DEFINE_string(
         "recipe",
         next(iter(recipes)),
@@ -100,16 +102,17 @@ def define_train_flags(recipes):
     document("Recipe", "recipe")
     defaults = next(iter(recipes.values()))
     types_of_fields = typing.get_type_hints(TrainConfig)
-    for field in dataclasses.fields(TrainConfig):
+    fields = [field for field in dataclasses.fields(TrainConfig) if field.name not in without]
+    for field in fields:
         define = _definer(types_of_fields[field.name])
         default = getattr(defaults, field.name)
         if isinstance(default, tuple):
             default = [str(value) for value in default]
         define(field.name, default, field.metadata["help"])
     for group in ("Network", "Data", "Training", "Devices", "Run directory"):
-        names = [f.name for f in dataclasses.fields(TrainConfig) if f.metadata["group"] == group]
-        document(group, *names)
-    document("Run directory", "run_dir")
+        document(group, *(field.name for field in fields if field.metadata["group"] == group))
+    if "run_dir" not in without:
+        document("Run directory", "run_dir")
 
 
 def _definer(field_type):
@@ -133,7 +136,7 @@ def train_config(recipes):
     given = {
         field.name: flags.FLAGS[field.name].value
         for field in dataclasses.fields(TrainConfig)
-        if flags.FLAGS[field.name].present
+        if field.name in flags.FLAGS and flags.FLAGS[field.name].present
     }
     # One of the two replaces the other of the recipe.
     for name, other in (("train_epochs", "train_steps"), ("train_steps", "train_epochs")):
@@ -141,16 +144,27 @@ def train_config(recipes):
             given[other] = None
     for name in ("learning_rate_drops", "learning_rate_shares", "train_resize"):
         if given.get(name) is not None:
-            given[name] = _integers(name, given[name])
+            given[name] = integers(name, given[name])
     return dataclasses.replace(recipes[recipe], **given)
 
 
-def _integers(name, texts):
+def integers(name, texts):
+    """The integers that the texts of a flag are."""
+    return _numbers(name, texts, int, "integers")
+
+
+def numbers(name, texts):
+    """The numbers that the texts of a flag are."""
+    return _numbers(name, texts, float, "numbers")
+
+
+def _numbers(name, texts, kind, expected):
     try:
-        return tuple(int(text) for text in texts)
+        return tuple(kind(text) for text in texts)
     except ValueError:
         received = ",".join(texts)
-        raise UserError(f"`{name}` must be integers and commas. Received: {received!r}") from None
+        message = f"`{name}` must be {expected} and commas. Received: {received!r}"
+        raise UserError(message) from None
 
 
 def _run_dir(config):

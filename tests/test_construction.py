@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 import keras_resnet
-from keras_resnet.construction import deeper_copy, logits
+from keras_resnet.paper.construction import deeper_copy, logits
 from keras_resnet.sources import MemorySource
 
 

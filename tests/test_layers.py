@@ -198,6 +198,7 @@ def test_every_weight_of_a_block_receives_a_gradient(rng, shortcut):
         layers.Convolution(4, 3, 2),
         layers.MaxPooling(3, 2),
         layers.BatchNormalization(synchronized=True),
+        layers.Activation("tanh"),
         layers.ZeroPaddedShortcut(5, 2),
         layers.ProjectionShortcut(5, 2),
         layers.BasicBlock(5, 2, "A"),

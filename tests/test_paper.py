@@ -87,6 +87,72 @@ def test_a_deeper_network_is_constructed_of_trained_ones(tmp_path):
         assert picture.width > picture.height
 
 
+SMALL = (
+    "--dataset=shapes",
+    "--image_size=16",
+    "--global_batch_size=16",
+    "--train_images=64",
+    "--train_steps=6",
+    "--log_every_steps=2",
+)
+
+
+def test_degradation_trains_four_networks_and_goes_on(tmp_path):
+    arguments = ("degradation", *SMALL, "--depths=8,14", "--errors=99,1", f"--output={tmp_path}")
+    process = run_program("paper", *arguments)
+    assert process.returncode == 0, process.stderr
+    content = json.loads((tmp_path / "degradation.json").read_text())
+    names = ["plain-8", "plain-14", "residual-8", "residual-14"]
+    assert [row["network"] for row in content["rows"]] == names
+    for row in content["rows"]:
+        evaluation = json.loads(
+            (tmp_path / "degradation" / row["network"] / "evaluation.json").read_text()
+        )
+        assert row["test error %"] == pytest.approx(100 * (1 - evaluation["top1"]), abs=0.006)
+        assert row["test images"] == 400
+        assert row["published test error %"] is None
+        assert row["steps to 99% training error"] == 2
+    # A = plain in parameters.
+    parameters = {row["network"]: row["parameters"] for row in content["rows"]}
+    assert parameters["plain-14"] == parameters["residual-14"]
+    text = (tmp_path / "degradation.md").read_text()
+    assert "plain-14 has a higher training error than plain-8 in the paper" in text
+    with PIL.Image.open(tmp_path / "degradation.png") as picture:
+        assert picture.width > picture.height
+    again = run_program("paper", *arguments)
+    assert again.stdout.count("Complete already") == 4
+    assert (tmp_path / "degradation.md").read_text() == text
+
+    runs = [tmp_path / "degradation" / name for name in ("plain-14", "residual-14")]
+    process = run_program("paper", "responses", *runs, f"--output={tmp_path}")
+    assert process.returncode == 0, process.stderr
+    content = json.loads((tmp_path / "responses.json").read_text())
+    assert list(content["layers"]) == ["CifarPlainNet-14", "CifarResNet-14"]
+    assert all(len(layers) == 13 for layers in content["layers"].values())
+    with PIL.Image.open(tmp_path / "responses.png") as picture:
+        assert len(picture.convert("RGB").getcolors(1 << 24)) > 10
+
+
+def test_an_ablation_trains_what_is_asked_for(tmp_path):
+    process = run_program(
+        "paper",
+        "ablation",
+        *SMALL,
+        "--shares=2:1:1,5:4:1",
+        "--activations=tanh",
+        "--augmentations=doubled",
+        "--variants=outer_addition",
+        f"--output={tmp_path}",
+    )
+    assert process.returncode == 0, process.stderr
+    runs = {path.name for path in (tmp_path / "ablation").iterdir()}
+    assert runs == {"doubled-tanh-2:1:1", "doubled-tanh-5:4:1", "outer_addition"}
+    text = (tmp_path / "ablation.md").read_text()
+    assert "| augmentation | activation | 2:1:1 | 5:4:1 |" in text
+    assert "| outer_addition | 2:1:1 |" in text
+    assert (tmp_path / "ablation.png").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -96,6 +162,15 @@ def test_a_deeper_network_is_constructed_of_trained_ones(tmp_path):
         (["construction"], "Expected RUN"),
         (["construction", "no_run"], "no_run"),
         (["construction", "no_run", "--depth=57"], "`depth` must be 6n+2"),
+        (["responses"], "Expected RUN"),
+        (["responses", "no_run"], "no_run"),
+        (["degradation", "--depths=20,x"], "`depths` must be integers"),
+        (["degradation", "--depths=21"], "`depth` must be 6n+2"),
+        (["degradation", "--errors=0"], "`errors` must be above 0"),
+        (["ablation", "--shares=2:x"], "`shares` must be integers and colons"),
+        (["ablation", "--shares="], "`shares` must name at least one"),
+        (["ablation", "--variants=wide"], "`variants` must be one of"),
+        (["ablation", "--variants=", "--activations="], "Nothing to train"),
     ],
 )
 def test_mistakes_are_explained(arguments, message, tmp_path):

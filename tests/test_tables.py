@@ -1,4 +1,4 @@
-from keras_resnet import tables
+from keras_resnet.paper import tables
 
 
 def test_figures_are_compared_only_where_the_paper_gives_them(monkeypatch):

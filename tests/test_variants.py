@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from test_layers import convolve, normalize, randomize
 
 import keras_resnet
@@ -57,6 +58,18 @@ def test_the_inverted_bottleneck_is_wide_in_the_middle():
     block.build((None, 4, 4, 8))
     shapes = [conv.kernel.shape for conv in block.convolutions]
     assert shapes == [(1, 1, 8, 32), (3, 3, 32, 32), (1, 1, 32, 8)]
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_graphs_compute_every_activation_after_a_normalization(rng, activation):
+    # A graph fuses what stands in a row, in training and in inference.
+    model = keras_resnet.CifarResNet(8, input_shape=(8, 8, 3), activation=activation)
+    images = rng.normal(size=(2, 8, 8, 3)).astype(np.float32)
+    for training in (False, True):
+        answer = tf.function(lambda x, training=training: model(x, training=training))
+        np.testing.assert_allclose(
+            answer(images), model(images, training=training), rtol=1e-4, atol=1e-6
+        )
 
 
 @pytest.mark.parametrize("block", ["inverted_bottleneck", "outer_addition", "squared_shortcut"])

@@ -1,0 +1,1 @@
+"""What the paper claims, computed: a module for each subcommand of launch/paper.py."""

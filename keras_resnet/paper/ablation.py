@@ -1,0 +1,156 @@
+"""An ablation of ResNet-18 on small images: shares of rates, activations, augmentation, blocks."""
+
+import dataclasses
+
+from keras_resnet import checks, config
+
+SHARES = ((2, 1, 1), (5, 3, 2), (5, 4, 1))
+ACTIVATIONS = ("sigmoid", "tanh", "relu", "leaky_relu")
+AUGMENTATIONS = ("none", "doubled", "tripled")
+VARIANTS = ("inverted_bottleneck", "outer_addition", "squared_shortcut")
+
+# Top-1 in % on CIFAR-10 as a course project published them, by augmentation and activation, for the
+# three shares. It says of its base that there is no augmentation, while its notebook crops and
+# mirrors: its rows of "none" may be trained with both.
+PUBLISHED_CIFAR10 = {
+    ("none", "sigmoid"): (87.25, 87.41, 88.08),
+    ("none", "tanh"): (91.68, 91.71, 91.70),
+    ("none", "relu"): (94.42, 94.51, 94.40),
+    ("none", "leaky_relu"): (94.41, 94.54, 94.28),
+    ("tripled", "sigmoid"): (86.94, 88.07, 87.16),
+    ("tripled", "tanh"): (91.35, 90.97, 91.28),
+    ("tripled", "relu"): (93.12, 93.51, 93.15),
+    ("tripled", "leaky_relu"): (93.22, 93.51, 93.45),
+    ("doubled", "sigmoid"): (88.92, 89.00, 89.12),
+    ("doubled", "tanh"): (92.12, 92.54, 92.84),
+    ("doubled", "relu"): (94.98, 94.99, 95.14),
+    ("doubled", "leaky_relu"): (94.68, 94.92, 94.77),
+}
+
+# The same project's top-1 in % on MNIST, by the number of epochs.
+PUBLISHED_MNIST = {1: 97.96, 5: 99.44}
+
+# What the project says of the blocks that it tried.
+PUBLISHED_VARIANTS = {"outer_addition": "about equal", "squared_shortcut": "bad"}
+
+
+def configs(base, shares, activations, augmentations, variants):
+    """The trainings of a part of the grid, and of blocks in place of the base's.
+
+    Args:
+      base: `TrainConfig`; variants are trained with its activation and augmentation.
+      shares: at least one tuple of integers, see `learning_rate_shares`.
+      activations, augmentations: strings, see `TrainConfig`; there may be none.
+      variants: names of blocks, of `VARIANTS`; they are trained with the first shares.
+
+    Returns:
+      dict of `TrainConfig` by name, such as none-relu-2:1:1 or outer_addition.
+
+    Raises:
+      UserError: one of them is unknown.
+    """
+    for values, name, allowed in (
+        (activations, "activations", config.ACTIVATIONS),
+        (augmentations, "augmentations", AUGMENTATIONS),
+        (variants, "variants", VARIANTS),
+    ):
+        for value in values:
+            checks.check_one_of(name, value, allowed)
+    grid = {
+        f"{augmentation}-{activation}-{label(share)}": dataclasses.replace(
+            base,
+            augmentation=augmentation,
+            activation=activation,
+            learning_rate_shares=share,
+        )
+        for augmentation in augmentations
+        for activation in activations
+        for share in shares
+    }
+    blocks = {
+        variant: dataclasses.replace(base, block=variant, learning_rate_shares=shares[0])
+        for variant in variants
+    }
+    return {**grid, **blocks}
+
+
+def label(share):
+    """A share as it is written, such as 2:1:1."""
+    return ":".join(map(str, share))
+
+
+def rows(trainings, metrics):
+    """A row for each augmentation and activation, with a column of top-1 in % for each share.
+
+    Args:
+      trainings: what `configs` returns.
+      metrics: dict of the lines of metrics by name.
+    """
+    table = {}
+    for name, training in trainings.items():
+        if training.block is not None:
+            continue
+        key = (training.augmentation, training.activation)
+        row = table.setdefault(key, {"augmentation": key[0], "activation": key[1]})
+        share = label(training.learning_rate_shares)
+        row[share] = _top1(metrics[name])
+        if training.dataset == "cifar10" and training.learning_rate_shares in SHARES:
+            column = SHARES.index(training.learning_rate_shares)
+            published = PUBLISHED_CIFAR10.get(key)
+            row[f"{share} published"] = published and published[column]
+            row[f"{share} difference"] = published and round(row[share] - published[column], 2)
+    return list(table.values())
+
+
+def variant_rows(trainings, metrics):
+    """A row for each block, with its top-1 in % and what was published; the base's comes first."""
+    variants = {training.block: name for name, training in trainings.items() if training.block}
+    if not variants:
+        return []
+    first = trainings[next(iter(variants.values()))]
+    alike = dataclasses.replace(first, block=None)
+    blocks = [("basic", name) for name, training in trainings.items() if training == alike]
+    return [
+        {
+            "block": block,
+            "shares": label(trainings[name].learning_rate_shares),
+            "top-1 %": _top1(metrics[name]),
+            "published": PUBLISHED_VARIANTS.get(block),
+        }
+        for block, name in [*blocks, *variants.items()]
+    ]
+
+
+def mnist_rows(trainings, metrics):
+    """Top-1 in % after as many epochs as were published for MNIST, where that is the data set."""
+    rows = []
+    for name, training in trainings.items():
+        if training.dataset != "mnist" or training.block is not None:
+            continue
+        found = {
+            round(row["epoch"], 2): round(100 * row["top1"], 2)
+            for row in metrics[name]
+            if row["split"] == "validation"
+        }
+        rows += [
+            {
+                "training": name,
+                "epochs": epochs,
+                "top-1 %": found[epochs],
+                "published": published,
+                "difference": round(found[epochs] - published, 2),
+            }
+            for epochs, published in PUBLISHED_MNIST.items()
+            if epochs in found
+        ]
+    return rows
+
+
+def top1(metrics):
+    """Top-1 in % of each training at its end, by name."""
+    return {name: _top1(rows_of_training) for name, rows_of_training in metrics.items()}
+
+
+def _top1(metrics):
+    last = [row for row in metrics if row["split"] == "validation"][-1]
+    return round(100 * last["top1"], 2)

@@ -1,0 +1,103 @@
+"""Figure 6: deeper plain networks train worse, deeper residual networks do not."""
+
+import dataclasses
+
+from keras_resnet import analysis
+from keras_resnet.models import check_cifar_depth
+from keras_resnet.paper.tables import PUBLISHED_CIFAR
+from keras_resnet.runs import load_network
+
+
+def configs(config, depths):
+    """The trainings of plain and residual networks of some depths, alike in all else.
+
+    Args:
+      config: `TrainConfig`.
+      depths: integers 6n+2.
+
+    Returns:
+      dict of `TrainConfig` by name, such as plain-20.
+
+    Raises:
+      UserError: a depth is not 6n+2.
+    """
+    for depth in depths:
+        check_cifar_depth(depth)
+    kinds = {"plain": "CifarPlainNet", "residual": "CifarResNet"}
+    return {
+        f"{kind}-{depth}": dataclasses.replace(config, network=network, depth=depth)
+        for kind, network in kinds.items()
+        for depth in depths
+    }
+
+
+def rows(trainings, metrics, directory, errors):
+    """A row for each network: errors at the end, and steps to given training errors.
+
+    Args:
+      trainings: dict of `TrainConfig` by name.
+      metrics: dict of the lines of metrics by name.
+      directory: path of the directory of the runs.
+      errors: training errors in %.
+    """
+    table = []
+    for name, config in trainings.items():
+        train_rows = [row for row in metrics[name] if row["split"] == "train"]
+        test = [row for row in metrics[name] if row["split"] == "validation"][-1]
+        is_residual = config.network == "CifarResNet"
+        published = PUBLISHED_CIFAR.get(config.depth) if config.dataset == "cifar10" else None
+        table.append(
+            {
+                "network": name,
+                "parameters": analysis.trainable_parameters(load_network(directory / name)),
+                "training error %": final_training_error(train_rows),
+                "test error %": round(100 * (1 - test["top1"]), 2),
+                "published test error %": published[1] if published and is_residual else None,
+                "test images": test["images"],
+                **{
+                    f"steps to {error:g}% training error": steps_to(train_rows, error)
+                    for error in errors
+                },
+            }
+        )
+    return table
+
+
+def final_training_error(train_rows):
+    """Mean training error in % over the last tenth of the steps."""
+    last_step = train_rows[-1]["step"]
+    last = [row for row in train_rows if row["step"] > 0.9 * last_step]
+    return round(100 * sum(1 - row["top1"] for row in last) / len(last), 2)
+
+
+def steps_to(train_rows, error):
+    """The step of the first line of metrics whose training error is at most so many %, or None."""
+    for row in train_rows:
+        if 100 * (1 - row["top1"]) <= error:
+            return row["step"]
+    return None
+
+
+def verdicts(table):
+    """What the rows say of the paper's claims, in sentences.
+
+    Args:
+      table: what `rows` returns.
+    """
+    kinds = {}
+    for row in table:
+        kinds.setdefault(row["network"].partition("-")[0], []).append(row)
+    sentences = []
+    claims = {"plain": "higher", "residual": "lower"}
+    for kind, networks in kinds.items():
+        shallow, deep = networks[0], networks[-1]
+        if shallow is deep:
+            continue
+        difference = deep["training error %"] - shallow["training error %"]
+        found = "higher" if difference > 0 else "lower" if difference < 0 else "equal"
+        sentences.append(
+            f"{deep['network']} has a {claims[kind]} training error than {shallow['network']} in "
+            f"the paper; here it is {found}: {deep['training error %']:.2f}% and "
+            f"{shallow['training error %']:.2f}%."
+        )
+    return sentences

@@ -1,0 +1,50 @@
+import pytest
+
+from keras_resnet.config import RECIPES
+from keras_resnet.paper import degradation
+
+BASE = RECIPES["cifar10"]["paper"]
+
+
+def test_networks_differ_in_kind_and_depth_alone():
+    trainings = degradation.configs(BASE, (20, 56))
+    assert list(trainings) == ["plain-20", "plain-56", "residual-20", "residual-56"]
+    assert trainings["residual-20"] == BASE
+    assert (trainings["plain-56"].network, trainings["plain-56"].depth) == ("CifarPlainNet", 56)
+    with pytest.raises(ValueError, match="`depth` must be 6n"):
+        degradation.configs(BASE, (20, 57))
+
+
+def lines(*errors):
+    return [{"step": 10 * (n + 1), "top1": 1 - error} for n, error in enumerate(errors)]
+
+
+def test_the_final_error_is_that_of_the_last_tenth():
+    assert degradation.final_training_error(lines(*[0.9] * 18, 0.2, 0.1)) == 15.0
+    assert degradation.final_training_error(lines(0.3)) == 30.0
+
+
+def test_steps_to_an_error_are_those_of_the_first_line_below():
+    rows = lines(0.5, 0.3, 0.4, 0.2)
+    assert [degradation.steps_to(rows, error) for error in (50, 35, 20.5, 10)] == [10, 20, 40, None]
+
+
+def test_verdicts_say_what_was_found():
+    table = [
+        {"network": name, "training error %": error}
+        for name, error in {
+            "plain-20": 10.0,
+            "plain-56": 21.5,
+            "residual-20": 9.0,
+            "residual-56": 9.5,
+        }.items()
+    ]
+    plain, residual = degradation.verdicts(table)
+    assert plain == (
+        "plain-56 has a higher training error than plain-20 in the paper; here it is higher: "
+        "21.50% and 10.00%."
+    )
+    # Whatever they show.
+    assert "has a lower training error" in residual
+    assert "here it is higher: 9.50% and 9.00%" in residual
+    assert degradation.verdicts(table[:1]) == []

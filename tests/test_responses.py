@@ -1,0 +1,85 @@
+import numpy as np
+import pytest
+from test_construction import with_random_weights
+
+import keras_resnet
+from keras_resnet.paper.responses import responses, summary
+from keras_resnet.sources import MemorySource
+from keras_resnet.stacks import BlockStack
+
+SPEC = keras_resnet.Preprocessing(16, 16, (1.0, 2.0, 3.0))
+
+
+def network(depth, rng, make=keras_resnet.CifarResNet, **arguments):
+    model = make(depth, input_shape=(16, 16, 3), preprocessing=SPEC, **arguments)
+    return with_random_weights(model, rng)
+
+
+@pytest.fixture
+def source(rng):
+    images = rng.integers(0, 256, (10, 16, 16, 3), np.uint8)
+    return MemorySource(images, np.zeros(10), tuple("abcdefghij"))
+
+
+def outputs_of(layer):
+    """Records what a layer gives, whoever calls it."""
+    found = []
+    call = layer.call
+
+    def recording(*arguments, **options):
+        found.append(call(*arguments, **options))
+        return found[-1]
+
+    layer.call = recording
+    return found
+
+
+@pytest.mark.parametrize("make", [keras_resnet.CifarResNet, keras_resnet.CifarPlainNet])
+def test_responses_are_what_the_normalizations_give(rng, source, make):
+    model = network(14, rng, make)
+    deviations = responses(model, source, batch_size=4)
+    blocks = [f"conv{stage}_{place}" for stage in (2, 3, 4) for place in (1, 2)]
+    names = ["conv1"] + [f"{block}/conv{n}" for block in blocks for n in (1, 2)]
+    assert list(deviations) == names
+    norms = [model.get_layer("conv1_bn")]
+    norms += [norm for block in blocks for norm in model.get_layer(block).norms]
+    found = [outputs_of(norm) for norm in norms]
+    # The network itself, on all images at once.
+    model(source.images.numpy().astype(np.float32) - np.array([1, 2, 3], np.float32))
+    expected = [np.std(np.asarray(response, np.float64)) for (response,) in found]
+    np.testing.assert_allclose(list(deviations.values()), expected, rtol=1e-4)
+
+
+def test_only_3x3_layers_of_bottlenecks_respond(rng, source):
+    spec = keras_resnet.Preprocessing(32, 32, (0.0, 0.0, 0.0))
+    model = keras_resnet.ResNet50(input_shape=(32, 32, 3), classes=10, preprocessing=spec)
+    names = list(responses(model, source))
+    # Neither the 7x7 convolution nor the 1x1 ones.
+    assert len(names) == 3 + 4 + 6 + 3
+    assert {name.partition("/")[2] for name in names} == {"conv2"}
+
+
+def test_stacked_blocks_respond_as_unrolled_ones(rng, source):
+    unrolled = network(20, rng, stacked=False)
+    stacked = network(20, rng, stacked=True)
+    for layer in stacked.layers:
+        if isinstance(layer, BlockStack):
+            blocks = [unrolled.get_layer(name) for name in layer.names_of_blocks()]
+            layer.set_weights_of_blocks([[v.numpy() for v in block.variables] for block in blocks])
+        else:
+            layer.set_weights(unrolled.get_layer(layer.name).get_weights())
+    expected, found = responses(unrolled, source), responses(stacked, source)
+    assert list(found) == list(expected)
+    np.testing.assert_allclose(list(found.values()), list(expected.values()), rtol=1e-4)
+
+
+def test_a_summary_is_of_all_layers():
+    row = summary("a", {"conv1": 1.0, "conv2_1/conv1": 3.0, "conv2_1/conv2": 0.5})
+    assert row == {
+        "network": "a",
+        "3x3 layers": 3,
+        "mean": 1.5,
+        "median": 1.0,
+        "largest": 3.0,
+        "smallest": 0.5,
+    }
