@@ -309,7 +309,7 @@ def zero_last_gammas(model):
     """
     for layer in model.layers:
         if isinstance(layer, BlockStack):
-            last = layer.stacks[layer.block.variables.index(layer.block.norms[-1].gamma)]
+            last = layer.stack_of(layer.block.norms[-1].gamma)
         elif isinstance(layer, layers.Block):
             last = layer.norms[-1].gamma
         else:

@@ -62,6 +62,11 @@ class BlockStack(keras.layers.Layer):
         first, last = map(int, places.split("-"))
         return [f"{stage}_{place}" for place in range(first, last + 1)]
 
+    def stack_of(self, variable):
+        """The weight of this layer that stands for a variable of the block."""
+        pairs = zip(self.stacks, self.block.variables, strict=True)
+        return next(stack for stack, of_block in pairs if of_block is variable)
+
     @contextlib.contextmanager
     def block_at(self, position):
         """Within the context the block has the weights of one position; gives the block."""

@@ -138,7 +138,7 @@ def test_an_ablation_trains_what_is_asked_for(tmp_path):
         "paper",
         "ablation",
         *SMALL,
-        "--shares=2:1:1,5:4:1",
+        "--shares=5:4:1",
         "--activations=tanh",
         "--augmentations=doubled",
         "--variants=outer_addition",
@@ -146,10 +146,10 @@ def test_an_ablation_trains_what_is_asked_for(tmp_path):
     )
     assert process.returncode == 0, process.stderr
     runs = {path.name for path in (tmp_path / "ablation").iterdir()}
-    assert runs == {"doubled-tanh-2:1:1", "doubled-tanh-5:4:1", "outer_addition"}
+    assert runs == {"doubled-tanh-5:4:1", "outer_addition"}
     text = (tmp_path / "ablation.md").read_text()
-    assert "| augmentation | activation | 2:1:1 | 5:4:1 |" in text
-    assert "| outer_addition | 2:1:1 |" in text
+    assert "| augmentation | activation | 5:4:1 |" in text
+    assert "| outer_addition | 5:4:1 |" in text
     assert (tmp_path / "ablation.png").exists()
 
 
