@@ -7,14 +7,14 @@ from keras_resnet.layers import BasicBlock, Block
 
 @keras.saving.register_keras_serializable(package="keras_resnet")
 class InvertedBottleneckBlock(Block):
-    """1x1, 3x3, 1x1 convolutions, four times as wide in the middle as at the ends.
+    """1x1, 3x3, 1x1 convolutions, twice as wide in the middle as at the ends.
 
     From [batch, h, w, any] to [batch, ceil(h / strides), ceil(w / strides), filters]; the stride is
     that of the 3x3 convolution. Arguments as for `BasicBlock`.
     """
 
     def __init__(self, filters, strides=1, shortcut="B", synchronized=False, **kwargs):
-        table = [(4 * filters, 1, 1), (4 * filters, 3, strides), (filters, 1, 1)]
+        table = [(2 * filters, 1, 1), (2 * filters, 3, strides), (filters, 1, 1)]
         super().__init__(table, filters, strides, shortcut, synchronized, **kwargs)
 
 

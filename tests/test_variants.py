@@ -57,7 +57,7 @@ def test_the_inverted_bottleneck_is_wide_in_the_middle():
     block = variants.InvertedBottleneckBlock(8)
     block.build((None, 4, 4, 8))
     shapes = [conv.kernel.shape for conv in block.convolutions]
-    assert shapes == [(1, 1, 8, 32), (3, 3, 32, 32), (1, 1, 32, 8)]
+    assert shapes == [(1, 1, 8, 16), (3, 3, 16, 16), (1, 1, 16, 8)]
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
