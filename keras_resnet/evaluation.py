@@ -22,27 +22,7 @@ class Evaluator:
 
     def __init__(self, model, source, global_batch_size, strategy=None):
         strategy = strategy or tf.distribute.get_strategy()
-        if model.preprocessing is None:
-            raise UserError(
-                f"The model {model.name!r} has no `preprocessing`: it must be built with one."
-            )
-        if len(source.class_names) != model.classes:
-            raise UserError(
-                f"The model has {model.classes} classes and the data set "
-                f"{len(source.class_names)}: it was trained on another one."
-            )
-        if model.class_names not in (None, source.class_names):
-            pairs = zip(model.class_names, source.class_names, strict=True)
-            ours, theirs = next(pair for pair in pairs if pair[0] != pair[1])
-            raise UserError(
-                "The classes of the model and of the data set have different names, "
-                f"{ours!r} and {theirs!r} for one: it was trained on another data set."
-            )
-        if source.channels != model.preprocessing.channels and source.pixel_shape:
-            raise UserError(
-                f"The model sees images of {model.preprocessing.channels} channels and the data "
-                f"set has {source.channels}."
-            )
+        check_fits(model, source)
         replicas = strategy.num_replicas_in_sync
         # No more than there is; a multiple of the replicas.
         global_batch_size = min(global_batch_size, len(source))
@@ -85,6 +65,31 @@ class Evaluator:
             "loss": loss / images,
             "images": images,
         }
+
+
+def check_fits(model, source):
+    """Raises UserError unless the network is one for the images of a source."""
+    if model.preprocessing is None:
+        raise UserError(
+            f"The model {model.name!r} has no `preprocessing`: it must be built with one."
+        )
+    if len(source.class_names) != model.classes:
+        raise UserError(
+            f"The model has {model.classes} classes and the data set "
+            f"{len(source.class_names)}: it was trained on another one."
+        )
+    if model.class_names not in (None, source.class_names):
+        pairs = zip(model.class_names, source.class_names, strict=True)
+        ours, theirs = next(pair for pair in pairs if pair[0] != pair[1])
+        raise UserError(
+            "The classes of the model and of the data set have different names, "
+            f"{ours!r} and {theirs!r} for one: it was trained on another data set."
+        )
+    if source.channels != model.preprocessing.channels and source.pixel_shape:
+        raise UserError(
+            f"The model sees images of {model.preprocessing.channels} channels and the data "
+            f"set has {source.channels}."
+        )
 
 
 def _sums_function(network, strategy):

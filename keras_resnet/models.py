@@ -251,6 +251,15 @@ def _follow_blocks(model):
             layer.follow_block()
 
 
+def batch_norms(model):
+    """All batch normalizations of a Keras model, also those inside of blocks, in order."""
+    return [
+        layer
+        for layer in _layers_by_path(model).values()
+        if isinstance(layer, keras.layers.BatchNormalization)
+    ]
+
+
 def freeze_batch_norm(model):
     """Makes every batch normalization keep and use its moving statistics, and its scale and offset.
 
@@ -270,11 +279,7 @@ def freeze_batch_norm(model):
     """
     if not isinstance(model, keras.Model):
         raise checks.UserError(f"`model` must be a Keras model. Received: {model!r}")
-    norms = [
-        layer
-        for layer in _layers_by_path(model).values()
-        if isinstance(layer, keras.layers.BatchNormalization)
-    ]
+    norms = batch_norms(model)
     if not norms:
         raise checks.UserError(
             f"`model` must hold batch normalizations, in itself, in models or in blocks. Received: "

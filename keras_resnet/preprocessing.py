@@ -44,16 +44,34 @@ def resized_window(pixels, resized_shape, corner, size):
     Returns:
       float32 [size, size, channels], of the input's range.
     """
+    window = _window(pixels, resized_shape, corner, [size, size])
+    return tf.ensure_shape(window, [size, size, pixels.shape[-1]])
+
+
+def resized(pixels, resized_shape):
+    """The whole image at another size, as `resized_window` gives a part of it.
+
+    Args:
+      pixels: uint8 or float [height, width, channels].
+      resized_shape: height and width, int32 [2].
+
+    Returns:
+      float32 [*resized_shape, channels].
+    """
+    whole = _window(pixels, resized_shape, [0, 0], resized_shape)
+    return tf.ensure_shape(whole, [None, None, pixels.shape[-1]])
+
+
+def _window(pixels, resized_shape, corner, window_shape):
     shape = tf.shape(pixels)[:2]
-    window = tf.raw_ops.ScaleAndTranslate(
+    return tf.raw_ops.ScaleAndTranslate(
         images=tf.cast(pixels, tf.float32)[tf.newaxis],
-        size=[size, size],
+        size=window_shape,
         scale=tf.cast(resized_shape, tf.float32) / tf.cast(shape, tf.float32),
         translation=-tf.cast(corner, tf.float32),
         kernel_type="triangle",
         antialias=True,
     )[0]
-    return tf.ensure_shape(window, [size, size, pixels.shape[-1]])
 
 
 def _as_tuple(values):

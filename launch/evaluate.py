@@ -1,18 +1,24 @@
-"""Evaluates a trained network: top-1, top-5 and loss, every image of the data set counted once.
+"""Evaluates trained networks: top-1, top-5 and loss, every image of the data set counted once.
 
-RUN_OR_MODEL is a run directory or a .keras file. The images are preprocessed as in training and
-serving.
+MODEL is a run directory, a .keras file, or an .npz file of scores that --scores wrote. Several are
+evaluated one by one and as an ensemble. The images are preprocessed as in training and serving.
 
   python launch/evaluate.py runs/cifar10-cifarresnet20
   python launch/evaluate.py model.keras --dataset=folder:my_pictures
+  python launch/evaluate.py runs/a runs/b --protocol=10-crop --scores=scores
+  python launch/evaluate.py scores/*.npz
 """
+
+import pathlib
 
 import program
 from absl import flags
 
-from keras_resnet import datasets
+from keras_resnet import datasets, protocols, scores
 from keras_resnet.checks import UserError, check_integer, check_one_of
-from keras_resnet.evaluation import Evaluator
+from keras_resnet.evaluation import check_fits
+from keras_resnet.inputs import make_sources
+from keras_resnet.precise_bn import set_precise_statistics
 from keras_resnet.runs import load_config, load_network
 
 flags.DEFINE_string(
@@ -22,23 +28,110 @@ flags.DEFINE_string("data_dir", None, "where TensorFlow Datasets are; unset: the
 flags.DEFINE_string("split", "validation", "train or validation (for most TFDS sets: test)")
 flags.DEFINE_integer("batch_size", 128, "images at once; the result does not depend on it")
 flags.DEFINE_bool("skip_corrupt", False, "leave out pictures of a folder that do not decode")
-program.document("Flags", "dataset", "data_dir", "split", "batch_size", "skip_corrupt")
+flags.DEFINE_string(
+    "protocol",
+    "1-crop",
+    "1-crop (the center), 10-crop (corners and center, each mirrored) or multi-scale (the whole "
+    "image and its mirror at several sizes, fully convolutional); probabilities are averaged",
+)
+flags.DEFINE_list(
+    "sides",
+    None,
+    "for multi-scale: shorter sides in pixels; unset: 224,256,384,480,640, or as many times the "
+    "network's size",
+)
+flags.DEFINE_integer(
+    "precise_bn",
+    0,
+    "before, compute the statistics of batch normalizations anew over so many training images",
+)
+flags.DEFINE_string("save_model", None, "write the network with these statistics: a .keras file")
+flags.DEFINE_string("scores", None, "directory in which to keep the probabilities of each MODEL")
+program.document("Data", "dataset", "data_dir", "split", "batch_size", "skip_corrupt")
+program.document("Protocol", "protocol", "sides", "precise_bn", "save_model", "scores")
 
 
 def main(arguments):
-    (run,) = program.positional(arguments, "RUN_OR_MODEL")
-    check_one_of("split", flags.FLAGS.split, ("train", "validation"))
-    check_integer("batch_size", flags.FLAGS.batch_size, 1)
-    model = load_network(run)
-    config = load_config(run)
-    dataset = flags.FLAGS.dataset or (config and config.dataset)
+    paths = program.positional(arguments, "MODEL ...")
+    check_arguments(paths)
+    members = []
+    for path in paths:
+        member = scores.load(path) if path.endswith(".npz") else evaluated(path)
+        print(f"{member.title}, {member.dataset}: {program.describe(member.evaluation())}")
+        members.append(member)
+    if len(members) > 1:
+        together = scores.ensemble(members)
+        print(f"{together.title}, {together.dataset}: {program.describe(together.evaluation())}")
+
+
+def check_arguments(paths):
+    """Finds mistakes before hours of inference."""
+    values = flags.FLAGS
+    check_one_of("split", values.split, ("train", "validation"))
+    check_one_of("protocol", values.protocol, protocols.PROTOCOLS)
+    check_integer("batch_size", values.batch_size, 1)
+    check_integer("precise_bn", values.precise_bn, 0)
+    networks = [path for path in paths if not path.endswith(".npz")]
+    if values.save_model is not None:
+        if not values.save_model.endswith(".keras") or pathlib.Path(values.save_model).exists():
+            raise UserError(
+                "`save_model` must name a .keras file that does not exist. "
+                f"Received: save_model={values.save_model!r}"
+            )
+        if not values.precise_bn or len(networks) != 1:
+            raise UserError("`save_model` is for one network and --precise_bn.")
+    if values.scores is not None:
+        if pathlib.Path(values.scores).is_file():
+            raise UserError(f"`scores` must be a directory. Received: scores={values.scores!r}")
+        files = [scores_path(path) for path in networks]
+        for file in files:
+            if file.exists() or files.count(file) > 1:
+                raise UserError(f"{file} would be overwritten. Name another --scores directory.")
+
+
+def scores_path(path):
+    """Where the scores of a network are kept."""
+    name = pathlib.Path(path).resolve()
+    name = name.stem if name.suffix == ".keras" else name.name
+    return pathlib.Path(flags.FLAGS.scores) / f"{name}-{flags.FLAGS.protocol}.npz"
+
+
+def evaluated(path):
+    """The scores of a network, computed."""
+    values = flags.FLAGS
+    model, config = load_network(path), load_config(path)
+    dataset = values.dataset or (config and config.dataset)
     if not dataset:
         raise UserError("--dataset=NAME must say what to evaluate on: a .keras file does not know.")
-    data_dir = flags.FLAGS.data_dir or (config and config.data_dir)
-    source = datasets.load(dataset, flags.FLAGS.split, data_dir, flags.FLAGS.skip_corrupt)
-    result = Evaluator(model, source, flags.FLAGS.batch_size)()
-    print(f"{dataset}, {flags.FLAGS.split}: {program.describe(result)}")
+    data_dir = values.data_dir or (config and config.data_dir)
+    source = datasets.load(dataset, values.split, data_dir, values.skip_corrupt)
+    check_fits(model, source)
+    if values.precise_bn:
+        if config is not None and not values.dataset:
+            train, _ = make_sources(config)
+        else:
+            train = datasets.load(dataset, "train", data_dir, values.skip_corrupt)
+        used = set_precise_statistics(model, train, values.precise_bn, values.batch_size)
+        print(f"Statistics of batch normalizations: {used} training images.")
+        if values.save_model:
+            model.save(values.save_model)
+    sides = None if values.sides is None else program.integers("sides", values.sides)
+    probabilities, labels = protocols.answers(
+        model, source, values.protocol, sides, values.batch_size
+    )
+    found = scores.Scores(
+        title=f"{pathlib.Path(path).name}, {values.protocol}",
+        dataset=f"{dataset}, {values.split}",
+        fingerprint=source.fingerprint(),
+        probabilities=probabilities,
+        labels=labels,
+    )
+    if values.scores is not None:
+        file = scores_path(path)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        found.save(file)
+    return found
 
 
 if __name__ == "__main__":
-    program.run(main, "RUN_OR_MODEL [--dataset=NAME]")
+    program.run(main, "MODEL ... [--dataset=NAME] [flags]")

@@ -10,7 +10,7 @@ LAYERS = (
     ("paper.degradation", "paper.ablation", "paper.trainings"),
     ("paper.tables", "paper.construction", "paper.responses"),
     ("training",),
-    ("analysis", "export", "evaluation", "runs"),
+    ("analysis", "export", "evaluation", "protocols", "scores", "precise_bn", "runs"),
     ("inputs", "progress", "strategy", "plots", "models", "steps", "checkpoints", "schedules"),
     ("archives", "datasets", "folders", "prepared", "batches", "sources", "records", "shapes"),
     ("stacks", "variants", "layers", "augmentation", "preprocessing"),

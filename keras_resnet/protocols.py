@@ -1,0 +1,186 @@
+"""How a network answers one image in testing: one crop, ten crops, or the image at several scales.
+
+Each protocol gives an image the mean of the softmax over several views of it (section 3.4).
+"""
+
+import math
+
+import keras
+import numpy as np
+import tensorflow as tf
+import tqdm
+
+from keras_resnet import batches, checks, models
+from keras_resnet.preprocessing import decode, resized, resized_window
+
+PROTOCOLS = ("1-crop", "10-crop", "multi-scale")
+
+# Shorter sides for a network of 224x224; others are scaled alike.
+SIDES = (224, 256, 384, 480, 640)
+
+
+def ten_crops(image, preprocessing):
+    """The four corners and the center of the resized image, and their mirrors.
+
+    Args:
+      image: scalar string tensor (JPEG or PNG), or uint8 [height, width, channels].
+      preprocessing: `Preprocessing` of the network; its `resize` is the shorter side.
+
+    Returns:
+      float32 [10, size, size, channels], the network's inputs; the mirrors come last.
+
+    Source: Krizhevsky et al., 2012, section 4.1.
+    """
+    pixels = decode(image, preprocessing.channels) if image.dtype == tf.string else image
+    shape = tf.shape(pixels)[:2]
+    resized_shape = shape * preprocessing.resize // tf.reduce_min(shape)
+    last = resized_shape - preprocessing.size
+    places = [[0, 0], [0, last[1]], [last[0], 0], last, last // 2]
+    crops = tf.stack(
+        [resized_window(pixels, resized_shape, place, preprocessing.size) for place in places]
+    )
+    return preprocessing.normalize(tf.concat([crops, tf.reverse(crops, axis=[2])], axis=0))
+
+
+def whole_and_mirror(image, preprocessing, side):
+    """The whole image with a given shorter side, and its mirror.
+
+    Args:
+      image: as for `ten_crops`.
+      preprocessing: `Preprocessing` of the network, with a mean per channel.
+      side: shorter side in pixels.
+
+    Returns:
+      float32 [2, height, width, channels].
+    """
+    pixels = decode(image, preprocessing.channels) if image.dtype == tf.string else image
+    shape = tf.shape(pixels)[:2]
+    whole = resized(pixels, shape * side // tf.reduce_min(shape))
+    inputs = (whole - preprocessing.mean) / preprocessing.deviation
+    return tf.stack([inputs, tf.reverse(inputs, axis=[1])])
+
+
+def fully_convolutional(model):
+    """The network as a function of images of any size from its own upwards.
+
+    The last feature map is averaged over each window of the size that the network was made for; the
+    classifier sees each window, and its scores are averaged over the windows. On an image of the
+    network's own size that is the network itself.
+
+    Args:
+      model: `ResNet` with a `preprocessing`.
+
+    Returns:
+      A function from float [batch, height, width, channels] to logits [batch, classes].
+
+    Raises:
+      UserError: the model has no classifier.
+
+    Source: He et al., 2016, section 3.4; Simonyan and Zisserman, 2015, section 3.2.
+    """
+    models.logits_model(model)
+    config = model.get_config()
+    shape = [None, None, model.preprocessing.channels]
+    copy = models.ResNet.from_config({**config, "input_shape": shape})
+    copy.set_weights(model.get_weights())
+    features = keras.Model(copy.input, copy.get_layer("avg_pool").input)
+    size = model.preprocessing.size
+    window = features.compute_output_shape((1, size, size, shape[-1]))[1:3]
+
+    def logits(images):
+        windows = tf.nn.avg_pool2d(features(images, training=False), window, 1, "VALID")
+        return copy.get_layer("fc")(tf.reduce_mean(windows, axis=[1, 2]))
+
+    return logits
+
+
+def default_sides(preprocessing):
+    """The paper's five sides, scaled from 224 pixels to the network's size."""
+    return tuple(round(side * preprocessing.size / 224) for side in SIDES)
+
+
+def answers(model, source, protocol="1-crop", sides=None, batch_size=128):
+    """The probabilities that a network gives every image of a source under a protocol.
+
+    Args:
+      model: `ResNet` with a `preprocessing`.
+      source: `Source`.
+      protocol: "1-crop", "10-crop" or "multi-scale" (the whole image and its mirror at several
+        shorter sides, fully convolutional).
+      sides: for "multi-scale", shorter sides in pixels; None: `default_sides`.
+      batch_size: views at once; the result does not depend on it. For "multi-scale" it is two.
+
+    Returns:
+      float32 [images, classes] and the labels, int64 [images], in order.
+
+    Raises:
+      UserError: a value is not supported, or an image cannot be read.
+    """
+    checks.check_one_of("protocol", protocol, PROTOCOLS)
+    preprocessing = model.preprocessing
+    if protocol != "multi-scale":
+        if sides is not None:
+            raise checks.UserError(
+                f"`sides` is for protocol='multi-scale'. Received: sides={sides!r} with "
+                f"protocol={protocol!r}"
+            )
+        network = models.logits_model(model)
+
+        def logits(images):
+            return network(images, training=False)
+
+        if protocol == "1-crop":
+            return _mean_softmax(
+                logits, source, lambda image: preprocessing(image)[tf.newaxis], 1, batch_size
+            )
+        return _mean_softmax(
+            logits, source, lambda image: ten_crops(image, preprocessing), 10, batch_size
+        )
+    if np.ndim(preprocessing.mean) > 1:
+        raise checks.UserError(
+            "`protocol` must be 1-crop or 10-crop for a network that subtracts a mean image "
+            "(mean='pixel'), which fits no other size. Received: protocol='multi-scale'"
+        )
+    sides = default_sides(preprocessing) if sides is None else tuple(sides)
+    for side in sides or (0,):
+        checks.check_integer("sides", side, preprocessing.size)
+    logits = fully_convolutional(model)
+    total = 0.0
+    for side in sides:
+        probabilities, labels = _mean_softmax(
+            logits,
+            source,
+            lambda image, side=side: whole_and_mirror(image, preprocessing, side),
+            num_views=2,
+            # One image at a time: each has its own size.
+            batch_size=2,
+            title=f"Shorter side {side}",
+        )
+        total = total + probabilities
+    return total / len(sides), labels
+
+
+def _mean_softmax(logits, source, views, num_views, batch_size, title="Evaluating"):
+    """For every image the mean over its views of the softmax of their logits; and its label."""
+    images_at_once = max(1, batch_size // num_views)
+    inputs = batches.evaluation_batches(
+        source, views, global_batch_size=images_at_once, num_replicas=1
+    )
+
+    # Whatever the shape of the images: one graph.
+    @tf.function(reduce_retracing=True)
+    def answer(views):
+        shape = tf.shape(views)
+        of_views = tf.cast(logits(tf.reshape(views, tf.concat([[-1], shape[2:]], 0))), tf.float32)
+        of_images = tf.reshape(tf.nn.softmax(of_views), [shape[0], num_views, of_views.shape[-1]])
+        return tf.reduce_mean(of_images, axis=1)
+
+    progress = tqdm.tqdm(
+        inputs, title, math.ceil(len(source) / images_at_once), leave=False, disable=None
+    )
+    with batches.faults_named(source, range(len(source))):
+        pairs = [(answer(views), labels) for views, labels, _ in progress]
+    probabilities, labels = (
+        np.concatenate(parts)[: len(source)] for parts in zip(*pairs, strict=True)
+    )
+    return probabilities, labels

@@ -1,0 +1,98 @@
+"""What networks answered to every image of a data set, as a file: ensembles without inference."""
+
+import dataclasses
+import pathlib
+import zipfile
+
+import numpy as np
+
+from keras_resnet import files
+from keras_resnet.checks import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class Scores:
+    """The probabilities of one network, or the mean of several, for all images of a data set.
+
+    Attributes:
+      title: what gave them, and by which protocol.
+      dataset: name of the data set and its split.
+      fingerprint: of the data set, see `Source.fingerprint`.
+      probabilities: float32 [images, classes].
+      labels: int64 [images].
+    """
+
+    title: str
+    dataset: str
+    fingerprint: str
+    probabilities: np.ndarray
+    labels: np.ndarray
+
+    def evaluation(self):
+        """dict of `top1` and `top5` (shares of images), `loss` (mean cross-entropy), `images`."""
+        of_label = self.probabilities[np.arange(len(self.labels)), self.labels]
+        higher = (self.probabilities > of_label[:, np.newaxis]).sum(axis=1)
+        # What is not a number is not higher than anything.
+        valid = np.isfinite(self.probabilities).all(axis=1)
+        # Smaller ones are 0 in float32.
+        smallest = np.finfo(np.float32).tiny
+        return {
+            "top1": float(np.mean(valid & (higher < 1))),
+            "top5": float(np.mean(valid & (higher < 5))),
+            "loss": float(-np.log(np.maximum(of_label, smallest).astype(np.float64)).mean()),
+            "images": len(self.labels),
+        }
+
+    def save(self, path):
+        """Writes an .npz file, whole or not at all."""
+        with files.replacing(path) as unfinished, open(unfinished, "wb") as file:
+            np.savez_compressed(file, **dataclasses.asdict(self))
+
+
+def load(path):
+    """The `Scores` of an .npz file.
+
+    Raises:
+      UserError: it is missing, damaged or something else.
+    """
+    if not pathlib.Path(path).is_file():
+        raise UserError(f"No file of scores at {path}.")
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            values = {field.name: arrays[field.name] for field in dataclasses.fields(Scores)}
+    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path} is no file of scores, as --scores writes them: {error}") from error
+    for name in ("title", "dataset", "fingerprint"):
+        values[name] = str(values[name])
+    scores = Scores(**values)
+    if scores.probabilities.ndim != 2 or scores.labels.shape != scores.probabilities.shape[:1]:
+        raise UserError(
+            f"{path} is damaged: probabilities of shape {scores.probabilities.shape} and labels of "
+            f"shape {scores.labels.shape}."
+        )
+    return scores
+
+
+def ensemble(members):
+    """The mean of the probabilities of several networks (the paper's ensembles, Table 5).
+
+    Args:
+      members: list of `Scores`.
+
+    Raises:
+      UserError: they are of different data sets.
+    """
+    first = members[0]
+    for other in members[1:]:
+        if (other.fingerprint, len(other.labels)) != (first.fingerprint, len(first.labels)):
+            raise UserError(
+                "An ensemble must be of scores for the same images. Received: "
+                f"{first.title} for {first.dataset} ({len(first.labels)} images, "
+                f"{first.fingerprint}) and {other.title} for {other.dataset} "
+                f"({len(other.labels)} images, {other.fingerprint})"
+            )
+    return dataclasses.replace(
+        first,
+        title=f"ensemble of {len(members)}",
+        probabilities=np.mean([scores.probabilities for scores in members], axis=0),
+    )

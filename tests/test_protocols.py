@@ -1,0 +1,153 @@
+import dataclasses
+
+import numpy as np
+import PIL.Image
+import pytest
+import skimage.data
+import tensorflow as tf
+
+import keras_resnet
+from keras_resnet import models, protocols
+from keras_resnet.sources import MemorySource
+
+SPEC = keras_resnet.Preprocessing(32, 40, (123.0, 117.0, 104.0), (60.0,))
+
+
+@pytest.fixture(scope="module")
+def photographs():
+    """Photographs of three shapes, small enough for a small network."""
+    pictures = [skimage.data.astronaut(), skimage.data.chelsea(), skimage.data.coffee()]
+    pictures = [PIL.Image.fromarray(picture) for picture in pictures]
+    return [picture.resize((90 + 31 * n, 80 + 7 * n)) for n, picture in enumerate(pictures)]
+
+
+@pytest.fixture(scope="module")
+def source(photographs):
+    encoded = [tf.io.encode_png(np.asarray(picture)).numpy() for picture in photographs]
+    return MemorySource(encoded, [0, 1, 2], tuple("abcdefg"))
+
+
+@pytest.fixture(scope="module")
+def model():
+    rng = np.random.default_rng(1)
+    model = keras_resnet.ResNet(
+        "cifar",
+        "basic",
+        (1, 1, 1),
+        (4, 8, 16),
+        input_shape=(32, 32, 3),
+        classes=7,
+        preprocessing=SPEC,
+    )
+    for variable in model.variables:
+        if len(variable.shape) == 1:
+            variable.assign(rng.uniform(0.5, 1.5, variable.shape))
+    # Answers that differ from view to view.
+    model.get_layer("fc").kernel.assign(rng.normal(0, 1, (16, 7)))
+    return model
+
+
+def resized_by_pil(picture, side):
+    """Float pixels of the picture with a shorter side, each channel for itself."""
+    width, height = picture.size
+    size = (width * side // min(width, height), height * side // min(width, height))
+    planes = [
+        np.asarray(
+            PIL.Image.fromarray(np.asarray(picture)[..., c].astype(np.float32)).resize(
+                size, PIL.Image.Resampling.BILINEAR
+            )
+        )
+        for c in range(3)
+    ]
+    return np.stack(planes, axis=-1)
+
+
+def normalized(pixels):
+    return ((pixels - np.array([123, 117, 104])) / 60).astype(np.float32)
+
+
+def softmax(logits):
+    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return exponentials / exponentials.sum(axis=-1, keepdims=True)
+
+
+def test_ten_crops_are_those_of_pil(photographs, source, model):
+    expected = []
+    for picture in photographs:
+        pixels = resized_by_pil(picture, 40)
+        height, width = pixels.shape[:2]
+        crops = []
+        for top in (0, height - 32):
+            for left in (0, width - 32):
+                crops.append(pixels[top : top + 32, left : left + 32])
+        top, left = (height - 32) // 2, (width - 32) // 2
+        crops.append(pixels[top : top + 32, left : left + 32])
+        crops += [crop[:, ::-1] for crop in crops]
+        expected.append(model(normalized(np.stack(crops))).numpy().mean(axis=0))
+    for batch_size in (1, 25, 100):
+        found, labels = protocols.answers(model, source, "10-crop", batch_size=batch_size)
+        np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-5)
+        assert labels.tolist() == [0, 1, 2]
+    # The views are not all alike, nor is their mean the center's answer.
+    center, _ = protocols.answers(model, source)
+    assert np.abs(found - center).max() > 0.01
+
+
+def test_one_crop_is_the_network_itself(photographs, source, model):
+    inputs = tf.stack([SPEC(source.example(n)[0]) for n in range(3)])
+    found, _ = protocols.answers(model, source, "1-crop", batch_size=2)
+    np.testing.assert_allclose(found, model(inputs), rtol=1e-4, atol=1e-6)
+
+
+def test_scales_and_mirrors_are_those_of_pil_and_numpy(photographs, source, model):
+    headless = models.ResNet(
+        "cifar", "basic", (1, 1, 1), (4, 8, 16), include_top=False, input_shape=(None, None, 3)
+    )
+    headless.set_weights(model.get_weights()[:-2])
+    weights, bias = (np.array(w, np.float64) for w in model.get_layer("fc").get_weights())
+    expected = []
+    for picture in photographs:
+        answers = []
+        for side in (32, 41, 64):
+            inputs = normalized(resized_by_pil(picture, side))
+            for view in (inputs, inputs[:, ::-1]):
+                features = headless(view[np.newaxis])[0].numpy().astype(np.float64)
+                # The network sees maps of 8x8 of an image of 32x32: a score for each such window.
+                scores = [
+                    features[y : y + 8, x : x + 8].mean(axis=(0, 1)) @ weights + bias
+                    for y in range(features.shape[0] - 7)
+                    for x in range(features.shape[1] - 7)
+                ]
+                answers.append(softmax(np.mean(scores, axis=0)))
+        expected.append(np.mean(answers, axis=0))
+    found, labels = protocols.answers(model, source, "multi-scale", sides=(32, 41, 64))
+    np.testing.assert_allclose(found, expected, rtol=2e-3, atol=1e-5)
+    assert labels.tolist() == [0, 1, 2]
+
+
+def test_fully_convolutional_on_its_own_size_is_the_network_itself(rng, model):
+    images = rng.normal(size=(2, 32, 32, 3)).astype(np.float32)
+    expected = models.logits_model(model)(images)
+    found = protocols.fully_convolutional(model)(images)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_the_papers_sides_are_for_224_pixels(model):
+    spec = dataclasses.replace(SPEC, size=224, resize=256)
+    assert protocols.default_sides(spec) == (224, 256, 384, 480, 640)
+    assert protocols.default_sides(SPEC) == (32, 37, 55, 69, 91)
+
+
+def test_what_does_not_fit_is_refused(source, model):
+    with pytest.raises(ValueError, match="`protocol` must be one of"):
+        protocols.answers(model, source, "5-crop")
+    with pytest.raises(ValueError, match="`sides` is for protocol='multi-scale'"):
+        protocols.answers(model, source, "10-crop", sides=(40,))
+    for sides in ((31,), ()):
+        with pytest.raises(ValueError, match="`sides` must be an integer of at least 32"):
+            protocols.answers(model, source, "multi-scale", sides=sides)
+    mean_image = dataclasses.replace(SPEC, mean=np.zeros((32, 32, 3)))
+    other = keras_resnet.CifarResNet(8, classes=7, preprocessing=mean_image)
+    with pytest.raises(ValueError, match="subtracts a mean image"):
+        protocols.answers(other, source, "multi-scale")
+    assert protocols.answers(other, source, "10-crop")[0].shape == (3, 7)
