@@ -12,8 +12,8 @@ from keras_resnet.models import (
     ResNet50,
     ResNet101,
     ResNet152,
-    freeze_batch_norm,
 )
+from keras_resnet.parts import freeze_batch_norm
 from keras_resnet.preprocessing import Preprocessing
 
 __version__ = "0.1.0"

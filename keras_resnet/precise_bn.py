@@ -3,7 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
-from keras_resnet import batches, checks, models
+from keras_resnet import batches, checks
+from keras_resnet.parts import batch_norms
 from keras_resnet.sources import SubsetSource
 
 
@@ -45,7 +46,7 @@ def set_precise_statistics(model, source, num_images, batch_size=128):
     statistics = model.non_trainable_variables
     pairs = list(zip(statistics[0::2], statistics[1::2], strict=True))
     sums = [[0.0, 0.0] for _ in pairs]
-    norms = models.batch_norms(model)
+    norms = batch_norms(model)
     momenta = [norm.momentum for norm in norms]
     try:
         for norm in norms:

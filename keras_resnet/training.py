@@ -19,6 +19,7 @@ from keras_resnet.inputs import (
     with_copies,
 )
 from keras_resnet.memory import keep_freed_memory
+from keras_resnet.parts import zero_last_gammas
 from keras_resnet.progress import show_progress
 from keras_resnet.runs import RunDirectory
 from keras_resnet.signals import Interrupted, stop_requests
@@ -90,7 +91,7 @@ def train(config, run_dir):
             },
         )
         if config.zero_last_gamma:
-            models.zero_last_gammas(model)
+            zero_last_gammas(model)
         schedule = _schedule(config, train_steps, steps_per_epoch)
         optimizer = keras.optimizers.SGD(
             schedule,

@@ -299,26 +299,6 @@ def test_frozen_batch_norms_keep_their_statistics(bright_or_dark, tmp_path):
     ]
 
 
-@pytest.mark.parametrize(
-    ("model", "message"),
-    [
-        (None, "`model` must be a Keras model. Received: None"),
-        (keras.layers.BatchNormalization(), "`model` must be a Keras model"),
-        (keras.Sequential([keras.Input([4]), keras.layers.Dense(2)]), "which holds none of them"),
-    ],
-)
-def test_nothing_to_freeze_is_an_error(model, message):
-    with pytest.raises(ValueError, match=message):
-        keras_resnet.freeze_batch_norm(model)
-
-
-def test_batch_norms_freeze_inside_of_another_model():
-    backbone = keras_resnet.CifarResNet(8, include_top=False, input_shape=(8, 8, 3), pooling="avg")
-    model = keras.Sequential([backbone, keras.layers.Dense(2)])
-    keras_resnet.freeze_batch_norm(model)
-    assert {variable.name for variable in model.trainable_variables} == {"kernel", "bias"}
-
-
 def test_the_plot_shows_the_blocks():
     graph = keras.utils.model_to_dot(keras_resnet.ResNet50(), show_shapes=True).to_string()
     for name in ("conv1", "pool1", "conv2_1", "conv5_3", "avg_pool", "fc"):

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 import keras_resnet
+from keras_resnet.parts import batch_norms
 from keras_resnet.precise_bn import set_precise_statistics
 from keras_resnet.sources import MemorySource
 
@@ -35,7 +36,7 @@ def test_with_one_batch_inference_is_training(source, stacked):
     # But for the unbiased variance, n / (n - 1), of 160 values in the last maps.
     np.testing.assert_allclose(model(images), expected, atol=0.02)
     assert model.get_layer("conv1_bn").momentum == 0.9
-    for norm in keras_resnet.models.batch_norms(model):
+    for norm in batch_norms(model):
         assert norm.momentum == 0.9
 
 

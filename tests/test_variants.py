@@ -6,7 +6,6 @@ from test_layers import convolve, normalize, randomize
 
 import keras_resnet
 from keras_resnet import layers, variants
-from keras_resnet.models import zero_last_gammas
 
 ACTIVATIONS = {
     "relu": lambda x: np.maximum(x, 0),
@@ -93,15 +92,3 @@ def test_what_is_no_variant_is_refused():
         keras_resnet.CifarResNet(8, block="bottleneck")
     with pytest.raises(ValueError, match="`stem` must be one of"):
         keras_resnet.ResNet18(stem="patches")
-
-
-@pytest.mark.parametrize("stacked", [False, True])
-def test_blocks_with_zero_last_gammas_are_identities(rng, stacked):
-    model = keras_resnet.CifarResNet(20, stacked=stacked)
-    zero_last_gammas(model)
-    outputs = [model.get_layer("conv1_relu").output, model.get_layer("avg_pool").input]
-    images = rng.normal(size=(2, 32, 32, 3)).astype(np.float32)
-    stem, last = keras.Model(model.input, outputs)(images)
-    # Option A subsamples twice and pads with zeros.
-    np.testing.assert_array_equal(last[..., :16], stem[:, ::4, ::4])
-    assert not np.any(last[..., 16:])

@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from keras_resnet import batches, models
 from keras_resnet.checks import UserError
+from keras_resnet.parts import weights_of_layers
 from keras_resnet.stacks import BlockStack
 
 
@@ -50,7 +51,7 @@ def deeper_copy(model, blocks):
     deeper = models.ResNet.from_config(
         {**config, "blocks": blocks, "name": f"{model.name}_deeper", "stacked": None}
     )
-    copied = models.weights_of_layers(model)
+    copied = weights_of_layers(model)
     for layer in deeper.layers:
         if isinstance(layer, BlockStack):
             _make_identity(layer.block)
