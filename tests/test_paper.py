@@ -51,6 +51,17 @@ def test_each_shortcut_has_its_projections(output):
     assert projections[("ResNet-50", "C")] == 3 + 4 + 6 + 3
 
 
+def test_projections_everywhere_cost_nearly_twice_as_much(output):
+    rows = json.loads((output / "tables.json").read_text())["imagenet"]
+    costs = {(r["network"], r["shortcut"], r["stride"]): r["multiply-adds"] for r in rows}
+    ratios = [
+        costs[(f"ResNet-{depth}", "C", "1x1")] / costs[(f"ResNet-{depth}", "B", "1x1")]
+        for depth in (50, 101, 152)
+    ]
+    # Section 3.3: without identities "the time complexity and model size are doubled".
+    assert [round(ratio, 2) for ratio in ratios] == [1.64, 1.79, 1.84]
+
+
 def test_the_tables_are_markdown_and_a_picture(output):
     text = (output / "tables.md").read_text()
     assert "| ResNet-50 | B | 1x1 | 25,557,032 | 3,857,973,248 | 3,800,000,000 | 1.53 |" in text
