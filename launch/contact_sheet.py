@@ -41,14 +41,18 @@ def main(arguments):
     black = preprocessing.with_mean((0.0,) * preprocessing.channels)
 
     @tf.function
-    def augmented(image, draws):
-        return augmentation.augment(image, draws, black, augment)
+    def augmented(image, draws, copy):
+        return augmentation.augment(image, draws, black, augment, copy)
 
     indices = np.linspace(0, len(source) - 1, min(ROWS, len(source))).astype(int)
     images = [source.example(index)[0] for index in indices]
     draws = [augmentation.draw(len(source), config.seed, epoch).numpy() for epoch in range(EPOCHS)]
     variants = [
-        [augmented(image, epoch_draws[index]) for epoch_draws in draws]
+        [
+            # Where there are several copies of an image they are shown in turn.
+            augmented(image, epoch_draws[index], tf.constant(epoch % len(augment.kinds)))
+            for epoch, epoch_draws in enumerate(draws)
+        ]
         for image, index in zip(images, indices, strict=True)
     ]
     plots.draw_contact_sheet(
