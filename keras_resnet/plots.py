@@ -165,7 +165,7 @@ def draw_degradation(metrics, path):
             for split, style in (("train", "--"), ("validation", "-")):
                 rows = [row for row in metrics[name] if row["split"] == split]
                 errors = [100 * (1 - row["top1"]) for row in rows]
-                highest = max(highest, errors[len(errors) // 4])
+                highest = max(highest, *errors[len(errors) // 4 :][:1])
                 label = f"{name}, {'training' if split == 'train' else 'test'}"
                 axes.plot(
                     [row["step"] for row in rows], errors, style, color=f"C{number}", label=label
@@ -193,6 +193,6 @@ def draw_ablation(top1, path):
     axes.bar_label(bars, fmt=" %.2f")
     axes.invert_yaxis()
     # Differences of a percent shall be seen.
-    axes.set(xlabel="top-1 (%)", xlim=(max(0, min(top1.values()) - 5), 100))
+    axes.set(xlabel="top-1 (%)", xlim=(max(0, min(top1.values(), default=0) - 5), 100))
     with files.replacing(path) as unfinished:
         figure.savefig(unfinished, dpi=100)

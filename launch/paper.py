@@ -104,8 +104,8 @@ def write_degradation(output, arguments):
     config = program.train_config(RECIPES["cifar10"])
     trainings = degradation.configs(config, depths)
     directory = output / "degradation"
-    metrics = train_all(trainings, directory)
-    rows = degradation.rows(trainings, metrics, directory, errors)
+    results, metrics = train_all(trainings, directory)
+    rows = degradation.rows(trainings, results, metrics, directory, errors)
     verdicts = "".join(f"\n{sentence}\n" for sentence in degradation.verdicts(rows))
     text = f"Figure 6 on {config.dataset}:\n\n{tables.markdown(rows)}{verdicts}"
     _write(directory, text, {"rows": rows, "metrics": metrics})
@@ -129,17 +129,19 @@ def write_ablation(output, arguments):
     )
     if not trainings:
         raise UserError("Nothing to train: name --activations, --augmentations or --variants.")
-    metrics = train_all(trainings, output / "ablation")
+    results, metrics = train_all(trainings, output / "ablation")
+    top1 = ablation.top1_of(results)
     parts = {
-        "Top-1 in % by shares of the three rates": ablation.rows(trainings, metrics),
-        "Other blocks": ablation.variant_rows(trainings, metrics),
+        "Top-1 in % by shares of the three rates": ablation.rows(trainings, top1),
+        "Other blocks": ablation.variant_rows(trainings, top1),
         "MNIST after as many epochs": ablation.mnist_rows(trainings, metrics),
     }
     parts = {title: rows for title, rows in parts.items() if rows}
     text = f"ResNet-{base.depth} with the {base.stem} stem on {base.dataset}:\n"
     text += "".join(f"\n{title}:\n\n{tables.markdown(rows)}" for title, rows in parts.items())
     _write(output / "ablation", text, parts)
-    plots.draw_ablation(ablation.top1(metrics), output / "ablation.png")
+    converged = {name: value for name, value in top1.items() if value != ablation.DIVERGED}
+    plots.draw_ablation(converged, output / "ablation.png")
 
 
 def define_construction_flags():

@@ -41,8 +41,9 @@ def lines(*top1, epoch=1.0):
 
 def test_published_figures_stand_beside_ours_on_cifar10():
     trainings = ablation.configs(BASE, ((2, 1, 1), (5, 3, 2)), ("relu",), ("doubled",), ())
-    metrics = {"doubled-relu-2:1:1": lines(0.5, 0.95), "doubled-relu-5:3:2": lines(0.9)}
-    assert ablation.rows(trainings, metrics) == [
+    results = {"doubled-relu-2:1:1": {"top1": 0.95}, "doubled-relu-5:3:2": {"top1": 0.9}}
+    top1 = ablation.top1_of(results)
+    assert ablation.rows(trainings, top1) == [
         {
             "augmentation": "doubled",
             "activation": "relu",
@@ -56,14 +57,14 @@ def test_published_figures_stand_beside_ours_on_cifar10():
     ]
     elsewhere = dataclasses.replace(BASE, dataset="shapes")
     trainings = ablation.configs(elsewhere, ((2, 1, 1),), ("relu",), ("doubled",), ())
-    (row,) = ablation.rows(trainings, metrics)
+    (row,) = ablation.rows(trainings, top1)
     assert row == {"augmentation": "doubled", "activation": "relu", "2:1:1": 95.0}
 
 
 def test_blocks_stand_beside_the_base():
     trainings = ablation.configs(BASE, ((2, 1, 1),), ("relu", "tanh"), ("none",), ablation.VARIANTS)
-    metrics = {name: lines(0.5 + 0.01 * n) for n, name in enumerate(trainings)}
-    rows = ablation.variant_rows(trainings, metrics)
+    results = {name: {"top1": 0.5 + 0.01 * n} for n, name in enumerate(trainings)}
+    rows = ablation.variant_rows(trainings, ablation.top1_of(results))
     assert [(row["block"], row["top-1 %"]) for row in rows] == [
         ("basic", 50.0),
         ("inverted_bottleneck", 52.0),
@@ -72,6 +73,14 @@ def test_blocks_stand_beside_the_base():
     ]
     assert [row["published"] for row in rows] == [None, None, "about equal", "bad"]
     assert ablation.variant_rows({}, {}) == []
+
+
+def test_a_training_that_diverged_is_a_result():
+    trainings = ablation.configs(BASE, ((2, 1, 1),), ("tanh",), ("none",), ("squared_shortcut",))
+    top1 = ablation.top1_of({"none-tanh-2:1:1": None, "squared_shortcut": None})
+    (row,) = ablation.rows(trainings, top1)
+    assert (row["2:1:1"], row["2:1:1 difference"]) == ("diverged", None)
+    assert ablation.variant_rows(trainings, top1)[0]["top-1 %"] == "diverged"
 
 
 def test_mnist_is_compared_after_one_and_five_epochs():

@@ -48,3 +48,12 @@ def test_verdicts_say_what_was_found():
     assert "has a lower training error" in residual
     assert "here it is higher: 9.50% and 9.00%" in residual
     assert degradation.verdicts(table[:1]) == []
+
+
+def test_a_training_that_diverged_is_a_result(tmp_path):
+    trainings = degradation.configs(BASE, (20,))
+    results = dict.fromkeys(trainings)
+    metrics = {name: [] for name in trainings}
+    table = degradation.rows(trainings, results, metrics, tmp_path, (50,))
+    assert [row["test error %"] for row in table] == ["diverged"] * 2
+    assert degradation.verdicts(table) == []

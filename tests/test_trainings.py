@@ -16,12 +16,29 @@ def test_each_training_has_a_directory_and_goes_on_in_it(tmp_path, capsys):
         train_steps=2,
     )
     trainings = {"first": config, "second": dataclasses.replace(config, seed=1)}
-    metrics = train_all(trainings, tmp_path)
+    results, metrics = train_all(trainings, tmp_path)
+    assert all(result["step"] == 2 for result in results.values())
     for name, rows in metrics.items():
         assert rows == read_metrics(tmp_path / name)
         assert json.loads((tmp_path / name / "config.json").read_text())["seed"] == (
             name == "second"
         )
     capsys.readouterr()
-    assert train_all(trainings, tmp_path) == metrics
+    assert train_all(trainings, tmp_path) == (results, metrics)
     assert capsys.readouterr().out.count("Complete already") == 2
+
+
+def test_the_others_go_on_when_one_diverges(tmp_path, capsys):
+    config = dataclasses.replace(
+        RECIPES["cifar10"]["paper"],
+        depth=8,
+        dataset="shapes",
+        image_size=16,
+        global_batch_size=8,
+        train_steps=3,
+    )
+    trainings = {"wild": dataclasses.replace(config, learning_rate=1e30), "calm": config}
+    results, _ = train_all(trainings, tmp_path)
+    assert results["wild"] is None
+    assert results["calm"]["step"] == 3
+    assert "wild diverged: The " in capsys.readouterr().out

@@ -30,6 +30,9 @@ PUBLISHED_CIFAR10 = {
 # The same project's top-1 in % on MNIST, by the number of epochs.
 PUBLISHED_MNIST = {1: 97.96, 5: 99.44}
 
+# In place of the top-1 of a training whose loss became no number.
+DIVERGED = "diverged"
+
 # What the project says of the blocks that it tried.
 PUBLISHED_VARIANTS = {"outer_addition": "about equal", "squared_shortcut": "bad"}
 
@@ -79,12 +82,12 @@ def label(share):
     return ":".join(map(str, share))
 
 
-def rows(trainings, metrics):
+def rows(trainings, top1):
     """A row for each augmentation and activation, with a column of top-1 in % for each share.
 
     Args:
       trainings: what `configs` returns.
-      metrics: dict of the lines of metrics by name.
+      top1: dict of top-1 in % by name, "diverged" where there is none.
     """
     table = {}
     for name, training in trainings.items():
@@ -93,16 +96,20 @@ def rows(trainings, metrics):
         key = (training.augmentation, training.activation)
         row = table.setdefault(key, {"augmentation": key[0], "activation": key[1]})
         share = label(training.learning_rate_shares)
-        row[share] = _top1(metrics[name])
+        row[share] = top1[name]
         if training.dataset == "cifar10" and training.learning_rate_shares in SHARES:
             column = SHARES.index(training.learning_rate_shares)
-            published = PUBLISHED_CIFAR10.get(key)
-            row[f"{share} published"] = published and published[column]
-            row[f"{share} difference"] = published and round(row[share] - published[column], 2)
+            published = PUBLISHED_CIFAR10[key][column]
+            row[f"{share} published"] = published
+            row[f"{share} difference"] = _difference(top1[name], published)
     return list(table.values())
 
 
-def variant_rows(trainings, metrics):
+def _difference(found, published):
+    return None if found == DIVERGED else round(found - published, 2)
+
+
+def variant_rows(trainings, top1):
     """A row for each block, with its top-1 in % and what was published; the base's comes first."""
     variants = {training.block: name for name, training in trainings.items() if training.block}
     if not variants:
@@ -114,7 +121,7 @@ def variant_rows(trainings, metrics):
         {
             "block": block,
             "shares": label(trainings[name].learning_rate_shares),
-            "top-1 %": _top1(metrics[name]),
+            "top-1 %": top1[name],
             "published": PUBLISHED_VARIANTS.get(block),
         }
         for block, name in [*blocks, *variants.items()]
@@ -146,11 +153,9 @@ def mnist_rows(trainings, metrics):
     return rows
 
 
-def top1(metrics):
-    """Top-1 in % of each training at its end, by name."""
-    return {name: _top1(rows_of_training) for name, rows_of_training in metrics.items()}
-
-
-def _top1(metrics):
-    last = [row for row in metrics if row["split"] == "validation"][-1]
-    return round(100 * last["top1"], 2)
+def top1_of(results):
+    """Top-1 in % by name of what `train_all` returns as results."""
+    return {
+        name: round(100 * result["top1"], 2) if result else DIVERGED
+        for name, result in results.items()
+    }

@@ -31,29 +31,29 @@ def configs(config, depths):
     }
 
 
-def rows(trainings, metrics, directory, errors):
+def rows(trainings, results, metrics, directory, errors):
     """A row for each network: errors at the end, and steps to given training errors.
 
     Args:
       trainings: dict of `TrainConfig` by name.
-      metrics: dict of the lines of metrics by name.
+      results, metrics: what `train_all` returns.
       directory: path of the directory of the runs.
       errors: training errors in %.
     """
     table = []
     for name, config in trainings.items():
         train_rows = [row for row in metrics[name] if row["split"] == "train"]
-        test = [row for row in metrics[name] if row["split"] == "validation"][-1]
+        test = results[name]
         is_residual = config.network == "CifarResNet"
         published = PUBLISHED_CIFAR.get(config.depth) if config.dataset == "cifar10" else None
         table.append(
             {
                 "network": name,
-                "parameters": analysis.trainable_parameters(load_network(directory / name)),
-                "training error %": final_training_error(train_rows),
-                "test error %": round(100 * (1 - test["top1"]), 2),
+                "parameters": _parameters(directory / name) if test else None,
+                "training error %": final_training_error(train_rows) if test else None,
+                "test error %": round(100 * (1 - test["top1"]), 2) if test else "diverged",
                 "published test error %": published[1] if published and is_residual else None,
-                "test images": test["images"],
+                "test images": test and test["images"],
                 **{
                     f"steps to {error:g}% training error": steps_to(train_rows, error)
                     for error in errors
@@ -61,6 +61,10 @@ def rows(trainings, metrics, directory, errors):
             }
         )
     return table
+
+
+def _parameters(run):
+    return analysis.trainable_parameters(load_network(run))
 
 
 def final_training_error(train_rows):
@@ -91,7 +95,7 @@ def verdicts(table):
     claims = {"plain": "higher", "residual": "lower"}
     for kind, networks in kinds.items():
         shallow, deep = networks[0], networks[-1]
-        if shallow is deep:
+        if shallow is deep or None in (shallow["training error %"], deep["training error %"]):
             continue
         difference = deep["training error %"] - shallow["training error %"]
         found = "higher" if difference > 0 else "lower" if difference < 0 else "equal"

@@ -3,23 +3,30 @@
 import pathlib
 
 from keras_resnet.runs import read_metrics
-from keras_resnet.training import train
+from keras_resnet.training import DivergedError, train
 
 
 def train_all(trainings, directory):
     """Trains each configuration in a directory of its own, or goes on where it was.
+
+    A training whose loss is no number any more is a result too: the others go on.
 
     Args:
       trainings: dict of `TrainConfig` by name.
       directory: path; the runs are in directories of it by their names.
 
     Returns:
-      dict of the lines of metrics by name.
+      By name, the last evaluation as of `train`, None where the training diverged; and the lines of
+      metrics.
     """
-    metrics = {}
+    results, metrics = {}, {}
     for name, config in trainings.items():
         run = pathlib.Path(directory) / name
         print(f"{name}: {run}", flush=True)
-        train(config, run)
+        try:
+            results[name] = train(config, run)
+        except DivergedError as error:
+            results[name] = None
+            print(f"{name} diverged: {error}", flush=True)
         metrics[name] = read_metrics(run)
-    return metrics
+    return results, metrics
