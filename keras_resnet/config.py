@@ -79,7 +79,9 @@ class TrainConfig:
     )
     activation: str = _option("Network", f"nonlinearity: {', '.join(ACTIVATIONS)}", "relu")
     zero_last_gamma: bool = _option(
-        "Network", "begin with residual blocks that are the identity", False
+        "Network",
+        "begin with residual blocks that are the identity; plain blocks stay as they are",
+        False,
     )
     data_dir: str | None = _option(
         "Data",
@@ -304,11 +306,16 @@ class TrainConfig:
     @classmethod
     def from_json(cls, text):
         """The inverse of `to_json`."""
-        return cls(**json.loads(text))
+        # Runs that began before there was a warm-up have none.
+        return cls(**{"warmup_error": 0.0, **json.loads(text)})
 
 
 def differences(config, other):
     """Names of the options that differ between two configurations and change a run's result."""
+    config, other = (
+        dataclasses.replace(each, warmup_error=each.effective_warmup_error())
+        for each in (config, other)
+    )
     changes_result = {
         field.name for field in dataclasses.fields(TrainConfig) if field.metadata["changes_result"]
     }

@@ -378,13 +378,18 @@ PlainNet34 = _constructor("PlainNet34", 34, PLAIN)
 def CifarResNet(depth, weights=None, input_shape=None, shortcut="A", name=None, **arguments):
     """The residual network of section 4.2 for 32x32 images, of any depth 6n+2.
 
+    With more than 100 blocks those of a stage, but for the first, are one layer, such as
+    conv2_2-200 (see `BlockStack`). Before any training the answers of such depths are not finite:
+    each block doubles the variance, which the moving statistics do not know yet.
+
     Args:
       depth: number of layers with weights: 20, 32, 44, 56, 110, 1202, ...
       weights: None: no published weights exist.
       input_shape: by default (32, 32, 3), (None, None, 3) with `include_top=False`.
       shortcut: "A" (the paper's, parameter-free), "B" or "C".
       name: by default cifar_resnet<depth>.
-      **arguments: the others of `ResNet`; `classes` is 10 by default.
+      **arguments: the others of `ResNet` but for stem, blocks and filters, which the depth gives;
+        `classes` is 10 by default.
 
     Returns:
       A `ResNet`: float [batch, height, width, channels] to float32 probabilities [batch, classes].
@@ -430,6 +435,12 @@ def _cifar_network(
     _check_weights(weights)
     check_cifar_depth(depth)
     checks.check_one_of("block", block, BASIC)
+    for argument in ("stem", "blocks", "filters"):
+        if argument in arguments:
+            raise checks.UserError(
+                f"`{argument}` must not be given to the CIFAR networks, whose depth says it. "
+                f"Received: {argument}={arguments[argument]!r}"
+            )
     return ResNet(
         stem="cifar",
         block=block,

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from keras_resnet import checks, layers
+from keras_resnet import checks, layers, variants
 from keras_resnet.stacks import BlockStack
 
 
@@ -38,6 +38,23 @@ def batch_norms(model):
         layer
         for layer in layers_by_path(model).values()
         if isinstance(layer, keras.layers.BatchNormalization)
+    ]
+
+
+def moving_statistics(model):
+    """The moving mean and variance of each batch normalization, pairs of variables in order.
+
+    Those inside of a stack are of all of its blocks at once.
+    """
+    of_stacks = {
+        id(variable): stack
+        for layer in layers_by_path(model).values()
+        if isinstance(layer, BlockStack)
+        for variable, stack in zip(layer.block.variables, layer.stacks, strict=True)
+    }
+    return [
+        tuple(of_stacks.get(id(v), v) for v in (norm.moving_mean, norm.moving_variance))
+        for norm in batch_norms(model)
     ]
 
 
@@ -91,13 +108,23 @@ def weights_of_layers(model):
 def zero_last_gammas(model):
     """Sets the scale of the last normalization of each residual block to 0: it is the identity.
 
+    Blocks without a shortcut are left as they are: with 0 they would never learn.
+
+    Raises:
+      UserError: F(x) = 0 does not make a block the identity, or keeps it from learning: those of
+        `variants` that compute ReLU(F(x)) + x or ReLU(F(x) + x^2).
+
     Source: Goyal et al., 2017, section 5.1.
     """
     for layer in model.layers:
-        if isinstance(layer, BlockStack):
-            last = layer.stack_of(layer.block.norms[-1].gamma)
-        elif isinstance(layer, layers.Block):
-            last = layer.norms[-1].gamma
-        else:
+        block = layer.block if isinstance(layer, BlockStack) else layer
+        if not isinstance(block, layers.Block) or block.shortcut is None:
             continue
-        last.assign(np.zeros(last.shape))
+        if isinstance(block, (variants.OuterAdditionBlock, variants.SquaredShortcutBlock)):
+            raise checks.UserError(
+                "`zero_last_gamma` must be False for blocks that do not end in ReLU(F(x) + x). "
+                f"Received: blocks of type {type(block).__name__}"
+            )
+        gamma = block.norms[-1].gamma
+        gamma = layer.stack_of(gamma) if isinstance(layer, BlockStack) else gamma
+        gamma.assign(np.zeros(gamma.shape))

@@ -147,11 +147,12 @@ def draw_responses(deviations, path):
         figure.savefig(unfinished, dpi=100)
 
 
-def draw_degradation(metrics, path):
+def draw_degradation(metrics, path, split_name="test"):
     """Writes Figure 6: errors by step, plain networks on the left, residual ones on the right.
 
     Args:
       metrics: dict of the lines of metrics by name, such as plain-20 or residual-56.
+      split_name: what the images of the evaluations are called.
       path: of the picture to write (.png, .jpg, ...); it is replaced whole.
     """
     kinds = list(dict.fromkeys(name.partition("-")[0] for name in metrics))
@@ -166,9 +167,14 @@ def draw_degradation(metrics, path):
                 rows = [row for row in metrics[name] if row["split"] == split]
                 errors = [100 * (1 - row["top1"]) for row in rows]
                 highest = max(highest, *errors[len(errors) // 4 :][:1])
-                label = f"{name}, {'training' if split == 'train' else 'test'}"
+                label = f"{name}, {'training' if split == 'train' else split_name}"
                 axes.plot(
-                    [row["step"] for row in rows], errors, style, color=f"C{number}", label=label
+                    [row["step"] for row in rows],
+                    errors,
+                    style,
+                    marker="." if len(rows) < 40 else None,
+                    color=f"C{number}",
+                    label=label,
                 )
         axes.set(xlabel="step", title=kind)
         axes.grid(alpha=0.3)

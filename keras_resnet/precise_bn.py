@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_resnet import batches, checks
-from keras_resnet.parts import batch_norms
+from keras_resnet.parts import batch_norms, moving_statistics
 from keras_resnet.sources import SubsetSource
 
 
@@ -43,8 +43,7 @@ def set_precise_statistics(model, source, num_images, batch_size=128):
     inputs = batches.evaluation_batches(
         source, model.preprocessing, global_batch_size=batch_size, num_replicas=1
     )
-    statistics = model.non_trainable_variables
-    pairs = list(zip(statistics[0::2], statistics[1::2], strict=True))
+    pairs = moving_statistics(model)
     sums = [[0.0, 0.0] for _ in pairs]
     norms = batch_norms(model)
     momenta = [norm.momentum for norm in norms]

@@ -54,7 +54,7 @@ class Progress:
     def log(self, row):
         """A line that stays, for a row of metrics (a dict, see runs.py)."""
         figures = ", ".join(
-            f"{name.replace('_', ' ')} {row[name]:.4g}" for name in _FIGURES if name in row
+            f"{name.replace('_', ' ')} {_text(row[name])}" for name in _FIGURES if name in row
         )
         line = f"step {row['step']}, epoch {row['epoch']:.2f}, {row['split']}: {figures}"
         self.note(f"{line}, {self._time_left()} left" if self._bar.disable else line)
@@ -62,3 +62,7 @@ class Progress:
     def _time_left(self):
         seconds_per_step = (time.monotonic() - self._started) / max(1, self._steps_taken)
         return self._bar.format_interval(seconds_per_step * (self._steps_left - self._steps_taken))
+
+
+def _text(value):
+    return str(value) if isinstance(value, int) else f"{value:.4g}"

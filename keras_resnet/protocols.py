@@ -18,6 +18,9 @@ PROTOCOLS = ("1-crop", "10-crop", "multi-scale")
 # Shorter sides for a network of 224x224; others are scaled alike.
 SIDES = (224, 256, 384, 480, 640)
 
+# More than so many times the network's size is a mistake, or more than a machine's memory.
+LARGEST_SIDE = 16
+
 
 def ten_crops(image, preprocessing):
     """The four corners and the center of the resized image, and their mirrors.
@@ -142,8 +145,11 @@ def answers(model, source, protocol="1-crop", sides=None, batch_size=128):
             "(mean='pixel'), which fits no other size. Received: protocol='multi-scale'"
         )
     sides = default_sides(preprocessing) if sides is None else tuple(sides)
-    for side in sides or (0,):
+    if not sides:
+        raise checks.UserError("`sides` must name at least one shorter side. Received: none")
+    for side in sides:
         checks.check_integer("sides", side, preprocessing.size)
+        checks.check_number("sides", side, 0, below=LARGEST_SIDE * preprocessing.size + 1)
     logits = fully_convolutional(model)
     total = 0.0
     for side in sides:

@@ -14,6 +14,8 @@ import json
 import os
 import pathlib
 import shutil
+import zipfile
+import zlib
 
 import keras
 import tensorflow as tf
@@ -78,10 +80,7 @@ class RunDirectory:
             )
 
     def _check_same_config(self):
-        try:
-            earlier = config_lib.TrainConfig.from_json(self._config_path.read_text())
-        except (ValueError, TypeError) as error:
-            raise UserError(f"{self._config_path} is no configuration of a run: {error}") from error
+        earlier = load_config(self.path)
         changed = config_lib.differences(self._config, earlier)
         if changed:
             listing = ", ".join(
@@ -90,7 +89,8 @@ class RunDirectory:
             )
             raise UserError(
                 f"{self.path} holds a run of another configuration: {listing}. Name another "
-                "--run_dir, or repeat the flags of that run to resume it."
+                "directory (--run_dir; of launch/paper.py: --output), or repeat the flags of that "
+                "run to resume it."
             )
 
     @property
@@ -198,10 +198,14 @@ def read_metrics(run_dir):
         return []
     text = path.read_text()
     lines = text[: text.rfind("\n") + 1].splitlines()
-    try:
-        return [json.loads(line) for line in lines]
-    except ValueError as error:
-        raise UserError(f"{path} is damaged: {error}. Remove the line, or the file.") from error
+    rows = []
+    for number, line in enumerate(lines, 1):
+        try:
+            rows.append(json.loads(line))
+            rows[-1]["step"], rows[-1]["split"]
+        except (ValueError, TypeError, KeyError) as error:
+            raise UserError(f"{path} is damaged: line {number} is no row of metrics.") from error
+    return rows
 
 
 def load_network(run_or_model):
@@ -219,8 +223,12 @@ def load_network(run_or_model):
             raise UserError(f"{path} does not exist yet: the run has not reached its evaluation.")
     elif not path.exists():
         raise UserError(f"No run directory and no .keras file at {path}.")
+    if not zipfile.is_zipfile(path):
+        raise UserError(f"{path} is no .keras file, or a damaged one.")
     try:
         model = keras.saving.load_model(path)
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise UserError(f"{path} is damaged: {error}") from error
     except (ValueError, TypeError, OSError, KeyError) as error:
         raise UserError(f"{path} does not load as a Keras model: {error}") from error
     if not isinstance(model, ResNet):
@@ -231,4 +239,9 @@ def load_network(run_or_model):
 def load_config(run_dir):
     """The configuration of a run directory; None for anything else."""
     path = pathlib.Path(run_dir) / "config.json"
-    return config_lib.TrainConfig(**_read_json(path)) if path.exists() else None
+    if not path.exists():
+        return None
+    try:
+        return config_lib.TrainConfig.from_json(path.read_text())
+    except (ValueError, TypeError) as error:
+        raise UserError(f"{path} is no configuration of a run: {error}") from error

@@ -58,19 +58,30 @@ def load(path):
     if not pathlib.Path(path).is_file():
         raise UserError(f"No file of scores at {path}.")
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with open(path, "rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as arrays:
             values = {field.name: arrays[field.name] for field in dataclasses.fields(Scores)}
-    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+    except (ValueError, KeyError, OSError, EOFError, MemoryError, zipfile.BadZipFile) as error:
         raise UserError(f"{path} is no file of scores, as --scores writes them: {error}") from error
     for name in ("title", "dataset", "fingerprint"):
         values[name] = str(values[name])
     scores = Scores(**values)
-    if scores.probabilities.ndim != 2 or scores.labels.shape != scores.probabilities.shape[:1]:
+    if not _are_valid(scores.probabilities, scores.labels):
         raise UserError(
-            f"{path} is damaged: probabilities of shape {scores.probabilities.shape} and labels of "
-            f"shape {scores.labels.shape}."
+            f"{path} is no file of scores: expected probabilities (float, images x classes, 0 to "
+            "1) and labels (integers below the classes). Received: "
+            f"{scores.probabilities.dtype} {scores.probabilities.shape} and "
+            f"{scores.labels.dtype} {scores.labels.shape}"
         )
     return scores
+
+
+def _are_valid(probabilities, labels):
+    if probabilities.ndim != 2 or 0 in probabilities.shape or probabilities.dtype.kind != "f":
+        return False
+    if labels.shape != probabilities.shape[:1] or labels.dtype.kind != "i":
+        return False
+    in_range = np.isnan(probabilities) | ((probabilities >= 0) & (probabilities <= 1 + 1e-6))
+    return bool(in_range.all() and labels.min() >= 0 and labels.max() < probabilities.shape[1])
 
 
 def ensemble(members):
@@ -84,7 +95,12 @@ def ensemble(members):
     """
     first = members[0]
     for other in members[1:]:
-        if (other.fingerprint, len(other.labels)) != (first.fingerprint, len(first.labels)):
+        is_same = (
+            other.fingerprint == first.fingerprint
+            and other.probabilities.shape == first.probabilities.shape
+            and np.array_equal(other.labels, first.labels)
+        )
+        if not is_same:
             raise UserError(
                 "An ensemble must be of scores for the same images. Received: "
                 f"{first.title} for {first.dataset} ({len(first.labels)} images, "
@@ -93,6 +109,6 @@ def ensemble(members):
             )
     return dataclasses.replace(
         first,
-        title=f"ensemble of {len(members)}",
+        title=f"ensemble of {len(members)} ({'; '.join(scores.title for scores in members)})",
         probabilities=np.mean([scores.probabilities for scores in members], axis=0),
     )

@@ -1,6 +1,7 @@
 """Networks of any depth: equal blocks in a row as one layer, a loop over their stacked weights."""
 
 import contextlib
+import re
 import types
 
 import keras
@@ -36,6 +37,8 @@ class BlockStack(keras.layers.Layer):
         # Out of Keras's sight: its variables stand for those of the loop's present position, and
         # are not weights of this layer.
         self._template = types.SimpleNamespace(block=block)
+        if not self.trainable:
+            block.trainable = False
 
     @property
     def block(self):
@@ -57,10 +60,10 @@ class BlockStack(keras.layers.Layer):
             stack.trainable = variable.trainable
 
     def names_of_blocks(self):
-        """The names that the blocks of a layer named as conv2_2-200 would have, in order."""
-        stage, _, places = self.name.partition("_")
-        first, last = map(int, places.split("-"))
-        return [f"{stage}_{place}" for place in range(first, last + 1)]
+        """The names that the blocks would have, in order: of conv2_2-200 from conv2_2 on."""
+        match = re.fullmatch(r"(.+_)(\d+)-\d+", self.name)
+        prefix, first = (match[1], int(match[2])) if match else (f"{self.name}_", 1)
+        return [f"{prefix}{first + place}" for place in range(self.count)]
 
     def stack_of(self, variable):
         """The weight of this layer that stands for a variable of the block."""
@@ -155,7 +158,9 @@ class BlockStack(keras.layers.Layer):
         return input_shape
 
     def get_config(self):
-        block = keras.saving.serialize_keras_object(self.block)
+        # One that is not built: the stack builds it.
+        block = type(self.block).from_config(self.block.get_config())
+        block = keras.saving.serialize_keras_object(block)
         return {**super().get_config(), "block": block, "count": self.count}
 
     @classmethod

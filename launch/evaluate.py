@@ -9,12 +9,13 @@ evaluated one by one and as an ensemble. The images are preprocessed as in train
   python launch/evaluate.py scores/*.npz
 """
 
+import dataclasses
 import pathlib
 
 import program
 from absl import flags
 
-from keras_resnet import datasets, protocols, scores
+from keras_resnet import datasets, files, protocols, scores
 from keras_resnet.checks import UserError, check_integer, check_one_of
 from keras_resnet.evaluation import check_fits
 from keras_resnet.inputs import make_sources
@@ -26,13 +27,20 @@ flags.DEFINE_string(
 )
 flags.DEFINE_string("data_dir", None, "where TensorFlow Datasets are; unset: the run's")
 flags.DEFINE_string("split", "validation", "train or validation (for most TFDS sets: test)")
-flags.DEFINE_integer("batch_size", 128, "images at once; the result does not depend on it")
+flags.DEFINE_integer(
+    "batch_size",
+    128,
+    "images (for 10-crop, crops) at once, for multi-scale always one; the result does not depend "
+    "on it",
+)
 flags.DEFINE_bool("skip_corrupt", False, "leave out pictures of a folder that do not decode")
 flags.DEFINE_string(
     "protocol",
     "1-crop",
-    "1-crop (the center), 10-crop (corners and center, each mirrored) or multi-scale (the whole "
-    "image and its mirror at several sizes, fully convolutional); probabilities are averaged",
+    "1-crop (the center), 10-crop (corners and center, each mirrored, where images are resized to "
+    "more than the network's size) or multi-scale (the whole image and its mirror at several "
+    "sizes, fully convolutional, for networks that subtract a mean color); probabilities are "
+    "averaged",
 )
 flags.DEFINE_list(
     "sides",
@@ -43,10 +51,24 @@ flags.DEFINE_list(
 flags.DEFINE_integer(
     "precise_bn",
     0,
-    "before, compute the statistics of batch normalizations anew over so many training images",
+    "before, compute the statistics of batch normalizations anew over so many training images, "
+    "rounded down to whole batches",
 )
 flags.DEFINE_string("save_model", None, "write the network with these statistics: a .keras file")
 flags.DEFINE_string("scores", None, "directory in which to keep the probabilities of each MODEL")
+# What has no meaning for scores.
+FOR_NETWORKS = (
+    "dataset",
+    "data_dir",
+    "split",
+    "batch_size",
+    "skip_corrupt",
+    "protocol",
+    "sides",
+    "precise_bn",
+    "save_model",
+    "scores",
+)
 program.document("Data", "dataset", "data_dir", "split", "batch_size", "skip_corrupt")
 program.document("Protocol", "protocol", "sides", "precise_bn", "save_model", "scores")
 
@@ -71,7 +93,16 @@ def check_arguments(paths):
     check_one_of("protocol", values.protocol, protocols.PROTOCOLS)
     check_integer("batch_size", values.batch_size, 1)
     check_integer("precise_bn", values.precise_bn, 0)
+    if values.sides is not None:
+        program.integers("sides", values.sides)
     networks = [path for path in paths if not path.endswith(".npz")]
+    for path in paths:
+        if not pathlib.Path(path).exists():
+            raise UserError(f"MODEL does not exist. Received: {path}")
+    if not networks:
+        given = [name for name in FOR_NETWORKS if values[name].present]
+        if given:
+            raise UserError(f"--{given[0]} is for networks; the scores of .npz files are computed.")
     if values.save_model is not None:
         if not values.save_model.endswith(".keras") or pathlib.Path(values.save_model).exists():
             raise UserError(
@@ -80,20 +111,24 @@ def check_arguments(paths):
             )
         if not values.precise_bn or len(networks) != 1:
             raise UserError("`save_model` is for one network and --precise_bn.")
+        pathlib.Path(values.save_model).parent.mkdir(parents=True, exist_ok=True)
     if values.scores is not None:
         if pathlib.Path(values.scores).is_file():
             raise UserError(f"`scores` must be a directory. Received: scores={values.scores!r}")
-        files = [scores_path(path) for path in networks]
-        for file in files:
-            if file.exists() or files.count(file) > 1:
-                raise UserError(f"{file} would be overwritten. Name another --scores directory.")
+        paths_of_scores = [scores_path(path) for path in networks]
+        for path in paths_of_scores:
+            if path.exists() or paths_of_scores.count(path) > 1:
+                raise UserError(f"{path} would be overwritten. Name another --scores directory.")
+        pathlib.Path(values.scores).mkdir(parents=True, exist_ok=True)
 
 
 def scores_path(path):
     """Where the scores of a network are kept."""
     name = pathlib.Path(path).resolve()
     name = name.stem if name.suffix == ".keras" else name.name
-    return pathlib.Path(flags.FLAGS.scores) / f"{name}-{flags.FLAGS.protocol}.npz"
+    precise = f"-precise{flags.FLAGS.precise_bn}" if flags.FLAGS.precise_bn else ""
+    name = f"{name}-{flags.FLAGS.split}-{flags.FLAGS.protocol}{precise}.npz"
+    return pathlib.Path(flags.FLAGS.scores) / name
 
 
 def evaluated(path):
@@ -108,28 +143,29 @@ def evaluated(path):
     check_fits(model, source)
     if values.precise_bn:
         if config is not None and not values.dataset:
-            train, _ = make_sources(config)
+            place = {"data_dir": data_dir, "skip_corrupt": values.skip_corrupt}
+            train, _ = make_sources(dataclasses.replace(config, **place))
         else:
             train = datasets.load(dataset, "train", data_dir, values.skip_corrupt)
         used = set_precise_statistics(model, train, values.precise_bn, values.batch_size)
         print(f"Statistics of batch normalizations: {used} training images.")
         if values.save_model:
-            model.save(values.save_model)
+            with files.replacing(pathlib.Path(values.save_model)) as unfinished:
+                model.save(unfinished)
     sides = None if values.sides is None else program.integers("sides", values.sides)
     probabilities, labels = protocols.answers(
         model, source, values.protocol, sides, values.batch_size
     )
+    precise = f", {used} images of statistics" if values.precise_bn else ""
     found = scores.Scores(
-        title=f"{pathlib.Path(path).name}, {values.protocol}",
+        title=f"{pathlib.Path(path).name}, {values.protocol}{precise}",
         dataset=f"{dataset}, {values.split}",
         fingerprint=source.fingerprint(),
         probabilities=probabilities,
         labels=labels,
     )
     if values.scores is not None:
-        file = scores_path(path)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        found.save(file)
+        found.save(scores_path(path))
     return found
 
 

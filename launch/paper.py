@@ -17,6 +17,8 @@ again, they go on where they were. "launch/paper.py SUBCOMMAND --help" lists the
   python launch/paper.py responses runs/paper/degradation/residual-*
 """
 
+import collections
+import dataclasses
 import json
 import pathlib
 import sys
@@ -25,9 +27,10 @@ import numpy as np
 import program
 from absl import flags
 
-from keras_resnet import datasets, files, models, plots
+from keras_resnet import files, models, plots
 from keras_resnet.checks import UserError, check_one_of, check_positive
 from keras_resnet.config import RECIPES
+from keras_resnet.inputs import make_sources
 from keras_resnet.paper import ablation, degradation, tables
 from keras_resnet.paper.construction import deeper_copy, logits
 from keras_resnet.paper.responses import responses, summary
@@ -52,17 +55,20 @@ def write_construction(output, arguments):
     runs = program.positional(arguments, "RUN ...")
     models.check_cifar_depth(flags.FLAGS.depth)
     rows, pairs = [], {}
-    for run in runs:
+    for run, label in _labels(runs, CIFAR_RUN).items():
         model, config, source = _trained(run)
-        if config.network not in models.CIFAR_NETWORKS:
-            raise UserError(f"{run} must be a run directory of a CifarResNet or CifarPlainNet.")
+        if flags.FLAGS.depth < config.depth:
+            raise UserError(
+                f"`depth` must be at least {config.depth}, that of {run}. "
+                f"Received: depth={flags.FLAGS.depth}"
+            )
         deeper = deeper_copy(model, ((flags.FLAGS.depth - 2) // 6,) * 3)
         pair = [logits(network, source) for network in (model, deeper)]
         labels = source.fetch(np.arange(len(source)))[1].numpy()
         top1 = [round(100 * np.mean(answers.argmax(axis=1) == labels), 2) for answers in pair]
         rows.append(
             {
-                "network": f"{config.network}-{config.depth}",
+                "network": label,
                 "deeper": f"{config.network}-{flags.FLAGS.depth}",
                 "images": len(source),
                 "top-1 %": top1[0],
@@ -71,7 +77,7 @@ def write_construction(output, arguments):
                 "largest difference": float(np.abs(pair[1] - pair[0]).max()),
             }
         )
-        pairs[f"{rows[-1]['network']} and {flags.FLAGS.depth}, {config.dataset}"] = pair
+        pairs[f"{label} and {flags.FLAGS.depth}"] = pair
     _write(output / "construction", tables.markdown(rows), rows)
     plots.draw_agreement(pairs, output / "construction.png")
 
@@ -79,11 +85,8 @@ def write_construction(output, arguments):
 def write_responses(output, arguments):
     """Writes responses.md, responses.json and responses.png into a directory."""
     deviations = {}
-    for run in program.positional(arguments, "RUN ..."):
-        model, config, source = _trained(run)
-        label = f"{config.network}-{config.depth}"
-        # Two runs of one network are told apart by their directories.
-        label = f"{label}, {pathlib.Path(run).name}" if label in deviations else label
+    for run, label in _labels(program.positional(arguments, "RUN ...")).items():
+        model, _, source = _trained(run)
         deviations[label] = responses(model, source)
     rows = [summary(label, of_layers) for label, of_layers in deviations.items()]
     text = (
@@ -98,6 +101,8 @@ def write_degradation(output, arguments):
     """Trains in directories of degradation/, and writes its .md, .json and .png."""
     program.positional(arguments)
     depths = program.integers("depths", flags.FLAGS.depths)
+    if not depths:
+        raise UserError("`depths` must name at least one, such as 20,56. Received: nothing")
     errors = program.numbers("errors", flags.FLAGS.errors)
     for error in errors:
         check_positive("errors", error)
@@ -109,7 +114,7 @@ def write_degradation(output, arguments):
     verdicts = "".join(f"\n{sentence}\n" for sentence in degradation.verdicts(rows))
     text = f"Figure 6 on {config.dataset}:\n\n{tables.markdown(rows)}{verdicts}"
     _write(directory, text, {"rows": rows, "metrics": metrics})
-    plots.draw_degradation(metrics, output / "degradation.png")
+    plots.draw_degradation(metrics, output / "degradation.png", degradation.split_name(config))
 
 
 def write_ablation(output, arguments):
@@ -147,6 +152,12 @@ def write_ablation(output, arguments):
 def define_construction_flags():
     flags.DEFINE_integer("depth", 56, "layers of the deeper network, 6n+2")
     program.document("Flags", "depth")
+    define_data_dir()
+
+
+def define_data_dir():
+    flags.DEFINE_string("data_dir", None, "where TensorFlow Datasets are; unset: the runs'")
+    program.document("Flags", "data_dir")
 
 
 def define_degradation_flags():
@@ -172,7 +183,17 @@ def define_ablation_flags():
     program.document("Flags", "shares", "activations", "augmentations", "variants")
     program.define_train_flags(
         RECIPES["ablation"],
-        without=("block", "activation", "augmentation", "learning_rate_shares", "run_dir"),
+        without=(
+            "network",
+            "block",
+            "activation",
+            "augmentation",
+            "schedule",
+            "learning_rate_drops",
+            "learning_rate_shares",
+            "warmup_epochs",
+            "run_dir",
+        ),
     )
 
 
@@ -185,39 +206,60 @@ def _share(text):
         ) from None
 
 
+CIFAR_RUN = "a run directory of a CifarResNet or CifarPlainNet"
+
+
+def _labels(runs, expected="a run directory, which knows its data set"):
+    """What to call the network of each run: by its family and depth, and if need be its path."""
+    names = {}
+    for run in runs:
+        # Whether there is a network comes first: it says more of what is missing.
+        load_network(run)
+        config = load_config(run)
+        if config is None or (
+            expected == CIFAR_RUN and config.network not in models.CIFAR_NETWORKS
+        ):
+            raise UserError(f"{run} must be {expected}.")
+        names[run] = f"{config.network}-{config.depth}"
+    counts = collections.Counter(names.values())
+    return {run: name if counts[name] == 1 else f"{name}, {run}" for run, name in names.items()}
+
+
 def _trained(run):
     """The network of a run, its configuration and the images that it is validated on."""
-    model, config = load_network(run), load_config(run)
-    if config is None:
-        raise UserError(f"{run} must be a run directory, which knows its data set.")
-    return model, config, datasets.load(config.dataset, "validation", config.data_dir)
+    config = load_config(run)
+    data_dir = flags.FLAGS.data_dir or config.data_dir
+    _, source = make_sources(dataclasses.replace(config, data_dir=data_dir))
+    return load_network(run), config, source
 
 
 def _write(path, text, content):
     """Prints Markdown, and writes it and JSON beside it."""
     print(text)
+    path.parent.mkdir(parents=True, exist_ok=True)
     files.write_text(path.with_suffix(".md"), text)
     files.write_text(path.with_suffix(".json"), json.dumps(content, indent=2) + "\n")
 
 
-# What defines the flags of a subcommand, and what it does.
+# What a subcommand takes, what defines its flags, and what it does.
 SUBCOMMANDS = {
-    "tables": (lambda: None, write_tables),
-    "construction": (define_construction_flags, write_construction),
-    "responses": (lambda: None, write_responses),
-    "degradation": (define_degradation_flags, write_degradation),
-    "ablation": (define_ablation_flags, write_ablation),
+    "tables": ("", lambda: None, write_tables),
+    "construction": ("RUN ...", define_construction_flags, write_construction),
+    "responses": ("RUN ...", define_data_dir, write_responses),
+    "degradation": ("", define_degradation_flags, write_degradation),
+    "ablation": ("", define_ablation_flags, write_ablation),
 }
 
 
 def main(arguments):
     (subcommand,) = program.positional(arguments[:1], "SUBCOMMAND")
     check_one_of("SUBCOMMAND", subcommand, SUBCOMMANDS)
-    if not flags.FLAGS.output:
-        raise UserError("--output=DIR must name a directory.")
+    if sys.argv[1] != subcommand:
+        raise UserError(f"SUBCOMMAND must come first. Received: {' '.join(sys.argv[1:])}")
     output = pathlib.Path(flags.FLAGS.output).expanduser()
-    output.mkdir(parents=True, exist_ok=True)
-    SUBCOMMANDS[subcommand][1](output, arguments[1:])
+    if not flags.FLAGS.output or (output.exists() and not output.is_dir()):
+        raise UserError(f"--output=DIR must be a directory. Received: {flags.FLAGS.output!r}")
+    SUBCOMMANDS[subcommand][2](output, arguments[1:])
     print(f"Written: {output}")
 
 
@@ -225,7 +267,9 @@ if __name__ == "__main__":
     flags.DEFINE_string("output", "runs/paper", "directory for Markdown, JSON and picture")
     program.document("Output", "output")
     # Each subcommand has flags of its own.
-    named = next((argument for argument in sys.argv[1:] if argument in SUBCOMMANDS), None)
-    if named:
-        SUBCOMMANDS[named][0]()
-    program.run(main, f"{named or 'SUBCOMMAND'} [RUN ...] [flags]")
+    usage = "SUBCOMMAND [RUN ...] [flags]"
+    if sys.argv[1:] and sys.argv[1] in SUBCOMMANDS:
+        takes, define_flags, _ = SUBCOMMANDS[sys.argv[1]]
+        define_flags()
+        usage = " ".join(filter(None, [sys.argv[1], takes, "[flags]"]))
+    program.run(main, usage)

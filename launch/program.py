@@ -97,7 +97,7 @@ def define_train_flags(recipes, without=()):
     flags.DEFINE_string(
         "recipe",
         next(iter(recipes)),
-        f"where the defaults below come from; one of: {', '.join(recipes)}",
+        f"where the defaults come from; below are those of the first: {', '.join(recipes)}",
     )
     document("Recipe", "recipe")
     defaults = next(iter(recipes.values()))

@@ -27,7 +27,7 @@ def test_the_grid_has_36_cells_and_3_blocks():
     cell = trainings["doubled-tanh-5:4:1"]
     assert (cell.augmentation, cell.activation, cell.block) == ("doubled", "tanh", None)
     assert cell.learning_rate_shares == (5, 4, 1)
-    variant = trainings["outer_addition"]
+    variant = trainings["outer_addition-2:1:1"]
     assert (variant.block, variant.learning_rate_shares) == ("outer_addition", (2, 1, 1))
     assert (variant.augmentation, variant.activation) == ("none", "relu")
 
@@ -77,7 +77,7 @@ def test_blocks_stand_beside_the_base():
 
 def test_a_training_that_diverged_is_a_result():
     trainings = ablation.configs(BASE, ((2, 1, 1),), ("tanh",), ("none",), ("squared_shortcut",))
-    top1 = ablation.top1_of({"none-tanh-2:1:1": None, "squared_shortcut": None})
+    top1 = ablation.top1_of({"none-tanh-2:1:1": None, "squared_shortcut-2:1:1": None})
     (row,) = ablation.rows(trainings, top1)
     assert (row["2:1:1"], row["2:1:1 difference"]) == ("diverged", None)
     assert ablation.variant_rows(trainings, top1)[0]["top-1 %"] == "diverged"
@@ -92,6 +92,20 @@ def test_mnist_is_compared_after_one_and_five_epochs():
         (1, 98.0, 0.04),
         (5, 99.2, -0.24),
     ]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"schedule": "cosine"}, "`schedule` must be 'steps'"),
+        ({"learning_rate_drops": (50,)}, "`learning_rate_drops` unset"),
+        ({"depth": 50}, "`depth` must be one of 18, 34 for `variants`"),
+    ],
+)
+def test_what_would_not_be_an_ablation_is_refused(change, message):
+    base = dataclasses.replace(BASE, **change)
+    with pytest.raises(ValueError, match=message):
+        ablation.configs(base, ((2, 1, 1),), ("relu",), ("none",), ("outer_addition",))
 
 
 @pytest.mark.parametrize(

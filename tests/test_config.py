@@ -1,4 +1,5 @@
 import dataclasses
+import json
 
 import pytest
 
@@ -114,6 +115,16 @@ def test_110_layers_warm_up_until_the_error_is_below_80_percent():
     assert warm[110].warmup_learning_rate == 0.01
     assert dataclasses.replace(warm[110], warmup_error=0.0).effective_warmup_error() == 0
     assert RECIPES["imagenet"]["paper"].effective_warmup_error() == 0
+
+
+def test_runs_from_before_the_warm_up_have_none():
+    for depth, expected in ((20, []), (110, ["warmup_error"])):
+        config = dataclasses.replace(CIFAR, depth=depth)
+        values = json.loads(config.to_json())
+        del values["warmup_error"], values["ema_momentum"]
+        earlier = TrainConfig.from_json(json.dumps(values))
+        assert earlier.effective_warmup_error() == 0
+        assert differences(config, earlier) == expected
 
 
 def test_no_epochs_are_no_training():

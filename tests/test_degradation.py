@@ -7,7 +7,7 @@ BASE = RECIPES["cifar10"]["paper"]
 
 
 def test_networks_differ_in_kind_and_depth_alone():
-    trainings = degradation.configs(BASE, (20, 56))
+    trainings = degradation.configs(BASE, (56, 20, 56))
     assert list(trainings) == ["plain-20", "plain-56", "residual-20", "residual-56"]
     assert trainings["residual-20"] == BASE
     assert (trainings["plain-56"].network, trainings["plain-56"].depth) == ("CifarPlainNet", 56)
@@ -41,13 +41,30 @@ def test_verdicts_say_what_was_found():
     ]
     plain, residual = degradation.verdicts(table)
     assert plain == (
-        "plain-56 has a higher training error than plain-20 in the paper; here it is higher: "
-        "21.50% and 10.00%."
+        "The paper: the training error of deeper plain networks is higher. Here that of plain-56 "
+        "is higher: 21.50%, and 10.00% of plain-20."
     )
     # Whatever they show.
-    assert "has a lower training error" in residual
-    assert "here it is higher: 9.50% and 9.00%" in residual
+    assert "deeper residual networks is lower. Here that of residual-56 is higher" in residual
     assert degradation.verdicts(table[:1]) == []
+    table[1]["network"] = "plain-1202"
+    assert degradation.verdicts(table[:2]) == []
+
+
+def test_published_errors_stand_beside_those_on_cifar10(tmp_path, monkeypatch):
+    monkeypatch.setattr(degradation, "_parameters", lambda run: 1)
+    trainings = degradation.configs(BASE, (20, 26))
+    results = {name: {"top1": 0.9, "images": 10} for name in trainings}
+    metrics = {name: [{"split": "train", **row} for row in lines(0.2)] for name in trainings}
+    table = degradation.rows(trainings, results, metrics, tmp_path, (50,))
+    published = {row["network"]: row["published test error %"] for row in table}
+    # Table 6 has neither plain networks nor 26 layers.
+    assert published == {
+        "plain-20": None,
+        "plain-26": None,
+        "residual-20": "8.75",
+        "residual-26": None,
+    }
 
 
 def test_a_training_that_diverged_is_a_result(tmp_path):

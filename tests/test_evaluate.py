@@ -41,7 +41,7 @@ def test_networks_become_an_ensemble_once_and_for_all(tmp_path, picture_folder):
         "evaluate", *paths, dataset, "--protocol=10-crop", f"--scores={tmp_path / 'scores'}"
     )
     assert process.returncode == 0, process.stderr
-    files = [tmp_path / "scores" / f"{name}-10-crop.npz" for name in "ab"]
+    files = [tmp_path / "scores" / f"{name}-validation-10-crop.npz" for name in "ab"]
     lines = process.stdout.splitlines()
     assert "ensemble of 2" in lines[-1]
     again = run_program("evaluate", *files)
@@ -62,11 +62,12 @@ def test_networks_become_an_ensemble_once_and_for_all(tmp_path, picture_folder):
         ),
         "would be overwritten",
     )
+    assert_user_error(run_program("evaluate", files[0], "--sides=16"), "--sides is for networks")
     (picture_folder / "val" / "vertical" / "000.png").unlink()
     other = tmp_path / "other"
     assert run_program("evaluate", paths[0], dataset, f"--scores={other}").returncode == 0
     assert_user_error(
-        run_program("evaluate", files[0], other / "a-1-crop.npz"), "for the same images"
+        run_program("evaluate", files[0], other / "a-validation-1-crop.npz"), "for the same images"
     )
 
 
@@ -79,11 +80,11 @@ def test_precise_statistics_are_evaluated_and_saved(tmp_path, picture_folder):
         f"--dataset={dataset}",
         "--precise_bn=20",
         "--batch_size=8",
-        f"--save_model={tmp_path / 'precise.keras'}",
+        f"--save_model={tmp_path / 'new' / 'precise.keras'}",
     )
     assert process.returncode == 0, process.stderr
     assert "Statistics of batch normalizations: 16 training images." in process.stdout
-    model = keras.saving.load_model(tmp_path / "precise.keras")
+    model = keras.saving.load_model(tmp_path / "new" / "precise.keras")
     expected = keras.saving.load_model(tmp_path / "model.keras")
     set_precise_statistics(expected, load(dataset, "train"), 20, 8)
     for ours, theirs in zip(model.weights, expected.weights, strict=True):
@@ -104,6 +105,9 @@ def test_mistakes_are_explained(tmp_path, picture_folder):
         ([model, dataset, "--precise_bn=-1"], "`precise_bn` must be an integer"),
         ([model, dataset, "--save_model=a.keras"], "for one network and --precise_bn"),
         ([model, "--precise_bn=9", f"--save_model={model}"], "that does not exist"),
-        (["missing.npz"], "No file of scores"),
+        (["missing.npz"], "MODEL does not exist. Received: missing.npz"),
+        ([model, "missing", dataset], "MODEL does not exist. Received: missing"),
+        ([model, dataset, "--sides=abc"], "`sides` must be integers"),
+        ([__file__ + ".npz"], "MODEL does not exist"),
     ):
         assert_user_error(run_program("evaluate", *arguments), message)

@@ -96,6 +96,11 @@ def test_a_deeper_network_is_constructed_of_trained_ones(tmp_path):
         assert row["top-1 %"] == row["deeper top-1 %"] == round(100 * evaluation["top1"], 2)
     with PIL.Image.open(tmp_path / "construction.png") as picture:
         assert picture.width > picture.height
+    # Two runs of one network are told apart.
+    process = run_program("paper", "responses", runs[0], f"{runs[0]}/", f"--output={tmp_path}")
+    assert process.returncode == 0, process.stderr
+    layers = json.loads((tmp_path / "responses.json").read_text())["layers"]
+    assert list(layers) == [f"CifarResNet-8, {runs[0]}", f"CifarResNet-8, {runs[0]}/"]
 
 
 SMALL = (
@@ -121,13 +126,12 @@ def test_degradation_trains_four_networks_and_goes_on(tmp_path):
         )
         assert row["test error %"] == pytest.approx(100 * (1 - evaluation["top1"]), abs=0.006)
         assert row["test images"] == 400
-        assert row["published test error %"] is None
         assert row["steps to 99% training error"] == 2
     # A = plain in parameters.
     parameters = {row["network"]: row["parameters"] for row in content["rows"]}
     assert parameters["plain-14"] == parameters["residual-14"]
     text = (tmp_path / "degradation.md").read_text()
-    assert "plain-14 has a higher training error than plain-8 in the paper" in text
+    assert "The paper: the training error of deeper plain networks is higher" in text
     with PIL.Image.open(tmp_path / "degradation.png") as picture:
         assert picture.width > picture.height
     again = run_program("paper", *arguments)
@@ -157,7 +161,7 @@ def test_an_ablation_trains_what_is_asked_for(tmp_path):
     )
     assert process.returncode == 0, process.stderr
     runs = {path.name for path in (tmp_path / "ablation").iterdir()}
-    assert runs == {"doubled-tanh-5:4:1", "outer_addition"}
+    assert runs == {"doubled-tanh-5:4:1", "outer_addition-5:4:1"}
     text = (tmp_path / "ablation.md").read_text()
     assert "| augmentation | activation | 5:4:1 |" in text
     assert "| outer_addition | 5:4:1 |" in text
@@ -169,6 +173,9 @@ def test_an_ablation_trains_what_is_asked_for(tmp_path):
     [
         ([], "Expected SUBCOMMAND"),
         (["table"], "`SUBCOMMAND` must be one of"),
+        (["--output", "tables", "tables"], "must come first"),
+        (["degradation", "--depths="], "`depths` must name at least one"),
+        (["ablation", "--depth=50"], "`depth` must be one of 18, 34"),
         (["tables", "more"], "Received: more"),
         (["construction"], "Expected RUN"),
         (["construction", "no_run"], "no_run"),

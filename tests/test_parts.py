@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import keras_resnet
 from keras_resnet.parts import batch_norms, weights_of_layers, zero_last_gammas
@@ -40,6 +41,29 @@ def test_batch_norms_freeze_inside_of_another_model():
     model = keras.Sequential([backbone, keras.layers.Dense(2)])
     keras_resnet.freeze_batch_norm(model)
     assert {variable.name for variable in model.trainable_variables} == {"kernel", "bias"}
+
+
+def test_networks_with_zero_last_gammas_learn_in_every_block(rng):
+    for make in (keras_resnet.CifarResNet, keras_resnet.CifarPlainNet):
+        model = make(8, input_shape=(8, 8, 3))
+        zero_last_gammas(model)
+        images = rng.normal(size=(4, 8, 8, 3)).astype(np.float32)
+        with tf.GradientTape() as tape:
+            answers = model(images, training=True)
+            labels = np.array([1, 2, 3, 4])
+            loss = keras.losses.sparse_categorical_crossentropy(labels, answers)
+        variables = model.trainable_variables
+        gradients = dict(
+            zip((v.path for v in variables), tape.gradient(loss, variables), strict=True)
+        )
+        for place in ("conv2_1", "conv3_1", "conv4_1"):
+            assert np.abs(gradients[f"{place}/bn2/gamma"]).max() > 0
+
+
+@pytest.mark.parametrize("block", ["outer_addition", "squared_shortcut"])
+def test_blocks_that_would_not_be_identities_are_refused(block):
+    with pytest.raises(ValueError, match="`zero_last_gamma` must be False"):
+        zero_last_gammas(keras_resnet.CifarResNet(8, block=block))
 
 
 @pytest.mark.parametrize("stacked", [False, True])

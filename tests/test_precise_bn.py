@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 import keras_resnet
-from keras_resnet.parts import batch_norms
+from keras_resnet.parts import batch_norms, moving_statistics
 from keras_resnet.precise_bn import set_precise_statistics
 from keras_resnet.sources import MemorySource
 
@@ -72,6 +72,19 @@ def test_frozen_statistics_stay(source):
     set_precise_statistics(model, source, 40, batch_size=8)
     for old, variable in zip(before, model.non_trainable_variables, strict=True):
         np.testing.assert_allclose(variable, old, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("stacked", [False, True])
+def test_what_else_is_frozen_makes_no_difference(source, stacked):
+    free, frozen = network(stacked=stacked), network(stacked=stacked)
+    frozen.set_weights(free.get_weights())
+    for name in ("conv1", "fc"):
+        frozen.get_layer(name).trainable = False
+    for model in (free, frozen):
+        set_precise_statistics(model, source, 40, batch_size=8)
+    for ours, theirs in zip(moving_statistics(frozen), moving_statistics(free), strict=True):
+        for statistic, expected in zip(ours, theirs, strict=True):
+            np.testing.assert_allclose(statistic, expected, rtol=1e-4, atol=1e-6)
 
 
 def test_more_images_than_there_are_is_an_error(source):

@@ -143,8 +143,12 @@ def test_what_does_not_fit_is_refused(source, model):
         protocols.answers(model, source, "5-crop")
     with pytest.raises(ValueError, match="`sides` is for protocol='multi-scale'"):
         protocols.answers(model, source, "10-crop", sides=(40,))
-    for sides in ((31,), ()):
-        with pytest.raises(ValueError, match="`sides` must be an integer of at least 32"):
+    for sides, message in (
+        ((31,), "must be an integer of at least 32"),
+        ((32 * 16 + 1,), "must be a finite number of at least 0 and below 513"),
+        ((), "must name at least one"),
+    ):
+        with pytest.raises(ValueError, match=f"`sides` {message}"):
             protocols.answers(model, source, "multi-scale", sides=sides)
     mean_image = dataclasses.replace(SPEC, mean=np.zeros((32, 32, 3)))
     other = keras_resnet.CifarResNet(8, classes=7, preprocessing=mean_image)

@@ -2,6 +2,7 @@ import dataclasses
 import json
 import os
 import tempfile
+import zipfile
 
 import keras
 import numpy as np
@@ -58,18 +59,19 @@ def test_damaged_files_are_named(run):
     (run.path / "data.json").write_text("{")
     with pytest.raises(ValueError, match=r"data\.json is damaged"):
         run.read_preprocessing(DATA)
-    (run.path / "metrics.jsonl").write_text("{\n")
-    with pytest.raises(ValueError, match=r"metrics\.jsonl is damaged"):
-        run.metrics()
-    (run.path / "config.json").write_text("")
-    with pytest.raises(ValueError, match=r"config\.json is damaged"):
-        runs.load_config(run.path)
+    for text in ("{", "5", "null", "{}", '{"step": 1}'):
+        (run.path / "metrics.jsonl").write_text(f'{{"step": 1, "split": "train"}}\n{text}\n')
+        with pytest.raises(ValueError, match=r"metrics\.jsonl is damaged: line 2"):
+            run.metrics()
 
 
-def test_a_damaged_configuration_is_named(run):
-    (run.path / "config.json").write_text("{")
+@pytest.mark.parametrize("text", ["", "{", "[]", "5", '{"depth": 20}', '{"unknown": 1}'])
+def test_a_damaged_configuration_is_named(run, text):
+    (run.path / "config.json").write_text(text)
     with pytest.raises(ValueError, match=r"config\.json is no configuration"):
         runs.RunDirectory(run.path, CONFIG)
+    with pytest.raises(ValueError, match=r"config\.json is no configuration"):
+        runs.load_config(run.path)
 
 
 def test_a_file_cannot_be_a_run_directory(tmp_path):
@@ -173,9 +175,25 @@ def test_what_is_no_network_is_explained(run, tmp_path):
         runs.load_network(tmp_path)
     junk = tmp_path / "junk.keras"
     junk.write_text("junk")
+    with pytest.raises(ValueError, match="is no .keras file, or a damaged one"):
+        runs.load_network(junk)
+    with zipfile.ZipFile(junk, "w") as archive:
+        archive.writestr("config.json", "{}")
     with pytest.raises(ValueError, match="does not load as a Keras model"):
         runs.load_network(junk)
     other = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
     other.save(tmp_path / "other.keras")
     with pytest.raises(ValueError, match="holds a Sequential, not a network of keras_resnet"):
         runs.load_network(tmp_path / "other.keras")
+
+
+def test_a_network_with_a_flipped_byte_is_damaged(tmp_path):
+    path = tmp_path / "model.keras"
+    keras_resnet.CifarResNet(8).save(path)
+    data = bytearray(path.read_bytes())
+    for place in (len(data) // 4, len(data) // 2):
+        damaged = data.copy()
+        damaged[place] ^= 0xFF
+        path.write_bytes(damaged)
+        with pytest.raises(ValueError, match="is damaged"):
+            runs.load_network(path)

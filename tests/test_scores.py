@@ -43,17 +43,20 @@ def test_scores_come_back_from_a_file(rng, tmp_path):
 
 
 def test_an_ensemble_is_the_mean_of_the_probabilities(rng):
-    members = [some_scores(rng, title=title) for title in "abc"]
+    labels = some_scores(rng).labels
+    members = [dataclasses.replace(some_scores(rng, title=title), labels=labels) for title in "abc"]
     together = scores.ensemble(members)
     expected = sum(member.probabilities.astype(np.float64) for member in members) / 3
     np.testing.assert_allclose(together.probabilities, expected, rtol=1e-6)
-    assert together.title == "ensemble of 3"
+    assert together.title == "ensemble of 3 (a; b; c)"
     assert (together.labels == members[0].labels).all()
 
 
 def test_members_must_have_seen_the_same_images(rng):
     first = some_scores(rng)
-    for other in (some_scores(rng, fingerprint="g"), some_scores(rng, images=29)):
+    others = [some_scores(rng, fingerprint="g"), some_scores(rng, images=29)]
+    others += [some_scores(rng, classes=11), some_scores(rng)]
+    for other in others:
         with pytest.raises(ValueError, match="must be of scores for the same images"):
             scores.ensemble([first, other])
 
@@ -74,6 +77,28 @@ def test_other_files_are_refused(rng, tmp_path):
             scores.load(tmp_path / f"{name}.npz")
     with pytest.raises(ValueError, match="No file of scores at"):
         scores.load(tmp_path / "missing.npz")
-    dataclasses.replace(saved, labels=saved.labels[1:]).save(tmp_path / "short.npz")
-    with pytest.raises(ValueError, match="is damaged"):
-        scores.load(tmp_path / "short.npz")
+    np.save(tmp_path / "array.npy", np.zeros(3))
+    with pytest.raises(ValueError, match="is no file of scores"):
+        scores.load(tmp_path / "array.npy")
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("labels", lambda values: values[1:]),
+        ("labels", lambda values: values + 100),
+        ("labels", lambda values: values - 1),
+        ("labels", lambda values: values.astype(np.float32)),
+        ("labels", lambda values: values.astype(str)),
+        ("probabilities", lambda values: values.astype(str)),
+        ("probabilities", lambda values: values[:, :0]),
+        ("probabilities", lambda values: values[0]),
+        ("probabilities", lambda values: np.log(values)),
+        ("probabilities", lambda values: values.astype(complex)),
+    ],
+)
+def test_arrays_that_are_no_scores_are_refused(rng, tmp_path, name, change):
+    saved = some_scores(rng)
+    dataclasses.replace(saved, **{name: change(getattr(saved, name))}).save(tmp_path / "a.npz")
+    with pytest.raises(ValueError, match="is no file of scores: expected"):
+        scores.load(tmp_path / "a.npz")

@@ -169,14 +169,31 @@ def test_frozen_normalizations_of_a_stack_do_not_move(rng, tmp_path):
 
 
 def test_a_frozen_stack_does_not_move(rng):
+    alone = BlockStack(BasicBlock(3), 2, trainable=False)
+    alone(images := rng.normal(0, 1, (2, 16, 16, 3)).astype(np.float32), training=True)
+    assert not np.any(alone.stacks[-2])
     _, model = pair()
     stack = model.get_layer("conv2_2-4")
     stack.trainable = False
     before = stack.get_weights()
-    model(rng.normal(0, 1, (2, 16, 16, 3)), training=True)
+    model(images, training=True)
     for old, new in zip(before, stack.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
     assert not any(v.path.startswith("conv2_2-4") for v in model.trainable_variables)
+
+
+def test_a_model_of_ones_own_around_a_stack_comes_back(rng, tmp_path):
+    _, stacked = pair()
+    features = stacked.get_layer("avg_pool").output
+    own = keras.Model(stacked.input, keras.layers.Dense(2)(features))
+    images = rng.normal(0, 1, (2, 16, 16, 3)).astype(np.float32)
+    own.save(tmp_path / "own.keras")
+    loaded = keras.saving.load_model(tmp_path / "own.keras")
+    np.testing.assert_array_equal(loaded(images), own(images))
+    clone = keras.models.clone_model(own)
+    clone.set_weights(own.get_weights())
+    np.testing.assert_array_equal(clone(images), own(images))
+    assert BlockStack(BasicBlock(4), 2, name="mine").names_of_blocks() == ["mine_1", "mine_2"]
 
 
 def test_weights_of_blocks_come_back():

@@ -1,6 +1,8 @@
 import dataclasses
 import json
 
+import pytest
+
 from keras_resnet.config import RECIPES
 from keras_resnet.paper.trainings import train_all
 from keras_resnet.runs import read_metrics
@@ -26,6 +28,21 @@ def test_each_training_has_a_directory_and_goes_on_in_it(tmp_path, capsys):
     capsys.readouterr()
     assert train_all(trainings, tmp_path) == (results, metrics)
     assert capsys.readouterr().out.count("Complete already") == 2
+
+
+def test_lost_metrics_are_named(tmp_path):
+    config = dataclasses.replace(
+        RECIPES["cifar10"]["paper"],
+        depth=8,
+        dataset="shapes",
+        image_size=16,
+        global_batch_size=8,
+        train_steps=1,
+    )
+    train_all({"a": config}, tmp_path)
+    (tmp_path / "a" / "metrics.jsonl").unlink()
+    with pytest.raises(ValueError, match="metrics.jsonl lacks lines"):
+        train_all({"a": config}, tmp_path)
 
 
 def test_the_others_go_on_when_one_diverges(tmp_path, capsys):

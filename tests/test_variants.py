@@ -90,5 +90,7 @@ def test_what_is_no_variant_is_refused():
         keras_resnet.ResNet50(block="basic")
     with pytest.raises(ValueError, match="`block` must be one of 'basic'"):
         keras_resnet.CifarResNet(8, block="bottleneck")
+    with pytest.raises(ValueError, match="`stem` must not be given to the CIFAR networks"):
+        keras_resnet.CifarResNet(8, stem="imagenet")
     with pytest.raises(ValueError, match="`stem` must be one of"):
         keras_resnet.ResNet18(stem="patches")

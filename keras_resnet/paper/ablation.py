@@ -7,6 +7,7 @@ from keras_resnet import checks, config
 SHARES = ((2, 1, 1), (5, 3, 2), (5, 4, 1))
 ACTIVATIONS = ("sigmoid", "tanh", "relu", "leaky_relu")
 AUGMENTATIONS = ("none", "doubled", "tripled")
+BASIC_DEPTHS = (18, 34)
 VARIANTS = ("inverted_bottleneck", "outer_addition", "squared_shortcut")
 
 # Top-1 in % on CIFAR-10 as a course project published them, by augmentation and activation, for the
@@ -47,11 +48,22 @@ def configs(base, shares, activations, augmentations, variants):
       variants: names of blocks, of `VARIANTS`; they are trained with the first shares.
 
     Returns:
-      dict of `TrainConfig` by name, such as none-relu-2:1:1 or outer_addition.
+      dict of `TrainConfig` by name, such as none-relu-2:1:1 or outer_addition-2:1:1.
 
     Raises:
-      UserError: one of them is unknown.
+      UserError: one of them is unknown, or the base's rates do not follow shares.
     """
+    if base.schedule != "steps" or base.learning_rate_drops is not None:
+        raise checks.UserError(
+            "`schedule` must be 'steps' and `learning_rate_drops` unset where shares are compared. "
+            f"Received: schedule={base.schedule!r}, "
+            f"learning_rate_drops={base.learning_rate_drops!r}"
+        )
+    if variants and base.depth not in BASIC_DEPTHS:
+        raise checks.UserError(
+            f"`depth` must be one of {', '.join(map(str, BASIC_DEPTHS))} for `variants`, which "
+            f"take the place of basic blocks. Received: depth={base.depth!r}"
+        )
     for values, name, allowed in (
         (activations, "activations", config.ACTIVATIONS),
         (augmentations, "augmentations", AUGMENTATIONS),
@@ -71,7 +83,9 @@ def configs(base, shares, activations, augmentations, variants):
         for share in shares
     }
     blocks = {
-        variant: dataclasses.replace(base, block=variant, learning_rate_shares=shares[0])
+        f"{variant}-{label(shares[0])}": dataclasses.replace(
+            base, block=variant, learning_rate_shares=shares[0]
+        )
         for variant in variants
     }
     return {**grid, **blocks}

@@ -23,6 +23,7 @@ def configs(config, depths):
     """
     for depth in depths:
         check_cifar_depth(depth)
+    depths = sorted(set(depths))
     kinds = {"plain": "CifarPlainNet", "residual": "CifarResNet"}
     return {
         f"{kind}-{depth}": dataclasses.replace(config, network=network, depth=depth)
@@ -41,19 +42,20 @@ def rows(trainings, results, metrics, directory, errors):
       errors: training errors in %.
     """
     table = []
+    split = split_name(next(iter(trainings.values())))
     for name, config in trainings.items():
         train_rows = [row for row in metrics[name] if row["split"] == "train"]
         test = results[name]
-        is_residual = config.network == "CifarResNet"
-        published = PUBLISHED_CIFAR.get(config.depth) if config.dataset == "cifar10" else None
+        is_published = config.network == "CifarResNet" and config.depth in PUBLISHED_CIFAR
+        published = PUBLISHED_CIFAR[config.depth][1] if is_published else None
         table.append(
             {
                 "network": name,
                 "parameters": _parameters(directory / name) if test else None,
                 "training error %": final_training_error(train_rows) if test else None,
-                "test error %": round(100 * (1 - test["top1"]), 2) if test else "diverged",
-                "published test error %": published[1] if published and is_residual else None,
-                "test images": test and test["images"],
+                f"{split} error %": round(100 * (1 - test["top1"]), 2) if test else "diverged",
+                **({"published test error %": published} if config.dataset == "cifar10" else {}),
+                f"{split} images": test and test["images"],
                 **{
                     f"steps to {error:g}% training error": steps_to(train_rows, error)
                     for error in errors
@@ -61,6 +63,11 @@ def rows(trainings, results, metrics, directory, errors):
             }
         )
     return table
+
+
+def split_name(config):
+    """What the images are called that a training is evaluated on."""
+    return "validation" if config.validation_images else "test"
 
 
 def _parameters(run):
@@ -82,26 +89,33 @@ def steps_to(train_rows, error):
     return None
 
 
+# The authors' deepest network, 1202 layers, has no lower training error than the one of 110.
+DEEPEST_CLAIM = 110
+
+
 def verdicts(table):
     """What the rows say of the paper's claims, in sentences.
 
     Args:
       table: what `rows` returns.
     """
-    kinds = {}
-    for row in table:
-        kinds.setdefault(row["network"].partition("-")[0], []).append(row)
     sentences = []
-    claims = {"plain": "higher", "residual": "lower"}
-    for kind, networks in kinds.items():
-        shallow, deep = networks[0], networks[-1]
-        if shallow is deep or None in (shallow["training error %"], deep["training error %"]):
+    for kind, claimed in (("plain", "higher"), ("residual", "lower")):
+        networks = [
+            row
+            for row in table
+            if row["network"].startswith(kind)
+            and int(row["network"].partition("-")[2]) <= DEEPEST_CLAIM
+            and row["training error %"] is not None
+        ]
+        if len(networks) < 2:
             continue
+        shallow, deep = networks[0], networks[-1]
         difference = deep["training error %"] - shallow["training error %"]
         found = "higher" if difference > 0 else "lower" if difference < 0 else "equal"
         sentences.append(
-            f"{deep['network']} has a {claims[kind]} training error than {shallow['network']} in "
-            f"the paper; here it is {found}: {deep['training error %']:.2f}% and "
-            f"{shallow['training error %']:.2f}%."
+            f"The paper: the training error of deeper {kind} networks is {claimed}. Here that of "
+            f"{deep['network']} is {found}: {deep['training error %']:.2f}%, and "
+            f"{shallow['training error %']:.2f}% of {shallow['network']}."
         )
     return sentences

@@ -138,4 +138,6 @@ def _cell(value):
         return ""
     if isinstance(value, list):
         return " ".join(map(str, value))
+    if isinstance(value, float):
+        return f"{value:.4g}"
     return f"{value:,}" if isinstance(value, int) else str(value)

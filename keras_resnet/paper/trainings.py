@@ -2,6 +2,7 @@
 
 import pathlib
 
+from keras_resnet.checks import UserError
 from keras_resnet.runs import read_metrics
 from keras_resnet.training import DivergedError, train
 
@@ -20,13 +21,19 @@ def train_all(trainings, directory):
       metrics.
     """
     results, metrics = {}, {}
-    for name, config in trainings.items():
+    for number, (name, config) in enumerate(trainings.items(), 1):
         run = pathlib.Path(directory) / name
-        print(f"{name}: {run}", flush=True)
+        print(f"Training {number} of {len(trainings)}, {name}: {run}", flush=True)
         try:
             results[name] = train(config, run)
         except DivergedError as error:
             results[name] = None
             print(f"{name} diverged: {error}", flush=True)
         metrics[name] = read_metrics(run)
+        found = {row["split"] for row in metrics[name]}
+        if results[name] and found != {"train", "validation"}:
+            raise UserError(
+                f"{run / 'metrics.jsonl'} lacks lines of a complete training. Restore it, or "
+                f"delete {run} to train again."
+            )
     return results, metrics
