@@ -13,7 +13,7 @@ LAYERS = (
     ("analysis", "export", "evaluation", "protocols", "scores", "precise_bn", "runs"),
     ("inputs", "progress", "strategy", "plots", "models", "steps", "checkpoints", "schedules"),
     ("archives", "datasets", "folders", "prepared", "batches", "sources", "records", "shapes"),
-    ("parts", "stacks", "variants", "layers", "augmentation", "preprocessing"),
+    ("parts", "stacks", "variants", "layers", "synchronized", "augmentation", "preprocessing"),
     ("config", "files", "memory", "signals", "checks"),
 )
 ORDER = [name for layer in LAYERS for name in layer]
