@@ -1,10 +1,11 @@
-"""The whole state of a run on disk: written whole or not at all, restored bit for bit.
+"""The whole state of a run on disk: written whole or not at all, verified, restored bit for bit.
 
 A checkpoint is a directory `step-00001000` that appears by rename, so that a kill at any moment
-leaves the previous ones untouched. It holds TensorFlow's checkpoint of the variables and
-`state.json`, what the loop keeps outside of them.
+leaves the previous ones untouched. It holds TensorFlow's checkpoint of the variables, `state.json`
+(what the loop keeps outside of them) and `checksums.json` (SHA-256 of each file).
 """
 
+import hashlib
 import json
 import os
 import pathlib
@@ -17,6 +18,7 @@ from keras_resnet import files
 from keras_resnet.checks import UserError
 
 _NAME = re.compile(r"step-(\d{8})")
+_CHECKSUMS = "checksums.json"
 
 
 class Checkpoints:
@@ -43,48 +45,105 @@ class Checkpoints:
             return []
         return sorted(path for path in self._directory.iterdir() if _NAME.fullmatch(path.name))
 
-    def save(self, step, state):
-        """Writes a checkpoint and deletes those beyond the newest `keep`.
+    def path(self, step):
+        """Path of the checkpoint of a step, written or not."""
+        return self._directory / f"step-{step:08d}"
+
+    def save(self, step, state, best_step=None):
+        """Writes a checkpoint and deletes those beyond the newest `keep`, but for the best.
 
         Args:
           step: number of steps taken.
           state: JSON-serializable values to keep beside the variables.
+          best_step: step of a checkpoint to keep besides.
+
+        Raises:
+          OSError: it cannot be written, as on a full disk; the earlier ones are as they were.
         """
-        path = self._directory / f"step-{step:08d}"
+        path = self.path(step)
         if path.exists():
             return
         unfinished = path.with_suffix(".tmp")
-        shutil.rmtree(unfinished, ignore_errors=True)
-        unfinished.mkdir(parents=True)
-        self._checkpoint.write(str(unfinished / "variables"))
-        (unfinished / "state.json").write_text(json.dumps({"step": step, **state}))
-        for path_to_flush in [*unfinished.iterdir(), unfinished]:
-            files.flush_to_disk(path_to_flush)
-        os.rename(unfinished, path)
+        self._remove_unfinished()
+        try:
+            unfinished.mkdir(parents=True)
+            self._write(unfinished, json.dumps({"step": step, **state}))
+            for path_to_flush in [*unfinished.iterdir(), unfinished]:
+                files.flush_to_disk(path_to_flush)
+            os.rename(unfinished, path)
+            files.flush_to_disk(self._directory)
+        except OSError:
+            # Makes room where there was none.
+            self._remove_unfinished()
+            raise
         for old in self.paths()[: -self._keep]:
-            shutil.rmtree(old)
+            if best_step is None or old != self.path(best_step):
+                shutil.rmtree(old)
+
+    def _write(self, directory, state):
+        try:
+            self._checkpoint.write(str(directory / "variables"))
+        except tf.errors.OpError as error:
+            raise OSError(f"{directory} cannot be written: {error.message}") from error
+        (directory / "state.json").write_text(state)
+        (directory / _CHECKSUMS).write_text(json.dumps(_checksums(directory), indent=2) + "\n")
+
+    def _remove_unfinished(self):
         for leftover in self._directory.glob("step-*.tmp"):
             shutil.rmtree(leftover)
 
-    def restore_newest(self):
-        """Restores the newest checkpoint into the variables.
+    def restore_newest(self, note=print):
+        """Restores the newest checkpoint that is not damaged into the variables.
+
+        Damaged ones that are newer are moved out of the way, to names that end in .damaged.
+
+        Args:
+          note: is called with a line of text for each damaged one.
 
         Returns:
           What was given to `save` as `state`, with `step`; None if there is no checkpoint.
 
         Raises:
-          UserError: the newest checkpoint is damaged.
+          UserError: there are checkpoints, and all are damaged.
         """
-        if not self.paths():
-            return None
-        path = self.paths()[-1]
-        try:
-            state = json.loads((path / "state.json").read_text())
-            status = self._checkpoint.read(str(path / "variables"))
-        except (OSError, ValueError, IndexError, tf.errors.OpError) as error:
+        damaged = []
+        for path in reversed(self.paths()):
+            try:
+                state = self._restore(path)
+            except (OSError, ValueError, IndexError, KeyError, tf.errors.OpError) as error:
+                damaged.append((path, error))
+                continue
+            for bad, error in damaged:
+                aside = bad.with_suffix(".damaged")
+                shutil.rmtree(aside, ignore_errors=True)
+                os.rename(bad, aside)
+                note(f"The checkpoint {bad} is damaged ({error}). It is {aside.name} now.")
+            return state
+        if damaged:
             raise UserError(
-                f"The checkpoint {path} is damaged ({type(error).__name__}). Delete it to go on "
-                "from the one before it."
-            ) from error
-        status.assert_consumed()
+                f"All checkpoints in {self._directory} are damaged: "
+                + "; ".join(f"{path.name} ({error})" for path, error in damaged)
+                + ". Restore one from a backup, or begin anew in another --run_dir."
+            )
+        return None
+
+    def _restore(self, path):
+        checksums = json.loads((path / _CHECKSUMS).read_text())
+        for name, checksum in _checksums(path).items():
+            if checksums.pop(name, None) != checksum:
+                raise OSError(f"the checksum of {name} is wrong")
+        if checksums:
+            raise OSError(f"{min(checksums)} is missing")
+        state = json.loads((path / "state.json").read_text())
+        self._checkpoint.read(str(path / "variables")).assert_consumed()
         return state
+
+
+def _checksums(directory):
+    """SHA-256 of each file of a checkpoint, by name."""
+    checksums = {}
+    for path in sorted(directory.iterdir()):
+        if path.name != _CHECKSUMS:
+            with open(path, "rb") as file:
+                checksums[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return checksums

@@ -1,8 +1,11 @@
 import json
+import sys
+import textwrap
 
 import keras
 import numpy as np
 import pytest
+from harness import on_small_disk
 
 from keras_resnet.checkpoints import Checkpoints
 
@@ -59,14 +62,94 @@ def truncate(path):
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
-@pytest.mark.parametrize("damage", [truncate, lambda path: path.unlink()])
-@pytest.mark.parametrize("name", ["state.json", "variables.index", "variables.data-00000-of-00001"])
-def test_a_damaged_checkpoint_is_named(tmp_path, name, damage):
+def flip_a_bit(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 4
+    path.write_bytes(content)
+
+
+FILES = ["state.json", "checksums.json", "variables.index", "variables.data-00000-of-00001"]
+
+
+@pytest.mark.parametrize("damage", [truncate, flip_a_bit, lambda path: path.unlink()])
+@pytest.mark.parametrize("name", FILES)
+def test_a_damaged_checkpoint_is_said_and_the_one_before_it_taken(tmp_path, name, damage):
+    variable, checkpoints = make(tmp_path, 1.0)
+    checkpoints.save(5, {"result": 1})
+    variable.assign([7.0, 8.0])
+    checkpoints.save(6, {"result": 2})
+    damage(tmp_path / "step-00000006" / name)
+    notes = []
+    assert checkpoints.restore_newest(notes.append) == {"step": 5, "result": 1}
+    np.testing.assert_array_equal(variable, [1.0, -1.0])
+    (note,) = notes
+    assert note.startswith(f"The checkpoint {tmp_path}/step-00000006 is damaged (")
+    # It is kept, but no more in the way of the one that the training will write again.
+    assert (tmp_path / "step-00000006.damaged").is_dir()
+    checkpoints.save(6, {"result": 3})
+    assert make(tmp_path)[1].restore_newest() == {"step": 6, "result": 3}
+
+
+def test_other_files_within_a_checkpoint_are_damage(tmp_path):
     _, checkpoints = make(tmp_path)
-    checkpoints.save(5, {"window": {"loss": 0.1}})
-    damage(tmp_path / "step-00000005" / name)
-    with pytest.raises(ValueError, match="step-00000005 is damaged .* Delete it to go on"):
+    for step in (5, 6):
+        checkpoints.save(step, {})
+    (tmp_path / "step-00000006" / "more").write_text("x")
+    assert checkpoints.restore_newest() == {"step": 5}
+
+
+def test_nothing_is_begun_anew_where_all_checkpoints_are_damaged(tmp_path):
+    _, checkpoints = make(tmp_path)
+    for step in (5, 6):
+        checkpoints.save(step, {})
+        truncate(tmp_path / f"step-0000000{step}" / "state.json")
+    with pytest.raises(ValueError, match=r"All checkpoints .*00006 \(.*state.json.*00005 \("):
         checkpoints.restore_newest()
+    assert [path.name for path in checkpoints.paths()] == ["step-00000005", "step-00000006"]
+
+
+def test_the_best_is_kept_beside_the_newest(tmp_path):
+    _, checkpoints = make(tmp_path, keep=1)
+    for step, best_step in ((1, None), (2, 2), (3, 2), (4, 2), (5, 5), (6, 5)):
+        checkpoints.save(step, {}, best_step)
+    assert [path.name for path in checkpoints.paths()] == ["step-00000005", "step-00000006"]
+
+
+FULL_DISK = """
+    import errno, keras, numpy as np, os, pathlib, sys
+    from keras_resnet.checkpoints import Checkpoints
+
+    disk = pathlib.Path(sys.argv[1])
+    variable = keras.Variable(np.zeros(250_000, np.float32))
+    checkpoints = Checkpoints(disk / "checkpoints", keep=3, weights=[variable])
+    checkpoints.save(1, {})  # Of 4 MB it takes 1.
+    variable.assign(variable + 1)
+    (disk / "filler").write_bytes(bytes(int(sys.argv[2])))
+    try:
+        checkpoints.save(2, {})
+    except OSError as error:
+        print("refused:", error)
+    else:
+        sys.exit("it was written")
+    assert [path.name for path in (disk / "checkpoints").iterdir()] == ["step-00000001"]
+    assert checkpoints.restore_newest() == {"step": 1}
+    assert not variable.numpy().any()
+    (disk / "filler").unlink()
+    checkpoints.save(3, {})
+    assert checkpoints.restore_newest() == {"step": 3}
+"""
+
+
+@pytest.mark.parametrize("filler", [2_900_000, 3_150_000])
+def test_a_full_disk_leaves_the_earlier_checkpoint(tmp_path, filler):
+    # A small disk of its own, which vanishes with the process.
+    (tmp_path / "program.py").write_text(textwrap.dedent(FULL_DISK))
+    (tmp_path / "disk").mkdir()
+    command = [sys.executable, tmp_path / "program.py", tmp_path / "disk", filler]
+    process = on_small_disk(tmp_path / "disk", "4m", command)
+    assert process.returncode == 0, process.stdout + process.stderr
+    assert "refused: " in process.stdout
+    assert "No space left on device" in process.stdout
 
 
 def test_the_state_is_readable(tmp_path):

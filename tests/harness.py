@@ -1,0 +1,169 @@
+"""Trainings as users run them: real processes, that are stopped and killed; and what they leave."""
+
+import dataclasses
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import numpy as np
+import tensorflow as tf
+from conftest import ROOT
+
+# A signal that makes a process of `Training` loop endlessly in Python.
+LOOP_SIGNAL = signal.SIGUSR1
+_LOOP = """
+import signal
+
+def loop(*_):
+    while True:
+        pass
+
+signal.signal(signal.SIGUSR1, loop)
+"""
+
+
+def free_ports(number):
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+def tf_config(ports, index):
+    workers = [f"127.0.0.1:{port}" for port in ports]
+    return json.dumps({"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}})
+
+
+def flags(config):
+    """The flags that describe a configuration."""
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if value is not None:
+            text = ",".join(map(str, value)) if isinstance(value, tuple) else value
+            yield f"--{field.name}={text}"
+
+
+class Training:
+    """launch/imagenet.py as a process, or as a process for each of several workers.
+
+    Args:
+      config: `TrainConfig`.
+      run_dir: pathlib.Path; the output of worker i goes to <run_dir>-<i>.log beside it.
+      workers: number of processes.
+      directories: working directory of each; None: that of the repository.
+    """
+
+    def __init__(self, config, run_dir, workers=1, directories=None):
+        self.run_dir = run_dir
+        custom = run_dir.parent / "custom"
+        custom.mkdir(exist_ok=True)
+        (custom / "sitecustomize.py").write_text(_LOOP)
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(custom), str(ROOT)])}
+        ports = free_ports(workers)
+        command = [
+            sys.executable,
+            ROOT / "launch/imagenet.py",
+            f"--run_dir={run_dir}",
+            *flags(config),
+        ]
+        self.processes = []
+        for index in range(workers):
+            if workers > 1:
+                environment["TF_CONFIG"] = tf_config(ports, index)
+            with open(self._log(index), "a") as log:
+                process = subprocess.Popen(
+                    command,
+                    cwd=ROOT if directories is None else directories[index],
+                    env=environment,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                )
+            self.processes.append(process)
+
+    def _log(self, index):
+        return self.run_dir.with_name(f"{self.run_dir.name}-{index}.log")
+
+    def output(self, index=0):
+        """All that this worker said, in all starts."""
+        return self._log(index).read_text()
+
+    def outputs(self):
+        return "\n".join(self.output(index) for index in range(len(self.processes)))
+
+    def wait_for_step(self, step, seconds=200):
+        """Waits until the metrics show a step, or a process has ended."""
+        path = self.run_dir / "metrics.jsonl"
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline and all(p.poll() is None for p in self.processes):
+            if path.exists() and any(
+                json.loads(line)["step"] >= step
+                for line in path.read_text().splitlines(keepends=True)
+                if line.endswith("\n")
+            ):
+                return
+            time.sleep(0.01)
+
+    def send(self, number, index=0):
+        self.processes[index].send_signal(number)
+
+    def statuses(self, seconds=300):
+        """The exit status of each process; all are killed that have not ended in time."""
+        deadline = time.monotonic() + seconds
+        for process in self.processes:
+            try:
+                process.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        return [process.returncode for process in self.processes]
+
+    def finish(self):
+        """Waits for the end, which must be a good one."""
+        statuses = self.statuses()
+        assert statuses == [0] * len(statuses), self.outputs()
+
+
+def on_small_disk(directory, size, command):
+    """Runs a command in whose eyes a directory is a disk of its own of some size, such as "4m"."""
+    mount = 'mount -t tmpfs -o size="$0" tmpfs "$1" && shift && exec "$@"'
+    return subprocess.run(
+        ["unshare", "--map-root-user", "--mount", "sh", "-c", mount, size, directory]
+        + [str(part) for part in command],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def checkpoint_values(run_dir):
+    """All that the newest checkpoint holds: weights, statistics, optimizer slots, counters."""
+    newest = max((run_dir / "checkpoints").glob("step-????????"))
+    reader = tf.train.load_checkpoint(str(newest / "variables"))
+    names = [n for n in reader.get_variable_to_shape_map() if n != "_CHECKPOINTABLE_OBJECT_GRAPH"]
+    return {name: reader.get_tensor(name) for name in names}
+
+
+def metrics(run_dir):
+    """The lines of metrics, but for the speed."""
+    rows = map(json.loads, (run_dir / "metrics.jsonl").read_text().splitlines())
+    return [{name: row[name] for name in row if name != "images_per_second"} for row in rows]
+
+
+def losses(run_dir):
+    return np.array([row["loss"] for row in metrics(run_dir) if row["split"] == "train"])
+
+
+def assert_same_bits(run_dir, expected_run_dir, when=""):
+    """Both runs ended with the same variables and the same metrics."""
+    expected, actual = checkpoint_values(expected_run_dir), checkpoint_values(run_dir)
+    assert expected.keys() == actual.keys()
+    for name, value in expected.items():
+        np.testing.assert_array_equal(value, actual[name], err_msg=f"{name} {when}")
+    assert metrics(expected_run_dir) == metrics(run_dir), when
