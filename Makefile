@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := runs/demo
 
-.PHONY: demo test lint format bench clean
+.PHONY: demo test faults lint format bench clean
 
 $(VENV)/.installed: setup.py pyproject.toml
 	@echo "Installing TensorFlow and the rest into $(VENV): a few minutes, 3 GB."
@@ -23,6 +23,10 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest --numprocesses=2 --dist=loadgroup
+
+# Kills, hangs and full disks: half an hour.
+faults: $(VENV)/.installed
+	$(BIN)/python -m pytest -m faults -s
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

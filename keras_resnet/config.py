@@ -184,6 +184,19 @@ class TrainConfig:
     synchronized_batch_norm: bool = _option(
         "Devices", "batch normalization over the global batch instead of each replica's", False
     )
+    deterministic: bool = _option(
+        "Devices",
+        "forbid kernels whose results depend on timing, where TensorFlow has others; a processor "
+        "needs it not, and all of it is slower (docs/reliability.md)",
+        False,
+    )
+    stall_seconds: int = _option(
+        "Devices",
+        "of several workers: how long one may hold up the others before it ends, so that all can "
+        "be started again",
+        30,
+        changes_result=False,
+    )
     log_every_steps: int = _option(
         "Run directory", "steps between two lines of metrics", 100, changes_result=False
     )
@@ -195,6 +208,13 @@ class TrainConfig:
     )
     checkpoint_every_steps: int = _option(
         "Run directory", "steps between two checkpoints", 500, changes_result=False
+    )
+
+    keep_checkpoints: int = _option(
+        "Run directory",
+        "number of newest checkpoints to keep, besides that of the best evaluation",
+        2,
+        changes_result=False,
     )
 
     def __post_init__(self):
@@ -222,6 +242,8 @@ class TrainConfig:
             "log_every_steps",
             "checkpoint_every_steps",
             "plateau_evaluations",
+            "stall_seconds",
+            "keep_checkpoints",
         ):
             checks.check_integer(name, getattr(self, name), 1)
         for name in ("replicas", "seed", "validation_images"):

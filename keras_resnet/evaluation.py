@@ -5,6 +5,8 @@ import tensorflow as tf
 from keras_resnet.batches import evaluation_batches, faults_named
 from keras_resnet.checks import UserError
 from keras_resnet.models import logits_model
+from keras_resnet.watchdog import FIRST_CALL_SECONDS
+from keras_resnet.workers import Workers
 
 
 class Evaluator:
@@ -14,20 +16,23 @@ class Evaluator:
       model: `ResNet` with a `preprocessing`.
       source: `Source` to evaluate on.
       global_batch_size: images at once, over all replicas; any number, the result is the same.
-      strategy: tf.distribute strategy that the model was built under; None: the current one.
+      workers: `Workers` under whose strategy the model was built; None: this process alone, under
+        the current strategy.
 
     Raises:
       UserError: model and source do not fit each other.
     """
 
-    def __init__(self, model, source, global_batch_size, strategy=None):
-        strategy = strategy or tf.distribute.get_strategy()
+    def __init__(self, model, source, global_batch_size, workers=None):
+        workers = workers or Workers(tf.distribute.get_strategy())
+        strategy = workers.strategy
         check_fits(model, source)
         replicas = strategy.num_replicas_in_sync
         # No more than there is; a multiple of the replicas.
         global_batch_size = min(global_batch_size, len(source))
         global_batch_size = -(-global_batch_size // replicas) * replicas
         self._source = source
+        self._workers = workers
         self._num_batches = -(-len(source) // global_batch_size)
         self._batches = strategy.distribute_datasets_from_function(
             lambda context: evaluation_batches(
@@ -40,24 +45,33 @@ class Evaluator:
         )
         self._sums = _sums_function(logits_model(model), strategy)
 
-    def __call__(self):
+    def __call__(self, stop_requested=lambda: False):
         """One pass over the source.
+
+        Args:
+          stop_requested: function of nothing that tells whether to give up; asked at every batch.
 
         Returns:
           dict of `top1` and `top5` (shares of images, 0 to 1), `loss` (mean cross-entropy) and
-          `images` (number of images counted).
+          `images` (number of images counted); None if a worker was told to give up.
 
         Raises:
           UserError: an image cannot be read.
+          WorkerLostError: another worker died or does not answer.
         """
         totals = [0.0, 0, 0, 0]
-        iterator = iter(self._batches)
-        with faults_named(self._source, range(len(self._source))):
+        workers = self._workers
+        workers.begin("beginning to evaluate", FIRST_CALL_SECONDS)
+        with faults_named(self._source, range(len(self._source))), workers.losses_named():
+            iterator = iter(self._batches)
             for _ in range(self._num_batches):
-                sums = self._sums(next(iterator))
-                totals = [
-                    total + value.numpy().item() for total, value in zip(totals, sums, strict=True)
-                ]
+                batch = next(iterator)
+                workers.begin("evaluating", FIRST_CALL_SECONDS)
+                sums = [value.numpy().item() for value in self._sums(batch)]
+                totals = [total + value for total, value in zip(totals, sums, strict=True)]
+                if workers.share([stop_requested()]).any():
+                    return None
+                workers.begin("waiting for data to evaluate")
         loss, top1, top5, images = totals
         return {
             "top1": top1 / images,

@@ -7,6 +7,7 @@ events/           the same for TensorBoard
 curves.png        the same as a picture
 checkpoints/      see checkpoints.py
 model.keras       the network at the last evaluation
+best.keras        the network at the evaluation with the highest top-1
 evaluation.json   the result of the last evaluation
 """
 
@@ -137,9 +138,9 @@ class RunDirectory:
         """The lines of metrics.jsonl as dicts."""
         return read_metrics(self.path)
 
-    def rewind_metrics(self, step):
-        """Forgets the metrics after a step, which the resumed run will write again."""
-        rows = [row for row in self.metrics() if row["step"] <= step]
+    def rewind_metrics(self, num_rows):
+        """Forgets the metrics after a number of lines, which the resumed run will write again."""
+        rows = self.metrics()[:num_rows]
         lines = "".join(json.dumps(row) + "\n" for row in rows)
         files.write_text(self.path / "metrics.jsonl", lines)
         shutil.rmtree(self.path / "events", ignore_errors=True)
@@ -164,16 +165,24 @@ class RunDirectory:
                     tf.summary.scalar(name, value)
         writer.flush()
 
+    def sync_metrics(self):
+        """Makes the lines durable: a checkpoint counts on them."""
+        if (self.path / "metrics.jsonl").exists():
+            files.flush_to_disk(self.path / "metrics.jsonl")
+
     def draw_curves(self):
         """Draws curves.png from the metrics."""
         plots.draw_curves(self.metrics(), self.path / "curves.png", title=self.path.name)
 
     # --- Results
 
-    def write_model(self, model):
-        """Saves the network."""
+    def write_model(self, model, is_best):
+        """Saves the network, and once more as the best one if it is that."""
         with files.replacing(self.model) as unfinished:
             model.save(unfinished)
+        if is_best:
+            with files.replacing(self.path / "best.keras") as unfinished:
+                shutil.copyfile(self.model, unfinished)
 
     def write_evaluation(self, result):
         """Saves the result of an evaluation: a dict of numbers."""

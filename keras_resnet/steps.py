@@ -14,6 +14,7 @@ def steps_function(
     average_statistics,
     decay_batch_norm=True,
     label_smoothing=0.0,
+    watchdog=None,
 ):
     """A tf.function that takes several training steps.
 
@@ -29,6 +30,7 @@ def steps_function(
       decay_batch_norm: whether the scales and offsets of batch normalizations have the L2 term too.
       label_smoothing: share of the target that is spread evenly over all classes.
       average_statistics: give all replicas the mean of their moving statistics after each step.
+      watchdog: `Watchdog` that is told of every batch and step; None: there is none.
 
     Returns:
       A function of (iterator of distributed batches, number of steps as int32 tensor) that returns
@@ -58,9 +60,16 @@ def steps_function(
         if replicas > 1 and average_statistics:
             # Each replica has moved its own; a checkpoint holds one value of a variable.
             context = tf.distribute.get_replica_context()
-            means = context.all_reduce("mean", [tf.convert_to_tensor(s) for s in statistics])
-            for statistic, mean in zip(statistics, means, strict=True):
-                statistic.assign(mean)
+            values = [tf.convert_to_tensor(statistic) for statistic in statistics]
+            # As one vector: one message between replicas, not one for each layer.
+            vector = tf.concat([tf.reshape(value, [-1]) for value in values], axis=0)
+            parts = tf.split(context.all_reduce("mean", vector), [tf.size(v) for v in values])
+            for statistic, value, part in zip(statistics, values, parts, strict=True):
+                statistic.assign(tf.reshape(part, value.shape))
+        if watchdog is not None:
+            # The loss is known before the other replicas' gradients: a step ends with its updates.
+            with tf.control_dependencies([tf.convert_to_tensor(v) for v in variables]):
+                loss = tf.identity(loss)
         hits = tf.equal(tf.argmax(logits, axis=-1), labels)
         return loss, tf.reduce_sum(tf.cast(hits, tf.int64))
 
@@ -69,8 +78,13 @@ def steps_function(
         losses = tf.TensorArray(network.output.dtype, count)
         hits = tf.TensorArray(tf.int64, count)
         for position in tf.range(count):
-            results = strategy.run(replica_step, args=next(batches))
+            batch = next(batches)
+            if watchdog is not None:
+                watchdog.count_batch(strategy.experimental_local_results(batch[1]))
+            results = strategy.run(replica_step, args=batch)
             loss, hit = (strategy.reduce("sum", value, axis=None) for value in results)
+            if watchdog is not None:
+                watchdog.count_step([loss, hit])
             losses, hits = losses.write(position, loss), hits.write(position, hit)
         return losses.stack(), hits.stack()
 

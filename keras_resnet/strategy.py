@@ -1,19 +1,30 @@
 """Which devices a training runs on."""
 
+import contextlib
+import faulthandler
+import signal
+
 import tensorflow as tf
 
 from keras_resnet.checks import UserError
+from keras_resnet.cluster import Cluster
+
+# TensorFlow connects workers, which have met before, within a second or two.
+CONNECT_SECONDS = 60
 
 
-def make_strategy(replicas):
+def make_strategy(replicas, cluster=None):
     """The tf.distribute strategy for a number of replicas on this machine.
 
     Args:
-      replicas: 0 for every GPU, else one CPU; N for N GPUs, or without any N logical CPUs.
+      replicas: 0 for every GPU, else one CPU; N for N GPUs, or without any N logical CPUs. Of
+        several workers each has as many.
+      cluster: `Cluster`; None: this process trains alone.
 
     Raises:
-      UserError: there are not so many devices.
+      UserError: there are not so many devices, or TensorFlow cannot connect the workers.
     """
+    cluster = cluster or Cluster()
     gpus = tf.config.list_physical_devices("GPU")
     wanted = replicas or max(1, len(gpus))
     if gpus and wanted > len(gpus):
@@ -21,6 +32,8 @@ def make_strategy(replicas):
             f"`replicas` must be at most the number of GPUs, {len(gpus)}. "
             f"Received: replicas={replicas}"
         )
+    if cluster.num_workers > 1:
+        return _connect_workers(cluster, wanted, gpus)
     if wanted == 1:
         return tf.distribute.get_strategy()
     if gpus:
@@ -31,6 +44,56 @@ def make_strategy(replicas):
         # Collectives clash between two strategies of one process: a notebook may train twice.
         cross_device_ops=tf.distribute.ReductionToOneDevice(),
     )
+
+
+def _connect_workers(cluster, wanted, gpus):
+    if not gpus and wanted > 1:
+        raise UserError(
+            "`replicas` must be 0 or 1 for several workers without GPUs: more workers are more "
+            f"replicas. Received: replicas={wanted}"
+        )
+    try:
+        tf.config.set_visible_devices(gpus[:wanted], "GPU")
+        with _signals_held(), _exit_after(CONNECT_SECONDS):
+            strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    except RuntimeError as error:
+        raise UserError(
+            "On several workers a process trains once, before TensorFlow computes anything in it: "
+            f"start a program of launch/ for each training. ({error})"
+        ) from error
+    except tf.errors.OpError as error:
+        raise UserError(
+            f"TensorFlow cannot connect {cluster.describe(cluster.index)} with the other workers: "
+            f"{error.message}"
+        ) from error
+    # All workers have as many batches, so none need ask the others before each whether they do.
+    strategy.extended.experimental_enable_get_next_as_optional = False
+    return strategy
+
+
+@contextlib.contextmanager
+def _signals_held():
+    """Puts SIGTERM off, and restores what becomes of it.
+
+    TensorFlow takes SIGTERM for itself when it connects workers, and does nothing for us with it.
+    """
+    handler = signal.getsignal(signal.SIGTERM)
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, handler)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+
+
+@contextlib.contextmanager
+def _exit_after(seconds):
+    """Ends the process where TensorFlow hangs, which no thread of Python could meanwhile do."""
+    faulthandler.dump_traceback_later(seconds, exit=True)
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 def _make_logical_cpus(number):

@@ -19,7 +19,10 @@ from absl import app, flags, logging
 
 from keras_resnet.checks import UserError
 from keras_resnet.config import TrainConfig
+from keras_resnet.signals import STOP_SIGNALS
 from keras_resnet.training import train
+from keras_resnet.watchdog import EXIT_WORKER_LOST
+from keras_resnet.workers import WorkerLostError
 
 EXIT_USER_ERROR = 1
 EXIT_INTERRUPTED = 130
@@ -32,7 +35,8 @@ def run(main, usage):
       main: function of the positional arguments.
       usage: what follows the program's name on the command line, for the help text.
     """
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.default_int_handler)
     if any(argument in ("--help", "-help", "-h", "--h") for argument in sys.argv[1:]):
         print(_help_text(usage))
         return
@@ -42,20 +46,32 @@ def run(main, usage):
         logging.set_verbosity(logging.ERROR)
         try:
             main(argv[1:])
+            _leave_workers(0)
         except UserError as error:
-            _fail(error)
+            _end(EXIT_USER_ERROR, error)
         except OSError as error:
-            _fail(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "))
+            message = f"{error.strerror or error}: {error.filename or ''}".rstrip(": ")
+            _end(EXIT_USER_ERROR, message)
         except KeyboardInterrupt as interrupt:
-            print(f"\n{str(interrupt) or 'Interrupted.'}", file=sys.stderr)
-            sys.exit(EXIT_INTERRUPTED)
+            _end(EXIT_INTERRUPTED, str(interrupt) or "Interrupted.")
+        except WorkerLostError as error:
+            _end(EXIT_WORKER_LOST, error)
 
     app.run(guarded_main)
 
 
-def _fail(message):
+def _end(status, message):
+    """Ends the program with one message."""
     print(f"\n{message}", file=sys.stderr)
-    sys.exit(EXIT_USER_ERROR)
+    _leave_workers(status)
+    sys.exit(status)
+
+
+def _leave_workers(status):
+    """Of several workers ends this one at once: TensorFlow would first wait for the others."""
+    if "TF_CONFIG" in os.environ:
+        sys.stdout.flush()
+        os._exit(status)
 
 
 def _help_text(usage):

@@ -56,9 +56,10 @@ class Training:
       run_dir: pathlib.Path; the output of worker i goes to <run_dir>-<i>.log beside it.
       workers: number of processes.
       directories: working directory of each; None: that of the repository.
+      flags_of_last: more flags for the last worker.
     """
 
-    def __init__(self, config, run_dir, workers=1, directories=None):
+    def __init__(self, config, run_dir, workers=1, directories=None, flags_of_last=()):
         self.run_dir = run_dir
         custom = run_dir.parent / "custom"
         custom.mkdir(exist_ok=True)
@@ -77,7 +78,7 @@ class Training:
                 environment["TF_CONFIG"] = tf_config(ports, index)
             with open(self._log(index), "a") as log:
                 process = subprocess.Popen(
-                    command,
+                    [*command, *(flags_of_last if index == workers - 1 else ())],
                     cwd=ROOT if directories is None else directories[index],
                     env=environment,
                     stdout=log,

@@ -7,6 +7,7 @@ from keras_resnet.evaluation import Evaluator
 from keras_resnet.preprocessing import Preprocessing
 from keras_resnet.sources import MemorySource
 from keras_resnet.strategy import make_strategy
+from keras_resnet.workers import Workers
 
 SPEC = Preprocessing(size=8, resize=8, mean=(120.0, 121.0, 122.0), deviation=(50.0, 50.0, 50.0))
 
@@ -58,7 +59,9 @@ def test_metrics_are_the_same_on_two_replicas(source, batch_size):
     strategy = make_strategy(2)
     with strategy.scope():
         model = network()
-    assert Evaluator(model, source, batch_size, strategy)() == pytest.approx(expected, rel=1e-4)
+    assert Evaluator(model, source, batch_size, Workers(strategy))() == pytest.approx(
+        expected, rel=1e-4
+    )
 
 
 def test_a_network_that_ends_in_logits_has_the_same_metrics(source):

@@ -10,11 +10,13 @@ LAYERS = (
     ("paper.degradation", "paper.ablation", "paper.trainings"),
     ("paper.tables", "paper.construction", "paper.responses"),
     ("training",),
+    ("loop",),
     ("analysis", "export", "evaluation", "protocols", "scores", "precise_bn", "runs"),
-    ("inputs", "progress", "strategy", "plots", "models", "steps", "checkpoints", "schedules"),
+    ("workers", "rendezvous", "strategy", "watchdog"),
+    ("inputs", "progress", "plots", "models", "steps", "checkpoints", "schedules"),
     ("archives", "datasets", "folders", "prepared", "batches", "sources", "records", "shapes"),
     ("parts", "stacks", "variants", "layers", "synchronized", "augmentation", "preprocessing"),
-    ("config", "files", "memory", "signals", "checks"),
+    ("config", "files", "memory", "signals", "cluster", "checks"),
 )
 ORDER = [name for layer in LAYERS for name in layer]
 

@@ -3,17 +3,14 @@ import json
 import random
 import shutil
 import signal
-import subprocess
-import sys
-import time
 
 import numpy as np
 import pytest
-import tensorflow as tf
-from conftest import ROOT, make_picture_folder
+from conftest import make_picture_folder
+from harness import Training, assert_same_bits, checkpoint_values, losses, metrics
 from test_prepared import rewrite_shard, set_label_to_2, write_tfds
 
-from keras_resnet import schedules, training
+from keras_resnet import loop, schedules
 from keras_resnet.config import TrainConfig
 from keras_resnet.runs import load_network
 from keras_resnet.training import train
@@ -41,23 +38,6 @@ def config(tmp_path, rng):
     )
 
 
-def checkpoint_values(run_dir):
-    """All that the newest checkpoint holds: weights, statistics, optimizer slots, counters."""
-    newest = max((run_dir / "checkpoints").iterdir())
-    reader = tf.train.load_checkpoint(str(newest / "variables"))
-    names = [n for n in reader.get_variable_to_shape_map() if n != "_CHECKPOINTABLE_OBJECT_GRAPH"]
-    return {name: reader.get_tensor(name) for name in names}
-
-
-def metrics(run_dir, *names):
-    rows = map(json.loads, (run_dir / "metrics.jsonl").read_text().splitlines())
-    return [{name: row[name] for name in row if name != "images_per_second"} for row in rows]
-
-
-def losses(run_dir):
-    return np.array([row["loss"] for row in metrics(run_dir) if row["split"] == "train"])
-
-
 def test_a_run_leaves_all_that_it_promises(config, tmp_path):
     result = train(config, tmp_path / "run")
     assert {path.name for path in (tmp_path / "run").iterdir()} == {
@@ -68,6 +48,7 @@ def test_a_run_leaves_all_that_it_promises(config, tmp_path):
         "curves.png",
         "checkpoints",
         "model.keras",
+        "best.keras",
         "evaluation.json",
     }
     assert result["step"] == 20
@@ -157,12 +138,12 @@ def test_a_warm_up_survives_a_kill(config, tmp_path):
     config = dataclasses.replace(
         config, train_steps=160, warmup_error=0.9, learning_rate_drops=(140,)
     )
-    undisturbed = start(config, tmp_path / "undisturbed")
-    interrupt_at(start(config, tmp_path / "killed"), tmp_path / "killed", 55, signal.SIGKILL)
+    whole = Training(config, tmp_path / "whole")
+    interrupt_at(config, tmp_path / "killed", 55, signal.SIGKILL)
     assert metrics(tmp_path / "killed")[-1]["step"] < 100
-    finish(start(config, tmp_path / "killed"))
-    finish(undisturbed)
-    assert metrics(tmp_path / "killed") == metrics(tmp_path / "undisturbed")
+    Training(config, tmp_path / "killed").finish()
+    whole.finish()
+    assert_same_bits(tmp_path / "killed", tmp_path / "whole")
     rows = [row for row in metrics(tmp_path / "killed") if row["split"] == "train"]
     rates = [row["learning_rate"] for row in rows]
     np.testing.assert_allclose(rates, [0.01] * 100 + [0.1] * 40 + [0.01] * 20, rtol=1e-6)
@@ -193,7 +174,7 @@ def test_the_modern_recipe_resumes_with_the_same_bits(config, tmp_path):
 def test_the_averaged_weights_are_evaluated_and_saved(config, tmp_path, monkeypatch, replicas):
     config = dataclasses.replace(config, ema_momentum=0.75, train_steps=3, replicas=replicas)
     weights = []
-    take_steps_of = training.steps_function
+    take_steps_of = loop.steps_function
 
     def recording(network, *arguments, **options):
         take_steps = take_steps_of(network, *arguments, **options)
@@ -205,7 +186,7 @@ def test_the_averaged_weights_are_evaluated_and_saved(config, tmp_path, monkeypa
 
         return take_one
 
-    monkeypatch.setattr(training, "steps_function", recording)
+    monkeypatch.setattr(loop, "steps_function", recording)
     # A line for each step: a call of the steps for each.
     train(config, tmp_path / "run")
     averages = weights[0]
@@ -308,7 +289,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(config, tmp_path):
     config = dataclasses.replace(config, train_steps=500, checkpoint_every_steps=1)
     # The velocity grows tenfold and more with every step.
     config = dataclasses.replace(config, learning_rate=1e6, weight_decay=1.0)
-    with pytest.raises(training.DivergedError, match=r"step \d+\.") as error:
+    with pytest.raises(loop.DivergedError, match=r"step \d+\.") as error:
         train(config, tmp_path / "run")
     newest = max((tmp_path / "run" / "checkpoints").iterdir())
     assert f"The last good checkpoint is {newest}." in str(error.value)
@@ -333,60 +314,33 @@ def test_changed_data_is_refused(config, tmp_path):
 # --- Kills
 
 
-def start(config, run_dir):
-    """A training program as a process of its own."""
-    command = [sys.executable, "launch/imagenet.py", f"--run_dir={run_dir}"]
-    for field in dataclasses.fields(config):
-        value = getattr(config, field.name)
-        if value is not None:
-            text = ",".join(map(str, value)) if isinstance(value, tuple) else value
-            command.append(f"--{field.name}={text}")
-    return subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
-
-
-def finish(process):
-    _, errors = process.communicate(timeout=300)
-    assert process.returncode == 0, errors
-
-
-def interrupt_at(process, run_dir, step, number):
-    """Sends a signal as soon as the metrics show a step; returns what the process said."""
-    deadline = time.monotonic() + 200
-    while time.monotonic() < deadline and process.poll() is None:
-        path = run_dir / "metrics.jsonl"
-        if path.exists() and f'"step": {step},' in path.read_text():
-            break
-        time.sleep(0.001)
-    process.send_signal(number)
-    _, errors = process.communicate(timeout=100)
-    assert process.returncode == (-number if number == signal.SIGKILL else 130), errors
-    return errors
-
-
 def test_killed_and_stopped_it_ends_with_the_same_bits(config, tmp_path):
     config = dataclasses.replace(config, train_steps=60)
-    undisturbed = start(config, tmp_path / "undisturbed")
+    whole = Training(config, tmp_path / "whole")
     steps = sorted(random.sample(range(2, 50), 4))
     killed = tmp_path / "killed"
     for step, number in zip(
-        steps, (signal.SIGKILL, signal.SIGINT, signal.SIGKILL, signal.SIGKILL), strict=True
+        steps, (signal.SIGKILL, signal.SIGINT, signal.SIGKILL, signal.SIGTERM), strict=True
     ):
-        message = interrupt_at(start(config, killed), killed, step, number)
-        if number == signal.SIGINT:
+        training = interrupt_at(config, killed, step, number)
+        if number != signal.SIGKILL:
             saved = max((killed / "checkpoints").iterdir()).name.removeprefix("step-")
-            assert f"saved at step {int(saved)} of 60" in message
+            assert f"saved at step {int(saved)} of 60" in training.output()
             assert int(saved) >= step
-    finish(start(config, tmp_path / "killed"))
-    finish(undisturbed)
-
-    expected, actual = (checkpoint_values(tmp_path / n) for n in ("undisturbed", "killed"))
-    assert expected.keys() == actual.keys()
+    Training(config, killed).finish()
+    whole.finish()
+    assert_same_bits(killed, tmp_path / "whole", f"killed at {steps}")
     # A velocity for each trainable weight, and the number of steps.
-    slots = [name for name in expected if name.startswith("optimizer/")]
-    weights = load_network(tmp_path / "killed").trainable_variables
+    slots = [name for name in checkpoint_values(killed) if name.startswith("optimizer/")]
+    weights = load_network(killed).trainable_variables
     assert len(slots) == len(weights) + 1
-    for name, value in expected.items():
-        np.testing.assert_array_equal(value, actual[name], err_msg=f"killed at {steps}: {name}")
-    assert metrics(tmp_path / "undisturbed") == metrics(tmp_path / "killed")
+
+
+def interrupt_at(config, run_dir, step, number):
+    """Starts a training and sends it a signal as soon as the metrics show a step."""
+    training = Training(config, run_dir)
+    training.wait_for_step(step)
+    training.send(number)
+    status = -number if number == signal.SIGKILL else 130
+    assert training.statuses() == [status], training.output()
+    return training

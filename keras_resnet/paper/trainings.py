@@ -3,8 +3,9 @@
 import pathlib
 
 from keras_resnet.checks import UserError
+from keras_resnet.loop import DivergedError
 from keras_resnet.runs import read_metrics
-from keras_resnet.training import DivergedError, train
+from keras_resnet.training import train
 
 
 def train_all(trainings, directory):

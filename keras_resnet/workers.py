@@ -1,0 +1,235 @@
+"""What the workers of a training tell each other, and how they miss one."""
+
+import contextlib
+import json
+
+import numpy as np
+import tensorflow as tf
+
+from keras_resnet import rendezvous
+from keras_resnet.checks import UserError
+from keras_resnet.cluster import Cluster, cluster_of_environment
+from keras_resnet.strategy import make_strategy
+from keras_resnet.watchdog import Watchdog
+
+# What TensorFlow raises when a worker does not answer.
+_SIGNS_OF_LOSS = (
+    tf.errors.UnavailableError,
+    tf.errors.DeadlineExceededError,
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+)
+
+_KEPT = []
+
+
+class WorkerLostError(Exception):
+    """Another worker died or does not answer; the message names it."""
+
+
+def join_workers(replicas, stall_seconds, facts):
+    """The `Workers` of this training, connected: this process alone, or those of TF_CONFIG.
+
+    Args:
+      replicas: see `make_strategy`.
+      stall_seconds: see `Watchdog`.
+      facts: dict of JSON values that must be the same for all workers.
+
+    Raises:
+      UserError: TF_CONFIG or the devices cannot be used, or the workers are not alike.
+    """
+    cluster = cluster_of_environment()
+    if cluster.num_workers > 1:
+        print(f"This is {cluster.describe(cluster.index)} of {cluster.num_workers}.", flush=True)
+        rendezvous.meet(cluster, {"TF_CONFIG": [list(task) for task in cluster.tasks], **facts})
+    return Workers(make_strategy(replicas, cluster), cluster, stall_seconds)
+
+
+class Workers:
+    """All workers of a training, of which this process is one; often the only one.
+
+    What a method does with the others, all workers must call in the same order.
+
+    Args:
+      strategy: the tf.distribute strategy over all workers.
+      cluster: `Cluster`; None: this process is alone.
+      stall_seconds: of several workers, see `Watchdog`.
+
+    Attributes:
+      strategy: the same.
+      is_chief: whether this process writes the run directory.
+    """
+
+    def __init__(self, strategy, cluster=None, stall_seconds=None):
+        cluster = cluster or Cluster()
+        self.strategy = strategy
+        self.is_chief = cluster.is_chief
+        self._cluster = cluster
+        self._alone = cluster.num_workers == 1
+        if not self._alone:
+            self._watchdog = Watchdog(cluster.describe(cluster.index), stall_seconds)
+            self._sum = self._sum_function()
+            self._check_devices()
+
+    def _check_devices(self):
+        numbers = self.share([len(self.strategy.extended.worker_devices)])[:, 0]
+        for index in np.flatnonzero(numbers != numbers[0]):
+            raise UserError(
+                f"All workers must have as many devices. {self._cluster.describe(index)} has "
+                f"{numbers[index]}, the chief {numbers[0]}: choose with --replicas."
+            )
+
+    # --- Exchange
+
+    def share(self, numbers):
+        """What each worker gives, known to all.
+
+        Args:
+          numbers: integers, of all workers as many.
+
+        Returns:
+          int64 array [number of workers, number of integers].
+        """
+        if self._alone:
+            return np.array([numbers], np.int64)
+        table = np.zeros((self._cluster.num_workers, len(numbers)), np.int64)
+        table[self._cluster.index] = numbers
+        with self._watchdog.waiting(), self.losses_named():
+            return self._sum(tf.constant(table)).numpy()
+
+    def meet(self):
+        """Returns when all workers are here."""
+        self.share([0])
+
+    def leave(self, *used):
+        """Ends the work with the others, when all are here.
+
+        Args:
+          used: what was used with them. It is kept as long as the process lives: TensorFlow has
+            been seen to hang when it freed an iterator after another worker had left.
+        """
+        self.meet()
+        if not self._alone:
+            self._watchdog.end()
+            _KEPT.extend(used)
+
+    def from_chief(self, function):
+        """What a function gives on the chief, which alone calls it.
+
+        Args:
+          function: of nothing; its result must be made of JSON types.
+        """
+        if self._alone:
+            return function()
+        encoded = json.dumps(function()).encode() if self.is_chief else b""
+        length = int(self.share([len(encoded)])[0, 0])
+        row = np.zeros((1, length), np.int64)
+        row[0, : len(encoded)] = np.frombuffer(encoded, np.uint8)
+        with self._watchdog.waiting(), self.losses_named():
+            return json.loads(self._sum(tf.constant(row)).numpy().astype(np.uint8).tobytes())
+
+    def check_alike(self, what, facts):
+        """Raises UserError on all workers if one has other facts than the chief.
+
+        Args:
+          what: what the facts are about, for the message.
+          facts: dict of JSON values.
+        """
+        theirs = self.from_chief(lambda: facts)
+        differing = [name for name in theirs if facts.get(name) != theirs[name]]
+        others = np.flatnonzero(self.share([len(differing)])[:, 0])
+        if differing:
+            name = differing[0]
+            raise UserError(
+                f"This worker has another {what} than the chief: {name} is {facts.get(name)!r}, "
+                f"the chief's {theirs[name]!r}."
+            )
+        if others.size:
+            names = " and ".join(map(self._cluster.describe, others))
+            raise UserError(f"{names} has another {what} than the chief; its output says which.")
+
+    @contextlib.contextmanager
+    def chief_first(self):
+        """Lets the others into the context when the chief has left it.
+
+        What the chief has prepared or remembered on a common disk, they then need not do again.
+        """
+        if not self.is_chief:
+            self.meet()
+        yield
+        if self.is_chief:
+            self.meet()
+
+    def copy_from_chief(self, variables):
+        """Gives the variables of all workers the values that the chief's have, bit for bit."""
+        if self._alone:
+            return
+
+        def copy():
+            context = tf.distribute.get_replica_context()
+            for variable in variables:
+                value = tf.convert_to_tensor(variable)
+                # As integers: sums of floats would lose minus zero and the smallest numbers.
+                whole = {4: tf.int32, 8: tf.int64}[value.dtype.size]
+                bits = tf.cast(tf.bitcast(value, whole), tf.int64)
+                is_first = tf.equal(context.replica_id_in_sync_group, 0)
+                bits = context.all_reduce("sum", tf.where(is_first, bits, tf.zeros_like(bits)))
+                variable.assign(tf.bitcast(tf.cast(bits, whole), value.dtype))
+
+        with self._watchdog.waiting(), self.losses_named():
+            tf.function(lambda: self.strategy.run(copy))()
+
+    def _sum_function(self):
+        num_local = len(self.strategy.extended.worker_devices)
+
+        @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int64)])
+        def sum_over_workers(table):
+            def sum_over_replicas():
+                return tf.distribute.get_replica_context().all_reduce("sum", tf.identity(table))
+
+            total = self.strategy.run(sum_over_replicas)
+            return self.strategy.experimental_local_results(total)[0] // num_local
+
+        return sum_over_workers
+
+    # --- Loss
+
+    def begin_steps(self):
+        """Says that this process calls the training function."""
+        if not self._alone:
+            self._watchdog.begin_steps()
+
+    def begin(self, activity, seconds=None):
+        """Says what this process does from now on, and how long it may take; see `Watchdog`."""
+        if not self._alone:
+            self._watchdog.begin(activity, seconds)
+
+    @property
+    def watchdog(self):
+        """What counts steps and watches over them; None for one process alone."""
+        return None if self._alone else self._watchdog
+
+    @contextlib.contextmanager
+    def losses_named(self):
+        """Turns TensorFlow's error over a worker that does not answer into one that names it.
+
+        Raises:
+          WorkerLostError: another worker died or does not answer.
+        """
+        try:
+            yield
+        except tf.errors.OpError as error:
+            text = str(error)
+            if self._alone or not (
+                isinstance(error, _SIGNS_OF_LOSS) or "Collective ops is aborted" in text
+            ):
+                raise
+            lost = self._cluster.named_in(text)
+            if not lost and "CoordinationService" in text:
+                lost = [0]  # The chief has this service.
+            names = " and ".join(map(self._cluster.describe, lost)) or "another worker"
+            raise WorkerLostError(
+                f"{names} died or does not answer; its own output may say why. "
+                f"{self._cluster.describe(self._cluster.index)} ends too. The same command on all "
+                "workers goes on from the last checkpoint."
+            ) from error

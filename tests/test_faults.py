@@ -1,0 +1,126 @@
+"""Trainings that are killed, stopped and stuck, as real processes: `make faults`."""
+
+import random
+import signal
+import time
+
+import numpy as np
+import pytest
+from conftest import make_picture_folder
+from harness import LOOP_SIGNAL, Training, assert_same_bits
+
+from keras_resnet.config import TrainConfig
+from keras_resnet.watchdog import EXIT_WORKER_LOST
+
+pytestmark = pytest.mark.faults
+
+
+def make_config(root):
+    """A training of some seconds, with all that a run can have to restore."""
+    numbers = {"train": 13, "val": 6}
+    folder = make_picture_folder(root / "pictures", np.random.default_rng(0), numbers)
+    return TrainConfig(
+        network="CifarResNet",
+        depth=8,
+        dataset=f"folder:{folder}",
+        global_batch_size=8,
+        train_steps=400,
+        learning_rate=0.05,
+        weight_decay=1e-4,
+        mean="channel",
+        augmentation="crop_mirror",
+        pca_color=0.1,
+        image_size=16,
+        warmup_error=0.9,
+        ema_momentum=0.9,
+        log_every_steps=1,
+        evaluate_every_steps=20,
+        checkpoint_every_steps=7,
+    )
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_twenty_kills_change_no_bit(undisturbed, tmp_path, workers):
+    config, expected = undisturbed
+    if workers == 1:
+        expected = tmp_path / "whole"
+        Training(config, expected).finish()
+    run_dir = tmp_path / "killed"
+    # Signals at random times, wherever the training then is: also while it starts, since the
+    # metrics of the start before may have come further than its last checkpoint.
+    chance = random.Random(workers)
+    signals = [signal.SIGKILL] * 12 + [signal.SIGTERM] * 8
+    chance.shuffle(signals)
+    steps = sorted(chance.sample(range(1, config.train_steps - 20), len(signals)))
+    ends = []
+    for step, number in zip(steps, signals, strict=True):
+        training = Training(config, run_dir, workers)
+        training.wait_for_step(step)
+        time.sleep(chance.uniform(0, 0.3))
+        victim = chance.randrange(workers)
+        training.send(number, victim)
+        status = training.processes[victim].wait(60)
+        if workers == 2:
+            ends.append((status, end_of_other(training, victim)))
+        else:
+            ends.append(status)
+    print(f"signals at steps {steps} ended in {ends}")
+    # A signal that finds no training yet just ends the process.
+    if workers == 1:
+        assert set(ends) <= {-signal.SIGKILL, 130, -signal.SIGTERM}
+        assert ends.count(130) >= 4
+    else:
+        assert ends.count((130, 130)) >= 4
+        assert ends.count((-signal.SIGKILL, EXIT_WORKER_LOST)) >= 6
+    Training(config, run_dir, workers).finish()
+    assert_same_bits(run_dir, expected, f"killed at {steps}")
+
+
+def end_of_other(training, victim):
+    """The status with which the other worker ends; told to, where the first had not yet come."""
+    other = 1 - victim
+    deadline = time.monotonic() + 90
+    while training.processes[other].poll() is None and time.monotonic() < deadline:
+        if training.output(other).rstrip().splitlines()[-1].startswith("Waiting for worker"):
+            training.send(signal.SIGTERM, other)
+            return training.processes[other].wait(20)
+        time.sleep(0.2)
+    return training.processes[other].wait(1)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """The configuration of a run of two workers that nothing happened to, and its directory."""
+    root = tmp_path_factory.mktemp("undisturbed")
+    config = make_config(root)
+    Training(config, root / "run", 2).finish()
+    return config, root / "run"
+
+
+@pytest.mark.parametrize("victim", [0, 1])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP, LOOP_SIGNAL])
+def test_a_worker_that_dies_or_hangs_ends_the_other_within_a_minute(
+    undisturbed, tmp_path, number, victim
+):
+    config, expected = undisturbed
+    run_dir = tmp_path / "disturbed"
+    training = Training(config, run_dir, 2)
+    training.wait_for_step(30)
+    training.send(number, victim)
+    started = time.monotonic()
+    other = 1 - victim
+    status = training.processes[other].wait(60)
+    print(
+        f"signal {number} to worker {victim}: the other ended in {time.monotonic() - started:.1f} s"
+    )
+    assert status == EXIT_WORKER_LOST, training.outputs()
+    last = training.output(other).strip().splitlines()[-1]
+    assert last.startswith(f"worker {victim} (127.0.0.1:"), training.output(other)
+    if number == LOOP_SIGNAL:
+        assert training.processes[victim].wait(60) == EXIT_WORKER_LOST
+        assert "in loop" in training.output(victim)
+    else:
+        training.send(signal.SIGKILL, victim)
+    training.statuses()
+    Training(config, run_dir, 2).finish()
+    assert_same_bits(run_dir, expected)

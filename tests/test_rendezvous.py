@@ -1,0 +1,96 @@
+import socket
+import threading
+import time
+
+import pytest
+from harness import free_ports
+
+from keras_resnet import rendezvous
+from keras_resnet.cluster import Cluster
+
+FACTS = {"depth": 20, "dataset": "shapes"}
+
+
+def cluster(ports, index):
+    tasks = tuple(("worker", n, f"127.0.0.1:{port}") for n, port in enumerate(ports))
+    return Cluster(tasks, index)
+
+
+def meet_in_threads(ports, facts, delays=(0, 0, 0), wait_seconds=10):
+    """What becomes of each worker: None where all met, else the message."""
+    results = ["still waiting"] * len(ports)
+
+    def meet(index):
+        time.sleep(delays[index])
+        try:
+            results[index] = rendezvous.meet(cluster(ports, index), facts[index], wait_seconds)
+        except ValueError as error:
+            results[index] = str(error)
+
+    threads = [threading.Thread(target=meet, args=[index]) for index in range(len(ports))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
+
+
+@pytest.mark.parametrize("delays", [(0, 0, 0), (0.6, 0, 0), (0, 0.3, 0.6)])
+def test_all_go_on_when_all_are_there(delays):
+    assert meet_in_threads(free_ports(3), [FACTS] * 3, delays) == [None] * 3
+
+
+def test_all_learn_of_a_difference():
+    results = meet_in_threads(free_ports(2), [FACTS, {**FACTS, "depth": 56}])
+    for message in results:
+        assert "worker 1 (127.0.0.1:" in message
+        assert "has depth=56, the chief depth=20" in message
+
+
+def test_who_is_missing_is_named_and_the_wait_ends(capsys):
+    ports = free_ports(3)
+    started = time.monotonic()
+    with pytest.raises(ValueError, match=rf"Missing: worker 1 \(127.0.0.1:{ports[1]}\), worker 2"):
+        rendezvous.meet(cluster(ports, 0), FACTS, wait_seconds=3)
+    assert time.monotonic() - started < 6
+    assert f"Waiting for worker 1 (127.0.0.1:{ports[1]}), worker 2" in capsys.readouterr().out
+    with pytest.raises(ValueError, match="Missing: worker 0 .*, the chief"):
+        rendezvous.meet(cluster(ports, 2), FACTS, wait_seconds=1)
+
+
+def test_an_address_in_use_is_named():
+    with socket.create_server(("", 0)) as other:
+        ports = [*free_ports(1), other.getsockname()[1]]
+        with pytest.raises(ValueError, match=rf"is worker 1 .* cannot listen at port {ports[1]}"):
+            rendezvous.meet(cluster(ports, 1), FACTS)
+
+
+def test_strangers_and_workers_that_leave_again_are_not_counted():
+    ports = free_ports(2)
+    results = {}
+
+    def meet(index):
+        results[index] = rendezvous.meet(cluster(ports, index), FACTS, 10)
+
+    chief = threading.Thread(target=meet, args=[0])
+    chief.start()
+    for text in (b"GET / HTTP/1.1\r\n\r\n", b"{}\n", b"5\n", b'{"worker": 7, "facts": {}}\n'):
+        with connect(ports[0]) as stranger:
+            stranger.sendall(text)
+    with connect(ports[0]) as leaving:
+        leaving.sendall(b'{"worker": 1, "facts": {"depth": 20, "dataset": "shapes"}}\n')
+    time.sleep(0.5)
+    worker = threading.Thread(target=meet, args=[1])
+    worker.start()
+    chief.join()
+    worker.join()
+    assert results == {0: None, 1: None}
+
+
+def connect(port):
+    for _ in range(100):
+        try:
+            return socket.create_connection(("127.0.0.1", port))
+        except OSError:
+            time.sleep(0.02)
+    raise AssertionError("the chief does not listen")
