@@ -9,7 +9,7 @@ import functools
 
 import tensorflow as tf
 
-from keras_resnet.preprocessing import decode, resized_window
+from keras_resnet.preprocessing import decode, jpeg_shape, resized_window
 
 # Principal components of the colors of ImageNet in [0, 1] RGB: a column for each, and its variance
 # (as published with fb.resnet.torch; the method is section 4.1 of Krizhevsky et al., 2012).
@@ -138,11 +138,14 @@ def random_square(image, draws, size, resize, channels):
 
     Returns:
       uint8 [side, side, channels]: the square in pixels of the image as it is.
+
+    Raises:
+      tf.errors.InvalidArgumentError: as `preprocessing.decode`.
     """
 
     def window(shape):
         """Top, left, height and width of the square."""
-        shorter = tf.reduce_min(shape[:2])
+        shorter = tf.reduce_min(shape)
         side = tf.maximum(shorter * size // _integer(draws[_SCALE], *resize), 1)
         top = _integer(draws[_TOP], 0, shape[0] - side)
         left = _integer(draws[_LEFT], 0, shape[1] - side)
@@ -151,14 +154,14 @@ def random_square(image, draws, size, resize, channels):
     def from_jpeg():
         return tf.io.decode_and_crop_jpeg(
             image,
-            window(tf.io.extract_jpeg_shape(image)),
+            window(jpeg_shape(image)),
             channels=channels,
             dct_method="INTEGER_ACCURATE",
         )
 
     def from_pixels():
         pixels = decode(image, channels) if image.dtype == tf.string else image
-        top, left, height, width = tf.unstack(window(tf.shape(pixels)))
+        top, left, height, width = tf.unstack(window(tf.shape(pixels)[:2]))
         return tf.slice(pixels, [top, left, 0], [height, width, channels])
 
     if image.dtype == tf.string:

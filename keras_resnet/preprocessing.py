@@ -7,6 +7,53 @@ import tensorflow as tf
 
 from keras_resnet import checks
 
+# More is refused, as PIL does: a file of a few kilobytes can hold an image of gigabytes.
+MAX_PIXELS = 178_956_970
+
+# Big-endian int32: the signature of a PNG, then length and name of its first chunk, whose width and
+# height follow. Behind another first chunk the decoder would find a size that was not checked.
+_PNG_START = np.frombuffer(b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR", ">i4").astype(np.int32)
+
+
+def jpeg_shape(image_bytes):
+    """Height and width of a JPEG, from its header.
+
+    Args:
+      image_bytes: scalar string tensor holding the encoded image.
+
+    Returns:
+      int32 [2].
+
+    Raises:
+      tf.errors.InvalidArgumentError: it is no JPEG, or has more than `MAX_PIXELS` pixels.
+    """
+    return _bounded(tf.io.extract_jpeg_shape(image_bytes)[:2])
+
+
+def _png_shape(image_bytes):
+    """The same of a PNG."""
+    header = tf.io.decode_raw(
+        image_bytes, tf.int32, little_endian=False, fixed_length=_PNG_START.nbytes + 8
+    )
+    # In a TF1 graph `==` would compare identities.
+    is_png = tf.reduce_all(tf.equal(header[: len(_PNG_START)], _PNG_START))
+    with _checked(is_png, "the image is neither JPEG nor PNG, or lost its header"):
+        return _bounded(header[:-3:-1])
+
+
+def _bounded(shape):
+    num_pixels = tf.reduce_prod(tf.cast(shape, tf.int64))
+    message = f"the image has more than {MAX_PIXELS} pixels; its height and width:"
+    with _checked(num_pixels <= MAX_PIXELS, message, shape):
+        return tf.identity(shape)
+
+
+def _checked(condition, *message):
+    """A context whose operations run only after a condition was found to hold."""
+    # tf.debugging.Assert would word its error in another way outside of graphs.
+    check = tf.raw_ops.Assert(condition=condition, data=message)
+    return tf.control_dependencies([check])
+
 
 def decode(image_bytes, channels):
     """Pixels of a JPEG or PNG, as libjpeg's accurate mode and PIL give them.
@@ -22,12 +69,18 @@ def decode(image_bytes, channels):
       uint8 [height, width, channels].
 
     Raises:
-      tf.errors.InvalidArgumentError: the bytes are not an undamaged JPEG or PNG.
+      tf.errors.InvalidArgumentError: the bytes are not an undamaged JPEG or PNG of at most
+        `MAX_PIXELS` pixels.
     """
-    # Despite its name the operation reads PNG as well.
-    pixels = tf.io.decode_jpeg(image_bytes, channels=channels, dct_method="INTEGER_ACCURATE")
-    # It also reads WebP, as a list of frames.
-    return tf.ensure_shape(pixels, [None, None, channels])
+    shape = tf.cond(
+        tf.io.is_jpeg(image_bytes),
+        lambda: jpeg_shape(image_bytes),
+        lambda: _png_shape(image_bytes),
+    )
+    # Before any memory is spent on pixels.
+    with tf.control_dependencies([shape]):
+        # Despite its name the operation reads PNG as well.
+        return tf.io.decode_jpeg(image_bytes, channels=channels, dct_method="INTEGER_ACCURATE")
 
 
 def resized_window(pixels, resized_shape, corner, size):

@@ -1,13 +1,18 @@
 import dataclasses
 import io
 import json
+import struct
+import subprocess
+import sys
+import zlib
 
 import numpy as np
 import PIL.Image
 import pytest
 import tensorflow as tf
+from conftest import ROOT
 
-from keras_resnet import preprocessing
+from keras_resnet import augmentation, preprocessing
 from keras_resnet.preprocessing import Preprocessing
 
 
@@ -73,6 +78,144 @@ def test_truncated_pictures_do_not_decode(rng, kind):
     data = encoded(picture(rng), kind)
     with pytest.raises(tf.errors.InvalidArgumentError):
         preprocessing.decode(data[: len(data) // 2], 3)
+
+
+# --- Images that are refused from their headers
+
+
+def chunk(name, content):
+    """A chunk of a PNG, by the format's specification."""
+    checksum = struct.pack(">I", zlib.crc32(name + content))
+    return struct.pack(">I", len(content)) + name + content + checksum
+
+
+def png_of(width, height, before=b""):
+    """A black PNG of one bit per pixel, a thousandth of its pixels' size."""
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0))
+    compressor = zlib.compressobj(9)
+    row = bytes(1 + (width + 7) // 8)
+    rows = b"".join(compressor.compress(row) for _ in range(height)) + compressor.flush()
+    return b"\x89PNG\r\n\x1a\n" + before + header + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+def jpeg_of(width, height):
+    """A small JPEG whose header (SOF0) claims another size."""
+    data = encoded(PIL.Image.new("RGB", (16, 16)), "JPEG")
+    place = data.index(b"\xff\xc0") + 5
+    return data[:place] + struct.pack(">HH", height, width) + data[place + 4 :]
+
+
+def decode_in_a_session(data):
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        return session.run(preprocessing.decode(tf.constant(data), 1))
+
+
+def decode_in_tf_data(data):
+    images = tf.data.Dataset.from_tensors(data).map(lambda image: preprocessing.decode(image, 1))
+    return next(images.as_numpy_iterator())
+
+
+def crop_in_tf_data(data):
+    def square(image):
+        return augmentation.random_square(image, tf.zeros(7), 8, (9, 9), 1)
+
+    return next(tf.data.Dataset.from_tensors(data).map(square).as_numpy_iterator())
+
+
+@pytest.mark.parametrize(
+    "decode",
+    [
+        lambda data: preprocessing.decode(data, 1),
+        decode_in_tf_data,
+        decode_in_a_session,
+        crop_in_tf_data,
+    ],
+)
+@pytest.mark.parametrize("make", [png_of, jpeg_of])
+def test_the_size_is_checked_in_every_kind_of_graph(decode, make):
+    assert decode(make(13, 11)).shape[-1] == 1
+    # 536 pixels more than the limit.
+    width, height = 13_378, 13_377
+    with pytest.raises(tf.errors.InvalidArgumentError) as error:
+        decode(make(width, height))
+    assert "more than 178956970 pixels" in str(error.value)
+    assert f"[{height} {width}]" in str(error.value)
+
+
+def test_an_image_just_below_the_limit_decodes():
+    assert preprocessing.decode(jpeg_of(13_378, 13_376), 1).shape == (13_376, 13_378, 1)
+
+
+BOMB_PROGRAM = """
+import resource, sys
+import tensorflow as tf
+from keras_resnet import preprocessing
+
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+images = tf.data.Dataset.from_tensor_slices(sys.argv[1:])
+images = images.map(lambda path: preprocessing.decode(tf.io.read_file(path), 3), 2)
+print(len(list(images.ignore_errors())), file=sys.stderr)
+after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print((after - before) // 1024)
+"""
+
+
+def test_a_bomb_takes_no_memory(tmp_path):
+    # TensorFlow alone decodes the second one, to 1.2 GB.
+    bombs = {"a": png_of(60_000, 60_000), "b": png_of(20_000, 20_000), "c": jpeg_of(60_000, 60_000)}
+    for name, data in bombs.items():
+        assert len(data) < 500_000
+        (tmp_path / name).write_bytes(data)
+    process = subprocess.run(
+        [sys.executable, "-c", BOMB_PROGRAM, *(tmp_path / name for name in bombs)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert process.stderr.splitlines()[-1] == "0", process.stderr
+    megabytes = int(process.stdout)
+    assert megabytes < 100
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        # A private chunk where the header should be, which libpng passes over.
+        png_of(64, 64, before=chunk(b"prVt", struct.pack(">II", 1, 1))),
+        b"GIF89a" + bytes(30),
+        b"BM" + bytes(60),
+        b"RIFF" + bytes(4) + b"WEBP" + bytes(30),
+        png_of(8, 8)[:15],
+        b"\xff\xd8",
+        b"",
+    ],
+)
+def test_what_is_neither_jpeg_nor_png_is_refused(data):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="neither JPEG nor PNG"):
+        preprocessing.decode(data, 3)
+
+
+@pytest.mark.parametrize("kind", ["GIF", "BMP", "WEBP"])
+def test_other_formats_that_tensorflow_reads_are_refused(rng, kind):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="neither JPEG nor PNG"):
+        preprocessing.decode(encoded(picture(rng), kind), 3)
+
+
+@pytest.mark.parametrize("length", [16, 20, 23, 24, 30])
+def test_a_png_cut_off_in_its_header_does_not_decode(length):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="Invalid PNG"):
+        preprocessing.decode(png_of(8, 8)[:length], 3)
+
+
+@pytest.mark.parametrize("size", [(2**32 - 1, 2**32 - 1), (2**32 - 1, 1), (0, 7)])
+def test_a_png_of_no_possible_size_does_not_decode(size):
+    data = png_of(8, 8)
+    header = chunk(b"IHDR", struct.pack(">II", *size) + data[24:29])
+    with pytest.raises(tf.errors.InvalidArgumentError, match="Invalid PNG"):
+        preprocessing.decode(data[:8] + header + data[33:], 3)
+
+
+# --- Sizes
 
 
 @pytest.mark.parametrize("size", [(500, 375), (61, 47), (47, 61), (33, 33), (20, 90), (8, 8)])
