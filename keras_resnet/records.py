@@ -1,17 +1,14 @@
 """The records of a TensorFlow Datasets split on disk, read by index: ArrayRecord and TFRecord.
 
 Both are shards: files of many records. ArrayRecord has an index of its own. Where the records of a
-TFRecord begin is found by following the lengths between them, once, and remembered in
-KERAS_HOME/keras_resnet (by default ~/.keras/keras_resnet).
+TFRecord begin is found by following the lengths between them, once, and remembered (see cache.py).
 """
 
 import bisect
 import concurrent.futures
-import contextlib
 import hashlib
 import itertools
 import os
-import pathlib
 import resource
 import struct
 
@@ -20,7 +17,7 @@ import numpy as np
 import tqdm
 from array_record.python import array_record_module
 
-from keras_resnet import files
+from keras_resnet import cache
 from keras_resnet.checks import UserError
 
 # Threads that open shards; they mostly wait for the disk.
@@ -30,8 +27,12 @@ _THREADS = 16
 _OTHER_OPEN_FILES = 256
 
 # A TFRecord's record: length (8 bytes), its checksum (4), the bytes, their checksum (4).
-_TFRECORD_HEADER_BYTES = 12
-_TFRECORD_FOOTER_BYTES = 4
+_LENGTH_BYTES = 8
+_CHECKSUM_BYTES = 4
+_HEADER_BYTES = _LENGTH_BYTES + _CHECKSUM_BYTES
+
+# The end of an ArrayRecord file, where its index is: among others, how long each record is.
+_INDEX_BYTES = 2**16
 
 
 class Records:
@@ -40,18 +41,23 @@ class Records:
     Args:
       shards: objects with `filename`, `skip` and `take` (the records of the file that belong to the
         split) and `examples_in_shard` (all records of the file), such as TFDS's file_instructions.
+      partial: take files that lost records, which to read is then an error.
 
     Raises:
-      UserError: a file is missing or damaged, or holds another number of records.
+      UserError: a file is missing, or damaged, or holds another number of records.
     """
 
-    def __init__(self, shards):
+    def __init__(self, shards, partial=False):
         self._shards = list(shards)
+        self._partial = partial
         self._paths = [os.fspath(shard.filename) for shard in self._shards]
         self._ends = list(itertools.accumulate(shard.take for shard in self._shards))
         for path in self._paths:
             if not os.path.isfile(path):
-                raise UserError(f"{path} is missing. Restore it, or prepare the data set again.")
+                raise UserError(
+                    f"{path} is missing. Restore it, or prepare the data set again; --skip_corrupt "
+                    "leaves out what is damaged, not whole files."
+                )
         _allow_open_files(len(self._paths) + _OTHER_OPEN_FILES)
 
     def __len__(self):
@@ -68,15 +74,23 @@ class Records:
         Raises:
           OSError: a file cannot be read, or its bytes are damaged.
         """
-        return [self._read_record(*self._place(index)) for index in indices]
+        return [self._read_place(*self._place(index)) for index in indices]
 
     def fingerprint(self):
-        """A short hash of the names and sizes of the files and of the part of them in use."""
-        parts = [
-            f"{os.path.basename(path)} {os.path.getsize(path)} {shard.skip} {shard.take}"
-            for path, shard in zip(self._paths, self._shards, strict=True)
-        ]
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+        """A short hash of the files' names, of the part of them in use and of what it contains."""
+        digest = hashlib.sha256()
+        contents = self._for_each_shard(self._contents, "Identifying the records")
+        for path, shard, content in zip(self._paths, self._shards, contents, strict=True):
+            digest.update(f"{os.path.basename(path)} {shard.skip} {shard.take}\n".encode())
+            digest.update(content)
+        return digest.hexdigest()[:16]
+
+    def _read_place(self, shard, position):
+        number = self._numbers[shard]
+        if position >= number:
+            expected = self._shards[shard].examples_in_shard
+            raise OSError(f"lost: the file holds {number} intact records instead of {expected}")
+        return self._read_record(shard, position)
 
     def _place(self, index):
         """The number of a record's shard, and its position in the file."""
@@ -93,19 +107,21 @@ class Records:
 
     def _check_number(self, shard, number):
         expected = self._shards[shard].examples_in_shard
-        if number != expected:
+        if number > expected or (number < expected and not self._partial):
             raise UserError(
                 f"{self._paths[shard]} is damaged or of another data set: it holds {number} "
-                f"intact records instead of {expected}. Restore it, or prepare the data set again."
+                f"intact records instead of {expected}. Restore it, or prepare the data set again"
+                + (", or leave out what is lost with --skip_corrupt." if number < expected else ".")
             )
 
 
 class ArrayRecords(Records):
-    """The records of ArrayRecord files."""
+    """The records of ArrayRecord files. One that is cut short loses its index, and all records."""
 
-    def __init__(self, shards):
-        super().__init__(shards)
+    def __init__(self, shards, partial=False):
+        super().__init__(shards, partial)
         self._readers = self._for_each_shard(self._open, "Opening ArrayRecord files")
+        self._numbers = [reader.num_records() for reader in self._readers]
 
     def _open(self, shard):
         reader = array_record_module.ArrayRecordReader(
@@ -123,70 +139,85 @@ class ArrayRecords(Records):
         except RuntimeError as error:
             raise OSError(str(error)) from error
 
+    def _contents(self, shard):
+        """The size and the index: a record that is replaced by one as long is not noticed."""
+        with open(self._paths[shard], "rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - _INDEX_BYTES))
+            return size.to_bytes(8) + hashlib.sha256(file.read()).digest()
+
 
 class TFRecords(Records):
     """The records of TFRecord files."""
 
-    def __init__(self, shards):
-        super().__init__(shards)
-        self._offsets = self._load_offsets()
+    def __init__(self, shards, partial=False):
+        super().__init__(shards, partial)
+        tables = self._load_tables()
+        self._offsets = [table[:, 0] for table in tables]
+        self._checksums = [table[1:, 1] for table in tables]
+        self._numbers = [len(offsets) - 1 for offsets in self._offsets]
         # Open as long as the object lives.
         self._files = [open(path, "rb", buffering=0) for path in self._paths]  # noqa: SIM115
 
-    def _load_offsets(self):
-        """For each shard the offsets of its records and of its end, int64."""
-        digest = hashlib.sha256()
-        for path in self._paths:
-            status = os.stat(path)
-            digest.update(f"{path} {status.st_size} {status.st_mtime_ns}\n".encode())
-        directory = (
-            pathlib.Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "keras_resnet"
-        )
-        cache = directory / f"offsets-{digest.hexdigest()[:32]}.npy"
+    def _load_tables(self):
+        """The int64 table of each shard: 0, 0, then for each record its end and its checksum."""
+        if self._partial:
+            # What is damaged is not remembered: mended, it may look the same from outside.
+            return self._scan_all()
         ends = np.cumsum([shard.examples_in_shard + 1 for shard in self._shards])
-        try:
-            offsets = np.load(cache)
-        except (OSError, ValueError, EOFError):
-            offsets = np.array([])
-        if offsets.shape != (ends[-1],):
-            offsets = np.concatenate(self._for_each_shard(self._scan, "Indexing TFRecord files"))
-            # Where nothing can be remembered, the next start takes as long as this one.
-            with contextlib.suppress(OSError):
-                directory.mkdir(parents=True, exist_ok=True)
-                with files.replacing(cache) as unfinished:
-                    np.save(unfinished, offsets)
-        return np.split(offsets, ends[:-1])
+        shape = (int(ends[-1]), 2)
+        table = cache.remembered(
+            "offsets", self._paths, shape, lambda: np.concatenate(self._scan_all())
+        )
+        return np.split(table, ends[:-1])
+
+    def _scan_all(self):
+        return self._for_each_shard(self._scan, "Indexing TFRecord files")
 
     def _scan(self, shard):
-        size = os.path.getsize(self._paths[shard])
-        offsets = [0]
+        """The table of one shard, as far as the lengths of its records are intact."""
+        rows = [(0, 0)]
         with open(self._paths[shard], "rb", buffering=0) as file:
-            while offsets[-1] + _TFRECORD_HEADER_BYTES <= size:
-                header = os.pread(file.fileno(), 8, offsets[-1])
-                (length,) = struct.unpack("<Q", header)
-                end = offsets[-1] + _TFRECORD_HEADER_BYTES + length + _TFRECORD_FOOTER_BYTES
+            size = os.fstat(file.fileno()).st_size
+            header = os.pread(file.fileno(), _HEADER_BYTES, 0)
+            while len(header) == _HEADER_BYTES:
+                length = header[:_LENGTH_BYTES]
+                if header[_LENGTH_BYTES:] != _masked_checksum(length):
+                    break
+                end = rows[-1][0] + _HEADER_BYTES + int.from_bytes(length, "little")
+                end += _CHECKSUM_BYTES
                 if end > size:
                     break
-                offsets.append(end)
-        self._check_number(shard, len(offsets) - 1)
-        return np.array(offsets, np.int64)
+                # The checksum of this record and the header of the next lie side by side.
+                both = os.pread(
+                    file.fileno(), _CHECKSUM_BYTES + _HEADER_BYTES, end - _CHECKSUM_BYTES
+                )
+                rows.append((end, int.from_bytes(both[:_CHECKSUM_BYTES], "little")))
+                header = both[_CHECKSUM_BYTES:]
+        self._check_number(shard, len(rows) - 1)
+        return np.array(rows, np.int64)
 
     def _read_record(self, shard, position):
         start, end = self._offsets[shard][position : position + 2]
-        start += _TFRECORD_HEADER_BYTES
+        start += _HEADER_BYTES
         content = os.pread(self._files[shard].fileno(), int(end - start), start)
         if len(content) != end - start:
             raise OSError(f"{self._paths[shard]} was truncated while it was in use")
-        record, footer = content[:-_TFRECORD_FOOTER_BYTES], content[-_TFRECORD_FOOTER_BYTES:]
-        if struct.pack("<I", _masked_checksum(record)) != footer:
-            raise OSError(f"{self._paths[shard]} is damaged: the checksum of a record is wrong")
+        record, checksum = content[:-_CHECKSUM_BYTES], content[-_CHECKSUM_BYTES:]
+        if _masked_checksum(record) != checksum:
+            raise OSError("the checksum of a record is wrong")
         return record
 
+    def _contents(self, shard):
+        """The checksums of the records in use."""
+        skip, take = self._shards[shard].skip, self._shards[shard].take
+        return self._checksums[shard][skip : skip + take].tobytes()
 
-def _masked_checksum(record):
-    """The checksum that TFRecord files hold: a CRC-32C, rotated and moved."""
-    checksum = google_crc32c.value(record)
-    return ((checksum >> 15 | checksum << 17) + 0xA282EAD8) % 2**32
+
+def _masked_checksum(content):
+    """The checksum that TFRecord files hold, 4 bytes: a CRC-32C, rotated and moved."""
+    checksum = google_crc32c.value(content)
+    return struct.pack("<I", ((checksum >> 15 | checksum << 17) + 0xA282EAD8) % 2**32)
 
 
 FORMATS = {"array_record": ArrayRecords, "tfrecord": TFRecords}

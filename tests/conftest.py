@@ -23,6 +23,14 @@ def rng():
     return np.random.default_rng(0)
 
 
+@pytest.fixture(autouse=True)
+def keras_home(tmp_path_factory, monkeypatch):
+    """Where the test and its processes remember what they found out about files; not there yet."""
+    home = tmp_path_factory.mktemp("keras") / "home"
+    monkeypatch.setenv("KERAS_HOME", str(home))
+    return home
+
+
 def run_program(name, *arguments):
     """Runs launch/<name>.py as a user would; returns the finished process with its output."""
     return subprocess.run(

@@ -16,7 +16,7 @@ LAYERS = (
     ("inputs", "progress", "plots", "models", "steps", "checkpoints", "schedules"),
     ("archives", "datasets", "folders", "prepared", "batches", "sources", "records", "shapes"),
     ("parts", "stacks", "variants", "layers", "synchronized", "augmentation", "preprocessing"),
-    ("config", "files", "memory", "signals", "cluster", "checks"),
+    ("config", "cache", "files", "memory", "signals", "cluster", "checks"),
 )
 ORDER = [name for layer in LAYERS for name in layer]
 

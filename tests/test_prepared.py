@@ -121,6 +121,11 @@ def set_label_to_minus_1(example):
     example.features.feature["label"].int64_list.value[:] = [-1]
 
 
+def swap_label(example):
+    label = example.features.feature["label"].int64_list.value
+    label[:] = [1 - label[0]]
+
+
 def truncate_image(example):
     value = example.features.feature["image"].bytes_list.value
     value[0] = value[0][:60]

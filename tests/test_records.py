@@ -36,12 +36,6 @@ def write_tfrecord(path, contents):
 WRITERS = {"array_record": write_array_record, "tfrecord": write_tfrecord}
 
 
-@pytest.fixture(autouse=True)
-def keras_home(tmp_path, monkeypatch):
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "home"))
-    return tmp_path / "home"
-
-
 @pytest.fixture(params=WRITERS)
 def file_format(request):
     return request.param
@@ -116,6 +110,71 @@ def test_a_flipped_bit_is_an_error(tmp_path, rng, file_format):
         opened.read([1])
 
 
+@pytest.mark.parametrize(("damage", "left"), [("truncated", 6), ("length", 2), ("zeros", 2)])
+def test_a_damaged_tfrecord_gives_the_records_before_the_damage(tmp_path, rng, damage, left):
+    shards, contents = write(tmp_path, "tfrecord", rng)
+    path = pathlib.Path(shards[2].filename)
+    data = bytearray(path.read_bytes())
+    third = sum(16 + len(content) for content in contents[2][:2])
+    if damage == "truncated":
+        del data[-9:]
+    elif damage == "length":
+        data[third] ^= 1
+    else:
+        # As after a crash: the file has its length, and nothing was written.
+        data[third:] = bytes(len(data) - third)
+    path.write_bytes(bytes(data))
+    with pytest.raises(ValueError, match=f"holds {left} intact records instead of 7.*skip_corrupt"):
+        records.TFRecords(shards)
+    opened = records.TFRecords(shards, partial=True)
+    assert len(opened) == 13
+    assert opened.read(range(6 + left)) == sum(contents, [])[: 6 + left]
+    for index in range(6 + left, 13):
+        with pytest.raises(OSError, match=f"lost: the file holds {left} intact records instead"):
+            opened.read([index])
+
+
+def test_a_truncated_array_record_loses_all_its_records(tmp_path, rng):
+    shards, contents = write(tmp_path, "array_record", rng)
+    os.truncate(shards[2].filename, 2000)
+    opened = records.ArrayRecords(shards, partial=True)
+    assert opened.read(range(6)) == contents[0] + contents[1]
+    for index in range(6, 13):
+        with pytest.raises(OSError, match="lost: the file holds 0 intact records instead of 7"):
+            opened.read([index])
+
+
+def test_more_records_than_there_should_be_are_of_another_data_set(tmp_path, rng, file_format):
+    shards, _ = write(tmp_path, file_format, rng)
+    shards[0] = dataclasses.replace(shards[0], take=4, examples_in_shard=4)
+    with pytest.raises(ValueError, match="data-0 is .* it holds 5 intact records instead of 4"):
+        records.FORMATS[file_format](shards, partial=True)
+
+
+def test_the_fingerprint_follows_what_is_in_use(tmp_path, rng, file_format):
+    shards, contents = write(tmp_path, file_format, rng)
+    part = [dataclasses.replace(shards[2], skip=2, take=3)]
+
+    def fingerprints():
+        return [records.FORMATS[file_format](each).fingerprint() for each in (shards, part)]
+
+    before = fingerprints()
+    os.utime(shards[2].filename, ns=(1, 1))
+    assert fingerprints() == before
+    # Other bytes in one record; an ArrayRecord must have another length for it to be noticed.
+    changed = list(contents[2])
+    changed[3] = bytes(len(changed[3]) + (file_format == "array_record"))
+    WRITERS[file_format](shards[2].filename, changed)
+    whole_now, part_now = fingerprints()
+    assert whole_now != before[0]
+    assert part_now != before[1]
+    if file_format == "tfrecord":
+        changed = [*contents[2][:-1], bytes(len(contents[2][-1]))]
+        WRITERS[file_format](shards[2].filename, changed)
+        assert fingerprints()[0] not in (before[0], whole_now)
+        assert fingerprints()[1] == before[1]
+
+
 def test_offsets_are_scanned_once(tmp_path, rng, keras_home):
     shards, contents = write(tmp_path, "tfrecord", rng)
     first = records.TFRecords(shards)
@@ -124,14 +183,26 @@ def test_offsets_are_scanned_once(tmp_path, rng, keras_home):
     second = records.TFRecords(shards)
     assert cache.stat().st_mtime_ns == written
     assert first.read(range(13)) == second.read(range(13)) == sum(contents, [])
-    # A damaged memory is made anew, and other files have another.
-    cache.write_bytes(cache.read_bytes()[:50])
-    assert records.TFRecords(shards).read(range(13)) == sum(contents, [])
-    np.save(cache.open("wb"), np.arange(3))
-    assert records.TFRecords(shards).read(range(13)) == sum(contents, [])
+    assert first.fingerprint() == second.fingerprint()
     os.utime(shards[0].filename, ns=(1, 1))
     records.TFRecords(shards)
     assert len(list((keras_home / "keras_resnet").iterdir())) == 2
+
+
+def test_damage_is_not_remembered(tmp_path, rng):
+    shards, contents = write(tmp_path, "tfrecord", rng)
+    path = pathlib.Path(shards[0].filename)
+    data = path.read_bytes()
+    path.write_bytes(bytes([data[0] ^ 1]) + data[1:])
+    records.TFRecords(shards, partial=True)
+    with pytest.raises(ValueError, match="data-0 is damaged"):
+        records.TFRecords(shards)
+    # A copy that is restored may have the same size and time.
+    damaged = path.stat()
+    path.write_bytes(data)
+    os.utime(path, ns=(damaged.st_atime_ns, damaged.st_mtime_ns))
+    assert len(data) == damaged.st_size
+    assert records.TFRecords(shards).read(range(13)) == sum(contents, [])
 
 
 def test_offsets_need_not_be_remembered(tmp_path, rng, keras_home):

@@ -6,9 +6,10 @@ import signal
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from conftest import make_picture_folder
 from harness import Training, assert_same_bits, checkpoint_values, losses, metrics
-from test_prepared import rewrite_shard, set_label_to_2, write_tfds
+from test_prepared import rewrite_shard, swap_label, write_tfds
 
 from keras_resnet import loop, schedules
 from keras_resnet.config import TrainConfig
@@ -223,16 +224,36 @@ def test_with_plateaus_evaluations_change_the_result(config, tmp_path):
         train(dataclasses.replace(config, evaluate_every_steps=5), tmp_path / "run")
 
 
-def test_a_record_that_cannot_be_used_is_named_in_training(config, tmp_path, rng):
+@pytest.fixture
+def records_config(config, tmp_path, rng):
+    """The same, of two steps on 24 pictures in records."""
     images = [rng.integers(0, 256, (20, 50 - i, 3), np.uint8) for i in range(30)]
     write_tfds(tmp_path, {"train": 24, "test": 6}, (None, None, 3), images)
-    config = dataclasses.replace(config, dataset="pets", data_dir=str(tmp_path))
-    train(dataclasses.replace(config, train_steps=2), tmp_path / "run")
-    # The file keeps its length and so its fingerprint, and the mean is not taken anew.
-    path = rewrite_shard(tmp_path, set_label_to_2)
+    return dataclasses.replace(config, dataset="pets", data_dir=str(tmp_path), train_steps=2)
+
+
+def test_a_record_that_cannot_be_used_is_named_in_training(records_config, tmp_path):
+    train(records_config, tmp_path / "run")
+    # A disk rots between two starts: the checksums of the records stay as they were, and with them
+    # the fingerprint, and the mean is not taken anew.
+    (path,) = tmp_path.rglob("pets-train.tfrecord*")
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b"IHDR", b"IHDS"))
     shutil.rmtree(tmp_path / "run" / "checkpoints")
-    with pytest.raises(ValueError, match=f"record [0-9]+ of {path} cannot be used: labels must"):
-        train(dataclasses.replace(config, train_steps=2), tmp_path / "run")
+    with pytest.raises(
+        ValueError, match=f"record [0-9]+ of {path} cannot be used: .*checksum of a record is wrong"
+    ):
+        train(records_config, tmp_path / "run")
+
+
+def test_a_changed_label_of_a_record_is_refused(records_config, tmp_path):
+    train(records_config, tmp_path / "run")
+    (path,) = tmp_path.rglob("pets-train.tfrecord*")
+    size = path.stat().st_size
+    rewrite_shard(tmp_path, swap_label)
+    assert path.stat().st_size == size
+    with pytest.raises(ValueError, match="The data set changed since .* train_fingerprint was"):
+        train(records_config, tmp_path / "run")
 
 
 def test_epochs_count_steps(config, tmp_path):
