@@ -3,16 +3,12 @@
 A batch is a row of indices, see `training_order`: nothing but a step number is needed to go on.
 """
 
-import contextlib
-import re
-
 import numpy as np
 import tensorflow as tf
 import tqdm
 
 from keras_resnet.augmentation import augment, draw
-from keras_resnet.checks import UserError
-from keras_resnet.preprocessing import decode
+from keras_resnet.integrity import faults_named
 
 # Images fetched from a source at once: enough to hide the cost of a call into Python.
 FETCH_SIZE = 64
@@ -204,41 +200,3 @@ def pixel_mean(source, preprocessing, num_images=None):
         for batch in progress:
             total = total + batch.numpy().sum(axis=0, dtype=np.float64)
     return total / len(indices)
-
-
-# --- Faults
-
-
-@contextlib.contextmanager
-def faults_named(source, indices):
-    """Turns TensorFlow's error over an image that cannot be read into one that names the image.
-
-    TensorFlow's does not know which image it was. So each is read again, alone.
-
-    Args:
-      source: `Source` that is read within the context.
-      indices: iterable of the indices that are read.
-
-    Raises:
-      UserError: one of the images cannot be read.
-    """
-    try:
-        yield
-    except tf.errors.OpError as error:
-        for index in indices:
-            try:
-                image, _ = source.example(index)
-                decode(image, source.channels) if image.dtype == tf.string else image
-            except (tf.errors.OpError, OSError) as fault:
-                raise UserError(
-                    f"{source.describe(int(index))} cannot be used: {_reason(fault)}\n"
-                    "Restore the data, or prepare them again."
-                ) from error
-        raise
-
-
-def _reason(error):
-    """The first line of an error, without TensorFlow's names of operations around it."""
-    text = re.sub(r"^\{\{.*?\}\} | \[Op:\w+\].*", "", str(getattr(error, "message", error)))
-    lines = text.splitlines()
-    return lines[0].strip() if lines else type(error).__name__

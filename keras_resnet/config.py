@@ -99,7 +99,10 @@ class TrainConfig:
         0,
     )
     skip_corrupt: bool = _option(
-        "Data", "leave out pictures of a folder that do not decode, and count them", False
+        "Data",
+        "read and decode all images at every start, and leave out, count and name those that "
+        "cannot be used: undecodable, lost in damaged files, or without a label of a class",
+        False,
     )
     image_size: int | None = _option(
         "Data",

@@ -14,7 +14,8 @@ def load(dataset, split, data_dir=None, skip_corrupt=False):
         and PNGs for each class), or the name of a TensorFlow Datasets image classification set.
       split: "train" or "validation". A TFDS set without a validation split gives its test split.
       data_dir: where TFDS data is; None: TFDS_DATA_DIR, else ~/tensorflow_datasets.
-      skip_corrupt: leave out pictures of a folder that do not decode, instead of raising.
+      skip_corrupt: read and decode all images at once, and leave out, count and name those that
+        cannot be used, instead of raising.
 
     Returns:
       A `sources.Source`.
@@ -28,4 +29,4 @@ def load(dataset, split, data_dir=None, skip_corrupt=False):
     if dataset.startswith("folder:"):
         path = pathlib.Path(dataset.removeprefix("folder:")).expanduser()
         return folders.load_folder(path, split, skip_corrupt)
-    return prepared.load_tfds(dataset, split, data_dir)
+    return prepared.load_tfds(dataset, split, data_dir, skip_corrupt)

@@ -1,11 +1,7 @@
 """A folder of pictures as a data set: a directory for each split and in it one for each class."""
 
-import numpy as np
-import tensorflow as tf
-import tqdm
-
+from keras_resnet import integrity
 from keras_resnet.checks import UserError
-from keras_resnet.preprocessing import decode
 from keras_resnet.sources import FileSource
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png")
@@ -22,7 +18,7 @@ def load_folder(root, split, skip_corrupt):
     Args:
       root: pathlib.Path of the folder.
       split: "train" or "validation".
-      skip_corrupt: leave out pictures that do not decode, instead of raising.
+      skip_corrupt: leave out pictures that do not decode, count and name them, instead of raising.
 
     Raises:
       UserError: the folder is missing, empty or corrupt.
@@ -56,7 +52,10 @@ def load_folder(root, split, skip_corrupt):
         paths += pictures
         labels += [label] * len(pictures)
     source = FileSource(paths, labels, tuple(class_names))
-    return _without_corrupt(source, directory, skip_corrupt)
+    if skip_corrupt:
+        return _without_corrupt(source, directory)
+    _refuse_corrupt(source, directory)
+    return source
 
 
 def _is_hidden(name):
@@ -75,43 +74,32 @@ def _class_names(directory):
     return names
 
 
-def _without_corrupt(source, directory, skip_corrupt):
-    """The source without the pictures that do not decode; refuses them unless `skip_corrupt`."""
-    corrupt = find_corrupt(source, f"Checking {directory}")
-    if not corrupt:
-        return source
-    listing = "\n".join(f"  {source.paths[index]}" for index in corrupt[:20])
-    count = f"{len(corrupt)} of {len(source)} pictures do not decode as JPEG or PNG"
-    if not skip_corrupt:
+def _refuse_corrupt(source, directory):
+    usable, _ = _usable_pictures(source, directory)
+    if len(usable) < len(source):
         raise UserError(
-            f"{count}:\n{listing}\nRepair or remove them, or leave them out with --skip_corrupt."
+            f"{_complaint(source, usable)}\n"
+            "Repair or remove them, or leave them out with --skip_corrupt."
         )
-    print(f"Skipped: {count}:\n{listing}")
-    kept = np.setdiff1d(np.arange(len(source)), corrupt)
-    for label in set(range(len(source.class_names))) - set(source.labels[kept]):
+
+
+def _without_corrupt(source, directory):
+    """The source without the pictures that do not decode, which are counted and named in print."""
+    usable, _ = _usable_pictures(source, directory)
+    if len(usable) < len(source):
+        print(f"Skipped: {_complaint(source, usable)}")
+    labels = source.labels[usable]
+    for label in set(range(len(source.class_names))) - set(labels):
         raise UserError(
             f"{directory} holds no picture of class {source.class_names[label]!r} that decodes."
         )
-    paths = [source.paths[index] for index in kept]
-    return FileSource(paths, source.labels[kept], source.class_names)
+    paths = [source.paths[index] for index in usable]
+    return FileSource(paths, labels, source.class_names)
 
 
-def find_corrupt(source, description):
-    """Indices of the encoded images that do not decode, in order; decodes every image once."""
+def _usable_pictures(source, directory):
+    return integrity.usable_images(source, range(len(source)), f"Checking {directory}")
 
-    def decodable(index):
-        # The result holds a pixel, or TensorFlow would prune the decoding away.
-        return index, decode(source.example(index)[0], source.channels)[0, 0, 0]
 
-    intact = tf.data.Dataset.range(len(source)).map(decodable, tf.data.AUTOTUNE).ignore_errors()
-    progress = tqdm.tqdm(
-        intact.as_numpy_iterator(),
-        description,
-        len(source),
-        unit="image",
-        leave=False,
-        disable=None,
-    )
-    return np.setdiff1d(
-        np.arange(len(source)), np.fromiter((index for index, _ in progress), np.int64)
-    ).tolist()
+def _complaint(source, usable):
+    return integrity.complaint(source, usable, "pictures do not decode as JPEG or PNG")

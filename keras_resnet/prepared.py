@@ -8,8 +8,9 @@ import math
 import os
 
 import numpy as np
+import tensorflow as tf
 
-from keras_resnet import records
+from keras_resnet import batches, integrity, records
 from keras_resnet.checks import UserError
 from keras_resnet.sources import MemorySource, RecordSource
 
@@ -17,7 +18,7 @@ from keras_resnet.sources import MemorySource, RecordSource
 MEMORY_LIMIT_BYTES = 2**30
 
 
-def load_tfds(name, split, data_dir):
+def load_tfds(name, split, data_dir, skip_corrupt=False):
     """The source of one split of a TFDS image classification set.
 
     Args:
@@ -25,6 +26,8 @@ def load_tfds(name, split, data_dir):
       split: "train" or "validation" (where the set has none its test split, or without that the
         last tenth of its training split).
       data_dir: where the data are; None: TFDS_DATA_DIR, else ~/tensorflow_datasets.
+      skip_corrupt: leave out records that are damaged or lost and images that do not decode or have
+        no label of a class, count and name them, instead of raising.
 
     Returns:
       A `sources.Source`.
@@ -58,26 +61,38 @@ def load_tfds(name, split, data_dir):
     info = builder.info.splits[tfds_split]
     if not info.num_examples:
         raise UserError(f"The {split} split of {name!r} in {builder.data_dir} holds no images.")
-    class_names = tuple(label.names)
-    if None not in image.shape and info.num_examples * math.prod(image.shape) < MEMORY_LIMIT_BYTES:
-        examples = builder.as_dataset(split=tfds_split).batch(1024)
-        batches = [(batch[image_key], batch[label_key]) for batch in examples.as_numpy_iterator()]
-        images, labels = (np.concatenate(parts) for parts in zip(*batches, strict=True))
-        if not 0 <= labels.min() <= labels.max() < len(class_names):
-            raise UserError(
-                f"The {split} split of {name!r} in {builder.data_dir} holds labels from "
-                f"{labels.min()} to {labels.max()}; they must be at least 0 and below the "
-                f"{len(class_names)} classes."
-            )
-        return MemorySource(images, labels, class_names)
     file_format = builder.info.file_format.value
     if file_format not in records.FORMATS:
         raise UserError(
             f"`dataset` {name!r} in {builder.data_dir} is prepared as {file_format}; it must be "
             f"prepared as {' or '.join(records.FORMATS)} to be read by index."
         )
-    opened = records.FORMATS[file_format](info.file_instructions)
-    return RecordSource(opened, image_key, label_key, class_names, channels)
+    in_memory = (
+        None not in image.shape and info.num_examples * math.prod(image.shape) < MEMORY_LIMIT_BYTES
+    )
+    source = RecordSource(
+        records.FORMATS[file_format](info.file_instructions, partial=skip_corrupt),
+        image_key,
+        label_key,
+        tuple(label.names),
+        channels,
+        image.shape[:2] if in_memory else None,
+    )
+    if skip_corrupt:
+        source = integrity.without_corrupt(source, f"Checking the {split} split of {name}")
+    return _decoded(source) if in_memory else source
+
+
+def _decoded(source):
+    """All images of a source as pixels in memory."""
+    order = tf.data.Dataset.range(len(source)).map(lambda index: (index,))
+    decoded = batches.examples(
+        source, order, lambda image, label, _: (integrity.pixels(source, image), label)
+    )
+    with integrity.faults_named(source, range(len(source))):
+        parts = list(decoded.batch(1024).as_numpy_iterator())
+    images, labels = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    return MemorySource(images, labels, source.class_names)
 
 
 def _keys(builder, name):

@@ -37,19 +37,24 @@ def _png_shape(image_bytes):
     )
     # In a TF1 graph `==` would compare identities.
     is_png = tf.reduce_all(tf.equal(header[: len(_PNG_START)], _PNG_START))
-    with _checked(is_png, "the image is neither JPEG nor PNG, or lost its header"):
+    with checked(is_png, "the image is neither JPEG nor PNG, or lost its header"):
         return _bounded(header[:-3:-1])
 
 
 def _bounded(shape):
     num_pixels = tf.reduce_prod(tf.cast(shape, tf.int64))
     message = f"the image has more than {MAX_PIXELS} pixels; its height and width:"
-    with _checked(num_pixels <= MAX_PIXELS, message, shape):
+    with checked(num_pixels <= MAX_PIXELS, message, shape):
         return tf.identity(shape)
 
 
-def _checked(condition, *message):
-    """A context whose operations run only after a condition was found to hold."""
+def checked(condition, *message):
+    """A context whose operations run only after a condition was found to hold, in any graph.
+
+    Args:
+      condition: scalar bool tensor.
+      message: strings and tensors of which the error consists, a tf.errors.InvalidArgumentError.
+    """
     # tf.debugging.Assert would word its error in another way outside of graphs.
     check = tf.raw_ops.Assert(condition=condition, data=message)
     return tf.control_dependencies([check])

@@ -12,6 +12,8 @@ import os
 import numpy as np
 import tensorflow as tf
 
+from keras_resnet.preprocessing import checked
+
 
 class Source(abc.ABC):
     """Labelled images by index; `len(source)` is their number.
@@ -131,11 +133,11 @@ class RecordSource(Source):
       records: `records.Records` of tf.train.Example.
       image_key, label_key: names of the features.
       class_names: see `Source`.
-      channels: see `Source`.
+      channels, pixel_shape: see `Source`.
     """
 
-    def __init__(self, records, image_key, label_key, class_names, channels):
-        super().__init__(class_names, channels)
+    def __init__(self, records, image_key, label_key, class_names, channels, pixel_shape=None):
+        super().__init__(class_names, channels, pixel_shape)
         self._records = records
         self._image_key = image_key
         self._label_key = label_key
@@ -144,25 +146,30 @@ class RecordSource(Source):
         return len(self._records)
 
     def fetch(self, indices):
-        serialized = tf.numpy_function(
-            lambda numbers: np.array(self._records.read(numbers), object), [indices], tf.string
-        )
+        serialized, fault = tf.numpy_function(self._read, [indices], (tf.string, tf.string))
+        with checked(tf.equal(fault, ""), fault):
+            serialized = tf.ensure_shape(serialized, indices.shape)
         features = tf.io.parse_example(
-            tf.ensure_shape(serialized, indices.shape),
+            serialized,
             {
                 self._image_key: tf.io.FixedLenFeature([], tf.string),
                 self._label_key: tf.io.FixedLenFeature([], tf.int64),
             },
         )
-        labels = features[self._label_key]
-        message = f"labels must be at least 0 and below the {len(self.class_names)} classes"
-        with tf.control_dependencies(
-            [
-                tf.debugging.assert_non_negative(labels, message),
-                tf.debugging.assert_less(labels, np.int64(len(self.class_names)), message),
-            ]
-        ):
-            return features[self._image_key], tf.identity(labels)
+        images, labels = features[self._image_key], features[self._label_key]
+        num_classes = len(self.class_names)
+        in_range = tf.reduce_all((labels >= 0) & (labels < num_classes))
+        message = f"labels must be at least 0 and below the {num_classes} classes"
+        with checked(in_range, message):
+            return tf.identity(images), tf.identity(labels)
+
+    def _read(self, indices):
+        """The records, and what went wrong; an exception would have TensorFlow log a traceback."""
+        try:
+            return np.array(self._records.read(indices), object), b""
+        except OSError as error:
+            # A path in it need not be valid UTF-8.
+            return np.full(len(indices), b"", object), str(error).encode(errors="replace")
 
     def describe(self, index):
         path, position = self._records.locate(index)

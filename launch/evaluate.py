@@ -33,7 +33,11 @@ flags.DEFINE_integer(
     "images (for 10-crop, crops) at once, for multi-scale always one; the result does not depend "
     "on it",
 )
-flags.DEFINE_bool("skip_corrupt", False, "leave out pictures of a folder that do not decode")
+flags.DEFINE_bool(
+    "skip_corrupt",
+    False,
+    "read and decode all images before, and leave out, count and name those that cannot be used",
+)
 flags.DEFINE_string(
     "protocol",
     "1-crop",

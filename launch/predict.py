@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from keras_resnet.checks import UserError
 from keras_resnet.export import newest_version
+from keras_resnet.preprocessing import MAX_PIXELS
 
 
 def main(arguments):
@@ -26,7 +27,9 @@ def main(arguments):
         try:
             answer = serve(image_bytes=tf.constant([image_bytes]))
         except tf.errors.InvalidArgumentError as error:
-            raise UserError(f"{name} is not an undamaged JPEG or PNG.") from error
+            raise UserError(
+                f"{name} is not an undamaged JPEG or PNG of at most {MAX_PIXELS} pixels."
+            ) from error
         probabilities = answer["probabilities"][0].numpy()
         print(name)
         for label, index in zip(answer["labels"][0].numpy(), answer["classes"][0], strict=True):

@@ -14,7 +14,8 @@ LAYERS = (
     ("analysis", "export", "evaluation", "protocols", "scores", "precise_bn", "runs"),
     ("workers", "rendezvous", "strategy", "watchdog"),
     ("inputs", "progress", "plots", "models", "steps", "checkpoints", "schedules"),
-    ("archives", "datasets", "folders", "prepared", "batches", "sources", "records", "shapes"),
+    ("archives", "datasets", "folders", "prepared", "batches", "integrity"),
+    ("sources", "records", "shapes"),
     ("parts", "stacks", "variants", "layers", "synchronized", "augmentation", "preprocessing"),
     ("config", "cache", "files", "memory", "signals", "cluster", "checks"),
 )

@@ -12,7 +12,15 @@ from keras_resnet.preprocessing import Preprocessing, decode
 from keras_resnet.sources import RecordSource
 
 
-def write_tfds(data_dir, splits, shape, images, file_format="tfrecord", keys=("image", "label")):
+def write_tfds(
+    data_dir,
+    splits,
+    shape,
+    images,
+    file_format="tfrecord",
+    keys=("image", "label"),
+    num_shards=None,
+):
     """Has TFDS write a data set "pets" of the given images, labelled 0, 1, 0, 1, ..."""
     import tensorflow_datasets as tfds
 
@@ -46,7 +54,7 @@ def write_tfds(data_dir, splits, shape, images, file_format="tfrecord", keys=("i
         features=tfds.features.FeaturesDict(features),
         data_dir=data_dir,
         file_format=file_format,
-    ).download_and_prepare()
+    ).download_and_prepare(download_config=tfds.download.DownloadConfig(num_shards=num_shards))
 
 
 def load(name, split, data_dir):
@@ -153,11 +161,49 @@ def test_unusable_records_are_named(tmp_path, rng, change, message):
         pixel_mean(source, Preprocessing(8, 8, (0.0, 0.0, 0.0)))
 
 
-def test_labels_out_of_range_are_refused_before_training(tmp_path, rng):
+def other_shape(example):
+    png = tf.io.encode_png(np.zeros((8, 9, 3), np.uint8)).numpy()
+    example.features.feature["image"].bytes_list.value[:] = [png]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (set_label_to_minus_1, "labels must be at least 0 and below the 2 classes"),
+        (truncate_image, "Invalid PNG"),
+        (other_shape, "Shape of tensor .*8,9,3.* is not compatible with .*8,8,3"),
+    ],
+)
+def test_images_held_in_memory_are_refused_before_training(tmp_path, rng, change, message):
     write_tfds(tmp_path, {"train": 4, "test": 2}, (8, 8, 3), rng.integers(0, 256, (6, 8, 8, 3)))
-    rewrite_shard(tmp_path, set_label_to_minus_1)
-    with pytest.raises(ValueError, match="train split of 'pets' .* holds labels from -1 to -1"):
+    path = rewrite_shard(tmp_path, change)
+    with pytest.raises(ValueError, match=f"record 0 of {path} cannot be used: .*{message}"):
         load("pets", "train", data_dir=tmp_path)
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 3), (None, None, 3)])
+def test_other_formats_of_files_are_refused(tmp_path, rng, shape):
+    write_tfds(tmp_path, {"train": 4, "test": 2}, shape, rng.integers(0, 256, (6, 8, 8, 3)))
+    (info,) = tmp_path.rglob("dataset_info.json")
+    info.write_text(info.read_text().replace('"tfrecord"', '"riegeli"'))
+    with pytest.raises(ValueError, match="is prepared as riegeli; it must be prepared as array_re"):
+        load("pets", "train", data_dir=tmp_path)
+
+
+@pytest.mark.parametrize("file_format", ["tfrecord", "array_record"])
+def test_pixels_in_memory_are_those_that_tfds_reads(tmp_path, rng, file_format):
+    import tensorflow_datasets as tfds
+
+    images = rng.integers(0, 256, (30, 8, 8, 3), np.uint8)
+    write_tfds(tmp_path, {"train": 24, "test": 6}, (8, 8, 3), images, file_format)
+    source = load("pets", "train", data_dir=tmp_path)
+    builder = tfds.builder("pets", data_dir=tmp_path)
+    if file_format == "tfrecord":
+        expected = list(builder.as_dataset(split="train").as_numpy_iterator())
+    else:
+        expected = list(builder.as_data_source(split="train"))
+    np.testing.assert_array_equal(source.images, [example["image"] for example in expected])
+    np.testing.assert_array_equal(source.labels, [example["label"] for example in expected])
 
 
 def test_a_part_of_prepared_data_is_not_taken_for_the_whole(tmp_path):

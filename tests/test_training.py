@@ -6,7 +6,6 @@ import signal
 
 import numpy as np
 import pytest
-import tensorflow as tf
 from conftest import make_picture_folder
 from harness import Training, assert_same_bits, checkpoint_values, losses, metrics
 from test_prepared import rewrite_shard, swap_label, write_tfds

@@ -1,0 +1,335 @@
+"""Each kind of damage, done to real files of each kind of data set, as a user would meet it."""
+
+import dataclasses
+import os
+import pathlib
+import re
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from array_record.python import array_record_module
+from conftest import assert_user_error, make_picture_folder, run_program
+from test_evaluate import save_network
+from test_prepared import write_tfds
+from test_preprocessing import png_of
+from test_records import WRITERS
+
+from keras_resnet import datasets, integrity
+from keras_resnet.batches import pixel_mean
+from keras_resnet.checks import UserError
+from keras_resnet.config import TrainConfig
+from keras_resnet.preprocessing import Preprocessing
+from keras_resnet.sources import MemorySource
+from keras_resnet.training import train
+
+KINDS = ("folder", "tfrecord", "array_record", "tfrecord in memory", "array_record in memory")
+SPEC = Preprocessing(16, 16, (0.0, 0.0, 0.0))
+
+
+@dataclasses.dataclass
+class Data:
+    """A data set of 24 images to train on, in two files where they are records."""
+
+    kind: str
+    directory: pathlib.Path
+
+    @property
+    def file_format(self):
+        return self.kind.split()[0]
+
+    @property
+    def arguments(self):
+        if self.kind == "folder":
+            return {"dataset": f"folder:{self.directory}"}
+        return {"dataset": "pets", "data_dir": str(self.directory)}
+
+    def load(self, skip_corrupt=False):
+        return datasets.load(**self.arguments, split="train", skip_corrupt=skip_corrupt)
+
+    def files(self, split="train"):
+        """The files of a split, in order."""
+        if self.kind == "folder":
+            return sorted((self.directory / split).rglob("*.*"))
+        return sorted(self.directory.rglob(f"pets-{split}.*"))
+
+    def place(self, index, split="train"):
+        """Of an image: its file, its position in it, and both as a message names them."""
+        files = self.files(split)
+        if self.kind == "folder":
+            return files[index], 0, str(files[index])
+        shard, position = divmod(index, 12)
+        return files[shard], position, f"record {position} of {files[shard]}"
+
+    def change(self, index, change, split="train"):
+        """Writes the file of an image anew, the image changed by a function of a tf.Example."""
+        path, position, _ = self.place(index, split)
+        if self.kind == "folder":
+            example = tf.train.Example()
+            example.features.feature["image"].bytes_list.value.append(path.read_bytes())
+            change(example)
+            path.write_bytes(image_of(example)[0])
+            return
+        if self.file_format == "tfrecord":
+            contents = [record.numpy() for record in tf.data.TFRecordDataset(str(path))]
+        else:
+            reader = array_record_module.ArrayRecordReader(str(path))
+            contents = [reader.read([number])[0] for number in range(reader.num_records())]
+        example = tf.train.Example.FromString(contents[position])
+        change(example)
+        contents[position] = example.SerializeToString()
+        WRITERS[self.file_format](path, contents)
+
+
+def image_of(example):
+    return example.features.feature["image"].bytes_list.value
+
+
+@pytest.fixture(scope="module")
+def pristine(tmp_path_factory):
+    """Directories of undamaged data sets by kind."""
+    rng = np.random.default_rng(0)
+    root = tmp_path_factory.mktemp("pristine")
+    directories = {kind: root / kind.replace(" ", "-") for kind in KINDS}
+    make_picture_folder(directories["folder"], rng, {"train": 12, "val": 6})
+    images = rng.integers(0, 256, (36, 16, 16, 3), np.uint8)
+    varying = [image[:, : 16 - index % 3] for index, image in enumerate(images)]
+    for kind in KINDS[1:]:
+        file_format, in_memory = kind.split()[0], "memory" in kind
+        write_tfds(
+            directories[kind],
+            {"train": 24, "test": 12},
+            (16, 16, 3) if in_memory else (None, None, 3),
+            images if in_memory else varying,
+            file_format,
+            num_shards=2,
+        )
+    return directories
+
+
+@pytest.fixture
+def data(pristine, tmp_path, request):
+    shutil.copytree(pristine[request.param], tmp_path / "data")
+    return Data(request.param, tmp_path / "data")
+
+
+# --- Damage to one image
+
+
+def flip_bit(data, index, split="train"):
+    """In a PNG, whose checksums see it in a folder, too."""
+    path, position, _ = data.place(index, split)
+    content = bytearray(path.read_bytes())
+    chunks = [match.start() for match in re.finditer(b"IDAT", content)]
+    content[chunks[position] + 10] ^= 1
+    path.write_bytes(content)
+
+
+def cut_image(example):
+    image_of(example)[0] = image_of(example)[0][:60]
+
+
+def make_bomb(example):
+    image_of(example)[0] = png_of(20_000, 20_000)
+
+
+def make_webp(example):
+    image_of(example)[0] = b"RIFF\0\0\0\0WEBPVP8 "
+
+
+def set_label_to_2(example):
+    example.features.feature["label"].int64_list.value[:] = [2]
+
+
+def forget_all(example):
+    example.Clear()
+
+
+FAULTS = {
+    "bit": (flip_bit, "Invalid PNG|checksum of a record is wrong|hash mismatch"),
+    "cut": (cut_image, "Invalid PNG|jpeg::Uncompress failed"),
+    "bomb": (
+        make_bomb,
+        "the image has more than 178956970 pixels; its height and width: 20000 20000",
+    ),
+    "webp": (make_webp, "the image is neither JPEG nor PNG"),
+    "label": (set_label_to_2, "labels must be at least 0 and below the 2 classes"),
+    "empty": (forget_all, "Feature: image .* is required but could not be found"),
+}
+CASES = [
+    *(("folder", fault) for fault in ("bit", "cut", "bomb", "webp")),
+    *((kind, fault) for kind in ("tfrecord", "tfrecord in memory") for fault in FAULTS),
+    *(
+        (kind, fault)
+        for kind in ("array_record", "array_record in memory")
+        for fault in ("bit", "cut")
+    ),
+]
+
+
+def examples(source):
+    """Images and labels of a source, in order."""
+    return [
+        (image.numpy().tobytes() if image.dtype == tf.uint8 else image.numpy(), int(label))
+        for image, label in map(source.example, range(len(source)))
+    ]
+
+
+def assert_named(text, where, reason):
+    """One line says where and, later, why."""
+    pattern = f"{re.escape(where)}(:| cannot be used:) .*({reason})"
+    assert re.search(pattern, text), text
+
+
+@pytest.mark.parametrize(("data", "fault"), CASES, indirect=["data"])
+def test_a_corrupt_image_is_named_or_left_out(data, fault, capsys):
+    before = examples(data.load())
+    # In the second file, and in a folder a PNG.
+    index = 16
+    damage, reason = FAULTS[fault]
+    _, _, where = data.place(index)
+    if damage is flip_bit:
+        damage(data, index)
+    else:
+        data.change(index, damage)
+    with pytest.raises(UserError) as error:
+        pixel_mean(data.load(), SPEC)
+    assert_named(str(error.value), where, reason)
+    assert "--skip_corrupt" in str(error.value)
+
+    capsys.readouterr()
+    fingerprints = set()
+    for _ in range(2):
+        source = data.load(skip_corrupt=True)
+        report = capsys.readouterr().out
+        assert report.startswith("Skipped: 1 of 24 ")
+        assert_named(report, where, reason)
+        assert examples(source) == before[:index] + before[index + 1 :]
+        assert pixel_mean(source, SPEC).shape == (16, 16, 3)
+        fingerprints.add(source.fingerprint())
+    assert len(fingerprints) == 1
+    # Another image that is left out makes other data.
+    data.change(3, cut_image)
+    assert data.load(skip_corrupt=True).fingerprint() not in fingerprints
+    assert capsys.readouterr().out.startswith("Skipped: 2 of 24 ")
+
+
+# --- Damage to files
+
+
+@pytest.mark.parametrize("data", KINDS[1:], indirect=True)
+def test_a_truncated_file_is_named_and_its_records_are_left_out(data, capsys):
+    before = examples(data.load())
+    path = data.files()[1]
+    if data.file_format == "tfrecord":
+        left = 7
+        lengths = [len(record.numpy()) for record in tf.data.TFRecordDataset(str(path))]
+        os.truncate(path, sum(16 + length for length in lengths[:left]) + 30)
+    else:
+        # An ArrayRecord has its index at the end, and without it nothing.
+        left = 0
+        os.truncate(path, path.stat().st_size - 1)
+    with pytest.raises(UserError, match=f"{path} is damaged .* it holds {left} intact records"):
+        data.load()
+    capsys.readouterr()
+    for _ in range(2):
+        source = data.load(skip_corrupt=True)
+        report = capsys.readouterr().out
+        assert report.startswith(f"Skipped: {12 - left} of 24 images cannot be used:\n")
+        for position in range(left, 12):
+            line = f"record {position} of {path}: lost: the file holds {left} intact records"
+            assert line in report
+        assert examples(source) == before[: 12 + left]
+
+
+@pytest.mark.parametrize("skip_corrupt", [False, True])
+@pytest.mark.parametrize("data", KINDS[1:], indirect=True)
+def test_a_missing_file_is_named_in_any_case(data, skip_corrupt):
+    path = data.files()[0]
+    path.unlink()
+    with pytest.raises(UserError, match=f"{path} is missing. Restore it.* --skip_corrupt leaves"):
+        data.load(skip_corrupt)
+
+
+@pytest.mark.parametrize("data", KINDS[1:], indirect=True)
+def test_nothing_but_corrupt_images_is_an_error(data):
+    for path in data.files():
+        path.write_bytes(bytes(path.stat().st_size))
+    with pytest.raises(UserError, match="24 of 24 images cannot be used:\n  record 0 of .*: lost"):
+        data.load(skip_corrupt=True)
+
+
+# --- Programs
+
+
+def config_of(data, **changes):
+    return TrainConfig(
+        network="CifarResNet",
+        depth=8,
+        global_batch_size=8,
+        train_steps=1,
+        learning_rate=0.1,
+        weight_decay=1e-4,
+        mean="channel",
+        augmentation="crop_mirror",
+        image_size=16,
+        **data.arguments,
+        **changes,
+    )
+
+
+@pytest.mark.parametrize(
+    ("data", "split"),
+    [*((kind, "train") for kind in KINDS), ("folder", "val"), ("array_record", "test")],
+    indirect=["data"],
+)
+def test_a_training_ends_with_the_name_or_leaves_out_the_image(data, tmp_path, split):
+    _, _, where = data.place(0, split)
+    flip_bit(data, 0, split)
+    with pytest.raises(UserError, match=re.escape(where)):
+        train(config_of(data), tmp_path / "run")
+    if split == "train":
+        assert not (tmp_path / "run").exists()
+    result = train(config_of(data, skip_corrupt=True), tmp_path / "skipped")
+    assert result["images"] == (12 if split == "train" else 11)
+
+
+@pytest.mark.parametrize("data", ["tfrecord"], indirect=True)
+def test_programs_explain_what_is_corrupt(data, tmp_path):
+    _, _, where = data.place(0, "test")
+    flip_bit(data, 0, "test")
+    save_network(tmp_path / "model.keras")
+    flags = [f"--{name}={value}" for name, value in data.arguments.items()]
+    program = ("evaluate", tmp_path / "model.keras", *flags)
+    assert_user_error(run_program(*program), where, "--skip_corrupt")
+    process = run_program(*program, "--skip_corrupt")
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.startswith(f"Skipped: 1 of 12 images cannot be used:\n  {where}: ")
+    assert "on 11 images" in process.stdout
+
+
+# --- The module itself
+
+
+def test_twenty_corrupt_images_are_named_and_all_counted():
+    images = [tf.io.encode_png(np.zeros((2, 2, 3), np.uint8)).numpy()] + [b"junk"] * 25
+    source = MemorySource(images, [0] * 26, ("a",))
+    usable, _ = integrity.usable_images(source, range(26), "Checking")
+    assert usable.tolist() == [0]
+    lines = integrity.complaint(source, usable, "are bad").splitlines()
+    assert lines[0] == "25 of 26 are bad:"
+    assert lines[1].startswith("  image 1 of 26: the image is neither JPEG nor PNG")
+    assert len(lines) == 22
+    assert lines[-1] == "  and 5 more"
+
+
+def test_contents_are_known_by_their_hashes():
+    pngs = [tf.io.encode_png(np.full((2, 2, 3), value, np.uint8)).numpy() for value in (1, 2, 1, 3)]
+    source = MemorySource(pngs, [0] * 4, ("a",))
+    usable, contents = integrity.usable_images(source, [3, 0, 2, 1], "Checking")
+    assert usable.tolist() == [3, 0, 2, 1]
+    assert contents[1] == contents[2]
+    assert len(set(contents.tolist())) == 3
+    assert contents.dtype == np.int64
+    assert (contents >= 0).all()
