@@ -1,13 +1,17 @@
 """Trainings that are killed, stopped and stuck, as real processes: `make faults`."""
 
+import dataclasses
+import os
 import random
+import shutil
 import signal
+import sys
 import time
 
 import numpy as np
 import pytest
-from conftest import make_picture_folder
-from harness import LOOP_SIGNAL, Training, assert_same_bits
+from conftest import ROOT, make_picture_folder
+from harness import LOOP_SIGNAL, Training, assert_same_bits, flags, on_small_disk
 
 from keras_resnet.config import TrainConfig
 from keras_resnet.watchdog import EXIT_WORKER_LOST
@@ -74,6 +78,47 @@ def test_twenty_kills_change_no_bit(undisturbed, tmp_path, workers):
         assert ends.count((-signal.SIGKILL, EXIT_WORKER_LOST)) >= 6
     Training(config, run_dir, workers).finish()
     assert_same_bits(run_dir, expected, f"killed at {steps}")
+
+
+def test_a_worker_whose_data_do_not_come_says_so_and_is_named(tmp_path):
+    config = make_config(tmp_path)
+    directories = [tmp_path / name for name in ("a", "b")]
+    for directory in directories:
+        shutil.copytree(tmp_path / "pictures", directory / "pictures")
+    config = dataclasses.replace(config, dataset="folder:pictures", stall_seconds=10)
+    training = Training(config, tmp_path / "run", 2, directories)
+    training.wait_for_step(20)
+    # Reading a pipe that nobody writes to takes forever, as from a disk that is gone.
+    for picture in (directories[1] / "pictures" / "train").rglob("*.*"):
+        os.mkfifo(picture.with_suffix(".pipe"))
+        os.replace(picture.with_suffix(".pipe"), picture)
+    assert training.statuses(60) == [EXIT_WORKER_LOST] * 2, training.outputs()
+    assert "(waiting for data)" in training.output(1)
+    assert training.output(0).strip().splitlines()[-1].startswith("worker 1 (127.0.0.1:")
+
+
+FULL_DISK = """
+head -c 1000000 /dev/zero > "DISK/filler"
+if "$@" --run_dir="DISK/run" --keep_checkpoints=20; then exit 9; fi
+rm "DISK/filler"
+"$@" --run_dir="DISK/run" --keep_checkpoints=1 && cp -r "DISK/run" "DISK.kept"
+"""
+
+
+def test_a_full_disk_stops_a_training_that_goes_on_when_there_is_room(tmp_path):
+    config = dataclasses.replace(make_config(tmp_path), train_steps=60)
+    Training(config, tmp_path / "whole").finish()
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    script = FULL_DISK.replace("DISK", str(disk))
+    program = [sys.executable, ROOT / "launch/imagenet.py", *flags(config)]
+    process = on_small_disk(disk, "8m", ["sh", "-c", script, "sh", *program])
+    output = process.stdout + process.stderr
+    assert process.returncode == 0, output
+    assert "No space left on device" in process.stderr
+    assert "Traceback" not in output
+    assert "Continuing at step" in process.stdout
+    assert_same_bits(tmp_path / "disk.kept", tmp_path / "whole")
 
 
 def end_of_other(training, victim):
