@@ -1,6 +1,6 @@
 """A folder of pictures as a data set: a directory for each split and in it one for each class."""
 
-from keras_resnet import integrity
+from keras_resnet import cache, integrity
 from keras_resnet.checks import UserError
 from keras_resnet.sources import FileSource
 
@@ -54,8 +54,11 @@ def load_folder(root, split, skip_corrupt):
     source = FileSource(paths, labels, tuple(class_names))
     if skip_corrupt:
         return _without_corrupt(source, directory)
-    _refuse_corrupt(source, directory)
-    return source
+    # Every picture is decoded at the first start only.
+    contents = cache.remembered(
+        "folder", source.paths, (len(source),), lambda: _contents(source, directory)
+    )
+    return FileSource(source.paths, source.labels, source.class_names, contents)
 
 
 def _is_hidden(name):
@@ -74,18 +77,27 @@ def _class_names(directory):
     return names
 
 
-def _refuse_corrupt(source, directory):
-    usable, _ = _usable_pictures(source, directory)
+def _contents(source, directory):
+    """Hashes of all pictures.
+
+    Raises:
+      UserError: some do not decode.
+    """
+    usable, contents = _usable_pictures(source, directory)
     if len(usable) < len(source):
         raise UserError(
             f"{_complaint(source, usable)}\n"
             "Repair or remove them, or leave them out with --skip_corrupt."
         )
+    return contents
 
 
 def _without_corrupt(source, directory):
-    """The source without the pictures that do not decode, which are counted and named in print."""
-    usable, _ = _usable_pictures(source, directory)
+    """The source without the pictures that do not decode, which are looked for at every start.
+
+    A file that rots on its disk does not change its size or its time.
+    """
+    usable, contents = _usable_pictures(source, directory)
     if len(usable) < len(source):
         print(f"Skipped: {_complaint(source, usable)}")
     labels = source.labels[usable]
@@ -94,7 +106,7 @@ def _without_corrupt(source, directory):
             f"{directory} holds no picture of class {source.class_names[label]!r} that decodes."
         )
     paths = [source.paths[index] for index in usable]
-    return FileSource(paths, labels, source.class_names)
+    return FileSource(paths, labels, source.class_names, contents)
 
 
 def _usable_pictures(source, directory):

@@ -97,12 +97,15 @@ class FileSource(Source):
       paths: list of paths of JPEGs and PNGs, strings or bytes.
       labels: list of int.
       class_names: see `Source`.
+      contents: hashes of the files' bytes, int64 [n], by which the fingerprint knows them; None:
+        it knows names and sizes only.
     """
 
-    def __init__(self, paths, labels, class_names):
+    def __init__(self, paths, labels, class_names, contents=None):
         super().__init__(class_names)
         self.paths = [os.fspath(path) for path in paths]
         self.labels = np.asarray(labels, np.int64)
+        self._contents = b"" if contents is None else contents.tobytes()
         self._paths = tf.constant([os.fsencode(path) for path in self.paths])
 
     def __len__(self):
@@ -123,7 +126,7 @@ class FileSource(Source):
             b"%s %d" % (os.path.basename(os.fsencode(path)), os.path.getsize(path))
             for path in self.paths
         ]
-        return _hash(about, self.labels.tobytes(), *names)
+        return _hash(about, self.labels.tobytes(), self._contents, *names)
 
 
 class RecordSource(Source):

@@ -142,13 +142,62 @@ def test_an_empty_folder_is_explained(tmp_path):
         datasets.load(f"folder:{tmp_path}", "train")
 
 
-def test_the_fingerprint_follows_the_data(picture_folder, tmp_path, rng):
-    def fingerprint():
-        return datasets.load(f"folder:{picture_folder}", "train").fingerprint()
+@pytest.fixture
+def fingerprint(picture_folder):
+    def fingerprint(skip_corrupt=False):
+        return datasets.load(f"folder:{picture_folder}", "train", None, skip_corrupt).fingerprint()
 
+    return fingerprint
+
+
+def test_the_fingerprint_follows_the_data(picture_folder, tmp_path, rng, fingerprint):
     before = fingerprint()
     assert fingerprint() == before
     make_picture_folder(tmp_path / "more", rng, {"train": 1})
     added = picture_folder / "train" / "vertical" / "more.png"
     shutil.copy(tmp_path / "more" / "train" / "vertical" / "000.png", added)
     assert fingerprint() != before
+
+
+def test_the_fingerprint_covers_contents_and_no_times(picture_folder, fingerprint):
+    picture = picture_folder / "train" / "vertical" / "001.jpg"
+    before = fingerprint()
+    picture.touch()
+    assert fingerprint() == before
+    data = picture.read_bytes()
+    # The comment of a JPEG: the same size and the same pixels.
+    picture.write_bytes(data.replace(b"JFIF\0\1\1", b"JFIF\0\1\2"))
+    assert picture.stat().st_size == len(data)
+    assert picture.read_bytes() != data
+    changed = fingerprint()
+    assert changed != before
+    assert fingerprint(skip_corrupt=True) == changed
+    picture.write_bytes(data)
+    assert fingerprint() == before
+
+
+def test_a_whole_folder_is_decoded_once(picture_folder, keras_home, capsys, fingerprint):
+    before = fingerprint()
+    (memory,) = (keras_home / "keras_resnet").iterdir()
+    # What rots on a disk changes neither size nor time of its file.
+    picture = picture_folder / "train" / "vertical" / "001.jpg"
+    times = picture.stat()
+    picture.write_bytes(bytes(times.st_size))
+    os.utime(picture, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert fingerprint() == before
+    assert fingerprint(skip_corrupt=True) != before
+    assert f"1 of 24 pictures do not decode as JPEG or PNG:\n  {picture}: " in (
+        capsys.readouterr().out
+    )
+    memory.unlink()
+    with pytest.raises(ValueError, match="1 of 24 pictures do not decode"):
+        fingerprint()
+    assert not memory.exists()
+
+
+def test_nothing_is_remembered_of_a_corrupt_folder(picture_folder, keras_home, fingerprint):
+    corrupt(picture_folder / "train" / "vertical" / "005.jpg")
+    with pytest.raises(ValueError, match="1 of 24 pictures do not decode"):
+        fingerprint()
+    fingerprint(skip_corrupt=True)
+    assert not keras_home.exists()

@@ -5,6 +5,7 @@ import shutil
 import signal
 
 import numpy as np
+import PIL.Image
 import pytest
 from conftest import make_picture_folder
 from harness import Training, assert_same_bits, checkpoint_values, losses, metrics
@@ -323,10 +324,26 @@ def test_the_global_batch_is_a_multiple_of_the_replicas(config, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_changed_data_is_refused(config, tmp_path):
+def rename_picture(path):
+    path.rename(path.with_name("other.png"))
+
+
+def replace_picture(path):
+    """Another one of the same name and size: a PNG may have anything behind its end."""
+    size = path.stat().st_size
+    PIL.Image.new("RGB", (17, 17)).save(path)
+    path.write_bytes(path.read_bytes().ljust(size))
+    assert path.stat().st_size == size
+
+
+@pytest.mark.parametrize("change", [rename_picture, replace_picture])
+def test_changed_data_is_refused(config, tmp_path, change):
+    config = dataclasses.replace(config, train_steps=1)
     train(config, tmp_path / "run")
-    folder = tmp_path / "pictures" / "train" / "vertical"
-    (folder / "000.png").rename(folder / "other.png")
+    picture = tmp_path / "pictures" / "train" / "vertical" / "000.png"
+    picture.touch()
+    train(config, tmp_path / "run")
+    change(picture)
     with pytest.raises(ValueError, match="The data set changed since"):
         train(config, tmp_path / "run")
 
