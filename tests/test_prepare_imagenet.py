@@ -3,8 +3,9 @@ import json
 import signal
 
 from conftest import ROOT, assert_user_error, run_program
+from harness import Training, assert_same_bits
 from ilsvrc import write_archives
-from test_training import checkpoint_values, interrupt_at, metrics, start
+from test_training import interrupt_at
 
 from keras_resnet.config import RECIPES
 from keras_resnet.training import train
@@ -32,17 +33,13 @@ def test_from_the_archives_to_a_prediction(tmp_path, rng):
         checkpoint_every_steps=2,
     )
     run, tfrecord = tmp_path / "run", tmp_path / "tfrecord"
-    interrupt_at(start(config, run), run, step=3, number=signal.SIGKILL)
-    process = start(config, run)
-    assert process.wait(300) == 0, process.stderr.read()
+    interrupt_at(config, run, step=3, number=signal.SIGKILL)
+    Training(config, run).finish()
 
     # The same data as TFDS writes them by default, and no interruption: the same bits.
     write_tfrecord(source, tmp_path / "other")
     train(dataclasses.replace(config, data_dir=str(tmp_path / "other")), tfrecord)
-    assert metrics(run) == metrics(tfrecord)
-    expected = checkpoint_values(tfrecord)
-    for name, value in checkpoint_values(run).items():
-        assert (value == expected[name]).all(), name
+    assert_same_bits(run, tfrecord)
 
     process = run_program("evaluate", run)
     top1 = json.loads((run / "evaluation.json").read_text())["top1"]

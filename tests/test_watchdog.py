@@ -73,7 +73,7 @@ STEPS = """
                     break
 
         def slow_step(value):
-            time.sleep({step})
+            time.sleep({step} if value > 0 else 0)
             return value
 
         def slow(value):
