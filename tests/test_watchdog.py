@@ -100,11 +100,6 @@ def test_slow_data_and_long_steps_are_progress(watched, data, step):
     assert process.returncode == 0, process.stderr
 
 
-def test_data_that_do_not_come_are_told_from_steps_that_do_not_end(watched):
-    assert_ended(watched(STEPS.format(data=100, step=0)), "(waiting for data)", "take_steps")
-    assert_ended(watched(STEPS.format(data=0, step=100)), "(taking steps)", "take_steps")
-
-
 def test_a_library_that_does_not_let_go_of_python_is_ended_too(watched):
     # PyDLL keeps the lock of Python during the call.
     body = "dog.begin('between steps'); time.sleep(2); import ctypes; ctypes.PyDLL(None).sleep(100)"
