@@ -190,7 +190,7 @@ class TrainConfig:
     deterministic: bool = _option(
         "Devices",
         "forbid kernels whose results depend on timing, where TensorFlow has others; a processor "
-        "needs it not, and all of it is slower (docs/reliability.md)",
+        "needs it not (docs/reliability.md)",
         False,
     )
     stall_seconds: int = _option(

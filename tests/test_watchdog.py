@@ -83,7 +83,8 @@ STEPS = """
         data = tf.data.Dataset.range(5).map(lambda v: tf.numpy_function(slow, [v], tf.int64))
         data = data.map(lambda v: tf.ensure_shape(v, []))
         dog.begin_steps()
-        take_steps(data.take(1), tf.constant(0, tf.int64))
+        # Of other data: TensorFlow reads ahead, and waits for what it then asked for.
+        take_steps(tf.data.Dataset.range(1), tf.constant(0, tf.int64))
         dog.begin_steps()
         take_steps(data, tf.constant(3, tf.int64))
 """
@@ -98,6 +99,11 @@ def test_an_ended_watchdog_does_nothing(watched):
 def test_slow_data_and_long_steps_are_progress(watched, data, step):
     process = watched(STEPS.format(data=data, step=step))
     assert process.returncode == 0, process.stderr
+
+
+def test_data_that_do_not_come_are_told_from_steps_that_do_not_end(watched):
+    assert_ended(watched(STEPS.format(data=100, step=0)), "(waiting for data)", "take_steps")
+    assert_ended(watched(STEPS.format(data=0, step=100)), "(taking steps)", "take_steps")
 
 
 def test_a_library_that_does_not_let_go_of_python_is_ended_too(watched):
