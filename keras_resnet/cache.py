@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import os
 import pathlib
+import zipfile
 
 import numpy as np
 
@@ -35,11 +36,12 @@ def remembered(subject, paths, shape, compute):
     except FileNotFoundError:
         # It is for the function to say that a file is missing.
         return compute()
-    directory = pathlib.Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "keras_resnet"
+    home = os.path.expanduser(os.environ.get("KERAS_HOME", "~/.keras"))
+    directory = pathlib.Path(home, "keras_resnet")
     path = directory / f"{subject}-{digest.hexdigest()[:32]}.npy"
-    with contextlib.suppress(OSError, ValueError, EOFError):
+    with contextlib.suppress(OSError, ValueError, EOFError, zipfile.BadZipFile):
         array = np.load(path)
-        if (array.shape, array.dtype) == (shape, np.int64):
+        if isinstance(array, np.ndarray) and (array.shape, array.dtype) == (shape, np.int64):
             return array
     array = compute()
     # Where nothing can be remembered, the next start takes as long as this one.

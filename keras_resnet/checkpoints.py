@@ -17,7 +17,7 @@ import tensorflow as tf
 from keras_resnet import files
 from keras_resnet.checks import UserError
 
-_NAME = re.compile(r"step-(\d{8})")
+_NAME = re.compile(r"step-(\d{8,})")
 _CHECKSUMS = "checksums.json"
 
 
@@ -43,7 +43,8 @@ class Checkpoints:
         """Paths of the complete checkpoints, oldest first."""
         if not self._directory.is_dir():
             return []
-        return sorted(path for path in self._directory.iterdir() if _NAME.fullmatch(path.name))
+        found = [path for path in self._directory.iterdir() if _NAME.fullmatch(path.name)]
+        return sorted(found, key=_step)
 
     def path(self, step):
         """Path of the checkpoint of a step, written or not."""
@@ -90,7 +91,7 @@ class Checkpoints:
 
     def _remove_unfinished(self):
         for leftover in self._directory.glob("step-*.tmp"):
-            shutil.rmtree(leftover)
+            _remove(leftover)
 
     def restore_newest(self, note=print):
         """Restores the newest checkpoint that is not damaged into the variables.
@@ -104,46 +105,64 @@ class Checkpoints:
           What was given to `save` as `state`, with `step`; None if there is no checkpoint.
 
         Raises:
-          UserError: there are checkpoints, and all are damaged.
+          UserError: there are or were checkpoints, and all are damaged.
         """
         damaged = []
         for path in reversed(self.paths()):
             try:
                 state = self._restore(path)
-            except (OSError, ValueError, IndexError, KeyError, tf.errors.OpError) as error:
+            except (OSError, ValueError, LookupError, TypeError, tf.errors.OpError) as error:
                 damaged.append((path, error))
                 continue
             for bad, error in damaged:
                 aside = bad.with_suffix(".damaged")
-                shutil.rmtree(aside, ignore_errors=True)
+                _remove(aside)
                 os.rename(bad, aside)
                 note(f"The checkpoint {bad} is damaged ({error}). It is {aside.name} now.")
             return state
-        if damaged:
+        named_so = [(path, "moved there before") for path in self._directory.glob("*.damaged")]
+        if damaged + named_so:
             raise UserError(
                 f"All checkpoints in {self._directory} are damaged: "
-                + "; ".join(f"{path.name} ({error})" for path, error in damaged)
+                + "; ".join(f"{path.name} ({error})" for path, error in damaged + named_so)
                 + ". Restore one from a backup, or begin anew in another --run_dir."
             )
         return None
 
     def _restore(self, path):
-        checksums = json.loads((path / _CHECKSUMS).read_text())
-        for name, checksum in _checksums(path).items():
-            if checksums.pop(name, None) != checksum:
+        # What else a file manager may have put there does not matter.
+        expected = dict(json.loads((path / _CHECKSUMS).read_text()))
+        actual = _checksums(path)
+        for name in expected.keys() | {"state.json"}:
+            if name not in actual:
+                raise OSError(f"{name} is missing")
+            if actual[name] != expected.get(name):
                 raise OSError(f"the checksum of {name} is wrong")
-        if checksums:
-            raise OSError(f"{min(checksums)} is missing")
         state = json.loads((path / "state.json").read_text())
+        if state["step"] != _step(path):
+            raise OSError(f"it is of step {state['step']}")
         self._checkpoint.read(str(path / "variables")).assert_consumed()
         return state
+
+
+def _step(path):
+    """The step of a checkpoint, as its name says."""
+    return int(_NAME.fullmatch(path.name)[1])
+
+
+def _remove(path):
+    """Removes a directory, or a file or link that has taken its place."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _checksums(directory):
     """SHA-256 of each file of a checkpoint, by name."""
     checksums = {}
     for path in sorted(directory.iterdir()):
-        if path.name != _CHECKSUMS:
+        if path.name != _CHECKSUMS and path.is_file():
             with open(path, "rb") as file:
                 checksums[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
     return checksums

@@ -70,9 +70,12 @@ def cluster_of_environment():
             for job in ("chief", "worker")
             for number, address in enumerate(jobs.get(job, ()))
         ]
-        if not jobs or (len(tasks) == 1 and set(jobs) <= {"chief", "worker"}):
+        if not jobs:
             return Cluster()
-        own = (given["task"]["type"], int(given["task"]["index"]))
+        own = (given["task"]["type"], given["task"]["index"])
+        if type(own[1]) is not int and not str(own[1]).isdecimal():
+            raise ValueError(f"index {own[1]!r} is no number of a worker")
+        own = (own[0], int(own[1]))
         index = [task[:2] for task in tasks].index(own)
         for _, _, address in tasks:
             host, _, port = address.rpartition(":")
@@ -88,6 +91,8 @@ def cluster_of_environment():
             f"TF_CONFIG must have workers, and may have a chief. Received: {sorted(unused)}, which "
             "have nothing to do here: the chief evaluates, and gradients are all-reduced."
         )
+    if len(tasks) == 1:
+        return Cluster()
     addresses = [address for _, _, address in tasks]
     if len(set(addresses)) < len(addresses):
         raise UserError(f"TF_CONFIG gives two workers one address. Received: {text}")

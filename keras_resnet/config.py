@@ -249,6 +249,10 @@ class TrainConfig:
             "keep_checkpoints",
         ):
             checks.check_integer(name, getattr(self, name), 1)
+        for name in ("global_batch_size", "train_steps", "stall_seconds"):
+            if getattr(self, name) is not None:
+                # Their products are still numbers for TensorFlow.
+                checks.check_number(name, getattr(self, name), 1, below=10**9 + 1)
         for name in ("replicas", "seed", "validation_images"):
             checks.check_integer(name, getattr(self, name), 0)
         for name in (

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import time
+import zipfile
 
 import numpy as np
 import tensorflow as tf
@@ -169,6 +170,8 @@ class Loop:
                 progress.note(f"Complete already: all {state.step} steps were taken.")
             elif state.step:
                 progress.note(f"Continuing at step {state.step} of {self._train_steps}.")
+            else:
+                progress.note(f"Beginning a training of {self._train_steps} steps.")
             batches = iter(self._batches(state.step))
             steps_per_call, stop = 1, False
             while True:
@@ -187,8 +190,10 @@ class Loop:
                     )
                 steps_per_call = self._train(batches, steps_per_call)
                 stop, steps_per_call = self._agree(stop_requested(), steps_per_call)
-            if self._workers.from_chief(lambda: not self._run.model.exists()):
-                self._evaluate()
+            if self._workers.from_chief(lambda: not zipfile.is_zipfile(self._run.model)):
+                # Somebody deleted or damaged it since.
+                with self._averaged_weights():
+                    self._write_model(state.best == state.result)
             self._workers.leave(batches)
         return state.result
 
@@ -356,9 +361,7 @@ class Loop:
                 return False
             result = {"step": state.step, **result}
             is_best = state.best is None or result["top1"] > state.best["top1"]
-            self._workers.begin("saving the network", SAVE_SECONDS)
-            if self._workers.is_chief:
-                self._run.write_model(self._model, is_best)
+            self._write_model(is_best)
         state.evaluated_step, state.result = state.step, result
         if is_best:
             state.best = result
@@ -371,6 +374,11 @@ class Loop:
         self._progress.say("")
         self._workers.begin("between steps")
         return True
+
+    def _write_model(self, is_best):
+        self._workers.begin("saving the network", SAVE_SECONDS)
+        if self._workers.is_chief:
+            self._run.write_model(self._model, is_best)
 
     @contextlib.contextmanager
     def _averaged_weights(self):

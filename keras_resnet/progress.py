@@ -1,6 +1,8 @@
 """What a person sees while a network trains: a bar on a terminal, lines in a log file."""
 
 import contextlib
+import os
+import sys
 import time
 
 import tqdm
@@ -49,7 +51,12 @@ class Progress:
 
     def note(self, text):
         """A line of text that stays."""
-        self._bar.write(text)
+        try:
+            self._bar.write(text)
+        except BrokenPipeError:
+            # Whoever read along is gone; that is no reason to end a training.
+            with open(os.devnull, "w") as nowhere:
+                os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
     def log(self, row):
         """A line that stays, for a row of metrics (a dict, see runs.py)."""

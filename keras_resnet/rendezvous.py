@@ -79,10 +79,24 @@ def _gather(cluster, listener, facts, deadline):
             complaint = _difference(cluster, expected[place], facts, theirs)
             if complaint:
                 break
+        complaint = complaint or _unknown_hosts(cluster)
         for connection in connections.values():
             with contextlib.suppress(OSError):
                 _write(connection, {"complaint": complaint})
     return complaint
+
+
+def _unknown_hosts(cluster):
+    """Which workers the others will not find, as a message; empty if none."""
+    for index in range(cluster.num_workers):
+        try:
+            socket.getaddrinfo(*cluster.address(index))
+        except OSError as error:
+            return (
+                f"TF_CONFIG has {cluster.describe(index)}, but the chief finds no such host: "
+                f"{error.strerror}."
+            )
+    return ""
 
 
 def _difference(cluster, index, facts, theirs):
@@ -108,8 +122,9 @@ def _report(cluster, facts, deadline):
                 _write(connection, {"worker": cluster.index, "facts": facts})
                 # The answer comes when the last worker is there.
                 connection.settimeout(max(_RETRY_SECONDS, deadline - time.monotonic()))
-                return _read(connection)["complaint"]
-        except (OSError, ValueError):
+                return str(_read(connection)["complaint"])
+        # Nobody, or somebody who is no chief.
+        except (OSError, ValueError, TypeError, KeyError):
             time.sleep(_RETRY_SECONDS)
 
 

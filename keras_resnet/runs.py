@@ -2,6 +2,7 @@
 
 config.json       the configuration; another one is refused
 data.json         what the data set was, and the preprocessing computed from it
+.lock             held by the process that trains
 metrics.jsonl     a line for each log and each evaluation
 events/           the same for TensorBoard
 curves.png        the same as a picture
@@ -27,9 +28,13 @@ from keras_resnet.checks import UserError
 from keras_resnet.models import ResNet
 from keras_resnet.preprocessing import Preprocessing
 
+SPLITS = ("train", "validation")
+
 
 class RunDirectory:
     """One run's directory. Nothing is written before `begin`.
+
+    A context: when it ends, another process may begin.
 
     Args:
       path: of the directory.
@@ -44,25 +49,48 @@ class RunDirectory:
         self.path = pathlib.Path(path)
         self._config = config
         self._events = None
+        self._lock = None
         if any(character in str(path) for character in "*?[]\\"):
             raise UserError(
                 "`run_dir` must not contain any of *?[]\\, which TensorFlow takes for patterns "
                 f"when it reads checkpoints. Received: run_dir={str(path)!r}"
             )
+        try:
+            str(path).encode()
+        except UnicodeEncodeError as error:
+            raise UserError(f"`run_dir` must be UTF-8. Received: run_dir={str(path)!r}") from error
         self._check_writable()
         if self._config_path.exists():
             self._check_same_config()
         # A hidden file may be what a kill left of the first config.json.
         elif any(not path.name.startswith(".") for path in self.path.glob("*")):
             raise UserError(
-                f"`run_dir` must be empty or hold a run. Received: run_dir={str(path)!r}, "
-                "which holds other files."
+                f"`run_dir` must be empty or hold a run, with its config.json. "
+                f"Received: run_dir={str(path)!r}, which holds other files and no config.json."
             )
 
     def begin(self):
-        """Creates the directory, or takes it up again."""
+        """Creates the directory, or takes it up again.
+
+        Raises:
+          UserError: another process trains in it.
+        """
         self.path.mkdir(parents=True, exist_ok=True)
+        self._lock = files.lock(self.path / ".lock")
+        if self._lock is None:
+            raise UserError(
+                f"Another process trains in {self.path}. Wait for it, end it, or name another "
+                "--run_dir."
+            )
+        files.remove_unfinished(self.path)
         files.write_text(self._config_path, self._config.to_json())
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self._lock is not None:
+            self._lock.close()
 
     @property
     def _config_path(self):
@@ -117,6 +145,11 @@ class RunDirectory:
         """
         path = self.path / "data.json"
         if not path.exists():
+            if any(self.checkpoints.glob("step-*")):
+                raise UserError(
+                    f"{path} is missing, which says what data the checkpoints beside it were "
+                    "trained on. Restore it, or begin another run."
+                )
             return None
         data = _read_json(path)
         for name, value in description.items():
@@ -125,7 +158,10 @@ class RunDirectory:
                     f"The data set changed since the run in {self.path} began: {name} was "
                     f"{data.get(name)!r} and is {value!r}. Restore it, or name another --run_dir."
                 )
-        return Preprocessing.from_json(data["preprocessing"])
+        try:
+            return Preprocessing.from_json(data["preprocessing"])
+        except (TypeError, KeyError, ValueError) as error:
+            raise _damaged(path, error) from error
 
     def write_data(self, description, preprocessing):
         """Remembers the data set and the preprocessing."""
@@ -139,17 +175,24 @@ class RunDirectory:
         return read_metrics(self.path)
 
     def rewind_metrics(self, num_rows):
-        """Forgets the metrics after a number of lines, which the resumed run will write again."""
+        """Forgets the metrics after a number of lines, which the resumed run will write again.
+
+        Returns:
+          How many lines there are now: as many, unless some were lost.
+        """
         rows = self.metrics()[:num_rows]
+        if len(rows) < num_rows:
+            print(f"{self.path / 'metrics.jsonl'} has lost {num_rows - len(rows)} lines.")
         lines = "".join(json.dumps(row) + "\n" for row in rows)
         files.write_text(self.path / "metrics.jsonl", lines)
         shutil.rmtree(self.path / "events", ignore_errors=True)
         self._events = {
             split: tf.summary.create_file_writer(str(self.path / "events" / split))
-            for split in ("train", "validation")
+            for split in SPLITS
         }
         for row in rows:
             self._write_event(row)
+        return len(rows)
 
     def add_metrics(self, row):
         """Appends one line: `step`, `split` ("train" or "validation") and numbers."""
@@ -190,10 +233,25 @@ class RunDirectory:
 
 
 def _read_json(path):
+    """The dict in a file."""
     try:
-        return json.loads(path.read_text())
-    except ValueError as error:
-        raise UserError(f"{path} is damaged: {error}. Restore it, or begin another run.") from error
+        return dict(json.loads(path.read_text()))
+    except (ValueError, TypeError) as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path, error):
+    return UserError(f"{path} is damaged: {error}. Restore it, or begin another run.")
+
+
+def _is_row(row):
+    """Whether JSON values are a line of metrics: a split, and numbers of steps."""
+    return (
+        isinstance(row, dict)
+        and row.get("split") in SPLITS
+        and isinstance(row.get("step"), int)
+        and all(isinstance(row[name], int | float) for name in row.keys() - {"split"})
+    )
 
 
 def read_metrics(run_dir):
@@ -205,15 +263,17 @@ def read_metrics(run_dir):
     path = pathlib.Path(run_dir) / "metrics.jsonl"
     if not path.exists():
         return []
-    text = path.read_text()
-    lines = text[: text.rfind("\n") + 1].splitlines()
+    content = path.read_bytes()
     rows = []
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(content[: content.rfind(b"\n") + 1].splitlines(), 1):
         try:
             rows.append(json.loads(line))
-            rows[-1]["step"], rows[-1]["split"]
-        except (ValueError, TypeError, KeyError) as error:
-            raise UserError(f"{path} is damaged: line {number} is no row of metrics.") from error
+        except ValueError:
+            rows.append(None)
+        if not _is_row(rows[-1]):
+            raise UserError(
+                f"{path} is damaged: line {number} is no row of metrics. Remove that line."
+            )
     return rows
 
 

@@ -1,5 +1,6 @@
 """Trains a network: sets up what a run needs, from its configuration or from its checkpoint."""
 
+import contextlib
 import json
 
 import keras
@@ -53,7 +54,7 @@ def train(config, run_dir):
             "`global_batch_size` must be a multiple of the number of replicas. Received: "
             f"global_batch_size={config.global_batch_size} with {replicas} replicas"
         )
-    run = RunDirectory(run_dir, config) if workers.is_chief else None
+    run = workers.on_chief(lambda: RunDirectory(run_dir, config))
     with workers.chief_first():
         sources = dict(zip(("train", "validation"), make_sources(config), strict=True))
     description = _description(sources)
@@ -107,32 +108,41 @@ def train(config, run_dir):
         # Only now, when nothing in the configuration can be wrong any more.
         run.begin()
         run.write_data(description, preprocessing)
-        state = checkpoints.restore_newest() or State(replicas=replicas).to_json()
-        run.rewind_metrics(state["rows"])
+        state = checkpoints.restore_newest()
+        if state is None:
+            earlier = run.metrics()
+            if earlier:
+                print(
+                    f"There is no checkpoint in {run.checkpoints}, though the run has reached step "
+                    f"{earlier[-1]['step']}. It begins anew."
+                )
+            state = State(replicas=replicas).to_json()
+        state["rows"] = run.rewind_metrics(state["rows"])
         return state
 
-    state = State.from_json(workers.from_chief(begun_state))
-    workers.copy_from_chief([*model.variables, *optimizer.variables])
-    if state.replicas != replicas:
-        print(
-            f"This training was on {state.replicas} replicas and goes on with {replicas}: the same "
-            "batches, but not the same bits."
+    with run or contextlib.nullcontext():
+        state = State.from_json(workers.from_chief(begun_state))
+        workers.copy_from_chief([*model.variables, *optimizer.variables])
+        if state.replicas != replicas:
+            print(
+                f"This training was on {state.replicas} replicas and goes on with {replicas}: the "
+                "same batches, but not the same bits."
+            )
+            state.replicas = replicas
+        loop = Loop(
+            config,
+            workers=workers,
+            run=run,
+            checkpoints=checkpoints,
+            model=model,
+            optimizer=optimizer,
+            schedule=schedule,
+            sources=sources,
+            augmentation=augmentation,
+            train_steps=train_steps,
+            state=state,
         )
-        state.replicas = replicas
-    loop = Loop(
-        config,
-        workers=workers,
-        run=run,
-        checkpoints=checkpoints,
-        model=model,
-        optimizer=optimizer,
-        schedule=schedule,
-        sources=sources,
-        augmentation=augmentation,
-        train_steps=train_steps,
-        state=state,
-    )
-    return loop.run()
+        return loop.run()
 
 
 def _facts(config):

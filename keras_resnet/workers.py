@@ -113,20 +113,53 @@ class Workers:
             self._watchdog.end()
             _KEPT.extend(used)
 
+    def on_chief(self, function):
+        """What a function gives on the chief, which alone calls it; None on the others.
+
+        Raises:
+          UserError: the function did, on the chief; then all workers do.
+        """
+        result, refusal = None, None
+        if self.is_chief:
+            try:
+                result = function()
+            except UserError as error:
+                refusal = error
+        self._raise_on_all(refusal)
+        return result
+
+    def _raise_on_all(self, refusal):
+        """Raises the chief's UserError, if there is one, on all workers."""
+        text = self._text_of_chief("" if refusal is None else str(refusal))
+        if refusal is not None:
+            raise refusal
+        if text:
+            raise UserError(f"The chief refuses to train: {text}")
+
     def from_chief(self, function):
         """What a function gives on the chief, which alone calls it.
 
         Args:
           function: of nothing; its result must be made of JSON types.
+
+        Raises:
+          UserError: as `on_chief`.
         """
+        result = self.on_chief(function)
+        return result if self._alone else json.loads(self._text_of_chief(json.dumps(result)))
+
+    def _text_of_chief(self, text):
+        """The text that the chief gives; what the others give is ignored."""
         if self._alone:
-            return function()
-        encoded = json.dumps(function()).encode() if self.is_chief else b""
+            return text
+        encoded = text.encode() if self.is_chief else b""
         length = int(self.share([len(encoded)])[0, 0])
+        if not length:
+            return ""
         row = np.zeros((1, length), np.int64)
         row[0, : len(encoded)] = np.frombuffer(encoded, np.uint8)
         with self._watchdog.waiting(), self.losses_named():
-            return json.loads(self._sum(tf.constant(row)).numpy().astype(np.uint8).tobytes())
+            return self._sum(tf.constant(row)).numpy().astype(np.uint8).tobytes().decode()
 
     def check_alike(self, what, facts):
         """Raises UserError on all workers if one has other facts than the chief.
@@ -153,12 +186,20 @@ class Workers:
         """Lets the others into the context when the chief has left it.
 
         What the chief has prepared or remembered on a common disk, they then need not do again.
+
+        Raises:
+          UserError: one was raised within the context, on the chief; then all workers raise it.
         """
         if not self.is_chief:
-            self.meet()
-        yield
-        if self.is_chief:
-            self.meet()
+            self._raise_on_all(None)
+            yield
+            return
+        refusal = None
+        try:
+            yield
+        except UserError as error:
+            refusal = error
+        self._raise_on_all(refusal)
 
     def copy_from_chief(self, variables):
         """Gives the variables of all workers the values that the chief's have, bit for bit."""

@@ -37,6 +37,9 @@ def run(main, usage):
     """
     for number in STOP_SIGNALS:
         signal.signal(number, signal.default_int_handler)
+    # Names of files need not be text.
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")
     if any(argument in ("--help", "-help", "-h", "--h") for argument in sys.argv[1:]):
         print(_help_text(usage))
         return

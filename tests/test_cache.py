@@ -57,6 +57,7 @@ def test_a_change_of_a_file_makes_it_another_array(paths, change):
         lambda file: file.write_bytes(file.read_bytes()[:50]),
         lambda file: file.write_bytes(b""),
         lambda file: file.write_bytes(b"junk"),
+        lambda file: file.write_bytes(b"PK\x03\x04junk"),
         lambda file: np.save(file, np.arange(3)),
         lambda file: np.save(file, np.ones(2)),
         lambda file: (file.unlink(), file.mkdir()),

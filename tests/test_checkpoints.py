@@ -90,14 +90,6 @@ def test_a_damaged_checkpoint_is_said_and_the_one_before_it_taken(tmp_path, name
     assert make(tmp_path)[1].restore_newest() == {"step": 6, "result": 3}
 
 
-def test_other_files_within_a_checkpoint_are_damage(tmp_path):
-    _, checkpoints = make(tmp_path)
-    for step in (5, 6):
-        checkpoints.save(step, {})
-    (tmp_path / "step-00000006" / "more").write_text("x")
-    assert checkpoints.restore_newest() == {"step": 5}
-
-
 def test_nothing_is_begun_anew_where_all_checkpoints_are_damaged(tmp_path):
     _, checkpoints = make(tmp_path)
     for step in (5, 6):
@@ -106,6 +98,48 @@ def test_nothing_is_begun_anew_where_all_checkpoints_are_damaged(tmp_path):
     with pytest.raises(ValueError, match=r"All checkpoints .*00006 \(.*state.json.*00005 \("):
         checkpoints.restore_newest()
     assert [path.name for path in checkpoints.paths()] == ["step-00000005", "step-00000006"]
+
+
+def test_what_was_damaged_before_counts_as_damaged(tmp_path):
+    _, checkpoints = make(tmp_path)
+    (tmp_path / "step-00000005.damaged").mkdir()
+    with pytest.raises(ValueError, match=r"All checkpoints .* step-00000005.damaged"):
+        checkpoints.restore_newest()
+
+
+@pytest.mark.parametrize("text", ["[]", "null", "5", "{}", '{"state.json": "x"}', "\xff"])
+def test_damaged_checksums_are_damage(tmp_path, text):
+    _, checkpoints = make(tmp_path)
+    for step in (5, 6):
+        checkpoints.save(step, {})
+    (tmp_path / "step-00000006" / "checksums.json").write_text(text, encoding="latin-1")
+    assert checkpoints.restore_newest()["step"] == 5
+
+
+def test_a_renamed_checkpoint_is_damage(tmp_path):
+    _, checkpoints = make(tmp_path)
+    for step in (5, 6):
+        checkpoints.save(step, {})
+    (tmp_path / "step-00000006").rename(tmp_path / "step-00000007")
+    assert checkpoints.restore_newest()["step"] == 5
+
+
+def test_files_of_others_do_not_matter(tmp_path):
+    _, checkpoints = make(tmp_path)
+    (tmp_path / "step-00000001.tmp").write_text("x")
+    (tmp_path / "step-00000002.tmp").symlink_to(tmp_path)
+    checkpoints.save(5, {})
+    (tmp_path / "step-00000005" / ".DS_Store").write_text("x")
+    (tmp_path / "step-00000005" / "sub").mkdir()
+    assert checkpoints.restore_newest()["step"] == 5
+
+
+def test_any_number_of_steps_is_in_order(tmp_path):
+    _, checkpoints = make(tmp_path, keep=2)
+    for step in (99_999_999, 100_000_000, 1_000_000_000):
+        checkpoints.save(step, {})
+    assert [path.name for path in checkpoints.paths()] == ["step-100000000", "step-1000000000"]
+    assert checkpoints.restore_newest()["step"] == 10**9
 
 
 def test_the_best_is_kept_beside_the_newest(tmp_path):

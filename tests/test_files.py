@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 
 from keras_resnet import files
@@ -22,3 +25,20 @@ def test_a_failure_leaves_the_old_file(tmp_path):
         raise RuntimeError
     assert path.read_text() == "first"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_lock_ends_with_its_process(tmp_path):
+    program = (
+        "import sys, keras_resnet.files as files; kept = files.lock(sys.argv[1]); "
+        "print(kept is not None, flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", program, tmp_path / "lock"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    process = subprocess.Popen(command, **pipes)
+    assert process.stdout.readline() == "True\n"
+    assert files.lock(tmp_path / "lock") is None
+    process.kill()
+    process.communicate()
+    with files.lock(tmp_path / "lock"):
+        assert files.lock(tmp_path / "lock") is None
+    files.lock(tmp_path / "lock").close()

@@ -201,3 +201,10 @@ def test_nothing_is_remembered_of_a_corrupt_folder(picture_folder, keras_home, f
         fingerprint()
     fingerprint(skip_corrupt=True)
     assert not keras_home.exists()
+
+
+def test_what_is_no_regular_file_is_left_alone(picture_folder):
+    expected = datasets.load(f"folder:{picture_folder}", "train").paths
+    # Nobody writes to it: opening it would never return.
+    os.mkfifo(picture_folder / "train" / "vertical" / "pipe.jpg")
+    assert datasets.load(f"folder:{picture_folder}", "train").paths == expected

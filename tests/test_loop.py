@@ -136,3 +136,15 @@ def test_a_damaged_newest_checkpoint_costs_some_steps_and_no_bit(config, tmp_pat
     assert "step-00000012 is damaged (the checksum of variables.data-00000-of-00001" in output
     assert "Continuing at step 10 of 12." in output
     assert_same_bits(tmp_path / "run", tmp_path / "whole")
+
+
+def test_a_run_without_checkpoints_says_that_it_begins_anew(config, tmp_path, capsys):
+    train(config, tmp_path / "whole")
+    train(config, tmp_path / "run")
+    shutil.rmtree(tmp_path / "run" / "checkpoints")
+    assert "There is no checkpoint" not in capsys.readouterr().out
+    train(config, tmp_path / "run")
+    output = capsys.readouterr().out
+    assert "though the run has reached step 12. It begins anew." in output
+    assert "Beginning a training of 12 steps." in output
+    assert_same_bits(tmp_path / "run", tmp_path / "whole")

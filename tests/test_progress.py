@@ -1,3 +1,7 @@
+import shlex
+import subprocess
+import sys
+
 from keras_resnet import progress
 
 ROW = {
@@ -21,3 +25,20 @@ def test_a_log_file_gets_a_line_for_each_row(capsys):
         "images per second 123.4, "
     )
     assert output.endswith(" left\n")
+
+
+PROGRAM = """
+import time
+from keras_resnet.progress import show_progress
+
+with show_progress(5, 0) as progress:
+    for text in ("first", "x" * 100_000, "last"):
+        progress.note(text)
+        time.sleep(0.3)
+"""
+
+
+def test_output_that_nobody_reads_does_not_end_a_training():
+    command = f"set -o pipefail; {sys.executable} -c {shlex.quote(PROGRAM)} | head -n 1"
+    process = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60)
+    assert (process.returncode, process.stdout) == (0, "first\n"), process.stderr

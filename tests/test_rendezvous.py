@@ -87,6 +87,43 @@ def test_strangers_and_workers_that_leave_again_are_not_counted():
     assert results == {0: None, 1: None}
 
 
+def test_a_host_that_nobody_finds_is_named():
+    ports = free_ports(2)
+    tasks = (("worker", 0, f"127.0.0.1:{ports[0]}"), ("worker", 1, f"nohost.invalid:{ports[1]}"))
+    failures = {}
+
+    def meet(index):
+        with pytest.raises(ValueError) as failure:
+            rendezvous.meet(Cluster(tasks, index), FACTS, 20)
+        failures[index] = str(failure.value)
+
+    threads = [threading.Thread(target=meet, args=[index]) for index in (0, 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures[0] == failures[1]
+    assert "worker 1 (nohost.invalid:" in failures[0] and "finds no such host" in failures[0]
+
+
+def test_another_service_at_the_chiefs_address_is_no_chief():
+    ports = free_ports(2)
+    with socket.create_server(("127.0.0.1", ports[0])) as other:
+
+        def answer():
+            for text in (b'{"error": 1}\n', b"5\n", b"[]\n"):
+                connection, _ = other.accept()
+                with connection:
+                    connection.recv(1000)
+                    connection.sendall(text)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(ValueError, match="Not all workers came. Missing: worker 0"):
+            rendezvous.meet(cluster(ports, 1), FACTS, 2)
+        thread.join()
+
+
 def connect(port):
     for _ in range(100):
         try:

@@ -34,6 +34,22 @@ def test_a_run_is_taken_up_with_the_same_configuration(run):
     runs.RunDirectory(run.path, dataclasses.replace(CONFIG, log_every_steps=7))
 
 
+def test_two_at_once_are_refused(run):
+    second = runs.RunDirectory(run.path, CONFIG)
+    with pytest.raises(ValueError, match="Another process trains in"):
+        second.begin()
+    with run:
+        pass
+    second.begin()
+
+
+def test_a_run_without_its_configuration_is_not_taken_up(run):
+    (run.path / "config.json").unlink()
+    (run.path / "metrics.jsonl").write_text("")
+    with pytest.raises(ValueError, match="no config.json"):
+        runs.RunDirectory(run.path, CONFIG)
+
+
 def test_another_configuration_is_refused(run):
     with pytest.raises(ValueError, match=r"another configuration: depth=20 \(now 56\)"):
         runs.RunDirectory(run.path, dataclasses.replace(CONFIG, depth=56))
@@ -59,10 +75,46 @@ def test_damaged_files_are_named(run):
     (run.path / "data.json").write_text("{")
     with pytest.raises(ValueError, match=r"data\.json is damaged"):
         run.read_preprocessing(DATA)
-    for text in ("{", "5", "null", "{}", '{"step": 1}'):
-        (run.path / "metrics.jsonl").write_text(f'{{"step": 1, "split": "train"}}\n{text}\n')
+    for text in ("[5]", "null", "{}", '{"preprocessing": {}}', '{"preprocessing": 5}'):
+        (run.path / "data.json").write_text(text)
+        with pytest.raises(ValueError, match=r"data\.json is damaged"):
+            run.read_preprocessing({})
+    for text in (
+        *("{", "5", "null", "{}", '{"step": 1}', '{"step": 1, "split": "test"}', "\udcff"),
+        *('{"step": "x", "split": "train"}', '{"step": 1, "split": "train", "loss": "x"}'),
+    ):
+        lines = f'{{"step": 1, "split": "train"}}\n{text}\n'
+        (run.path / "metrics.jsonl").write_bytes(os.fsencode(lines))
         with pytest.raises(ValueError, match=r"metrics\.jsonl is damaged: line 2"):
             run.metrics()
+
+
+def test_a_trained_run_without_its_data_file_is_refused(run):
+    assert run.read_preprocessing(DATA) is None
+    (run.checkpoints / "step-00000005").mkdir(parents=True)
+    with pytest.raises(ValueError, match=r"data\.json is missing"):
+        run.read_preprocessing(DATA)
+
+
+def test_lost_lines_of_metrics_are_said(run, capsys):
+    (run.path / "metrics.jsonl").write_text('{"step": 1, "split": "train"}\n')
+    assert run.rewind_metrics(3) == 1
+    assert "metrics.jsonl has lost 2 lines." in capsys.readouterr().out
+
+
+def test_what_kills_left_is_removed(run):
+    for name in (".model-4288.keras", ".config-9.json", ".keep", "notes-1.txt"):
+        (run.path / name).write_text("x")
+    with run:
+        pass
+    run.begin()
+    names = {path.name for path in run.path.iterdir()}
+    assert names == {".lock", ".keep", "notes-1.txt", "config.json"}
+
+
+def test_names_that_are_no_text_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="`run_dir` must be UTF-8"):
+        runs.RunDirectory(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"), CONFIG)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "5", '{"depth": 20}', '{"unknown": 1}'])

@@ -42,6 +42,7 @@ def config(tmp_path, rng):
 def test_a_run_leaves_all_that_it_promises(config, tmp_path):
     result = train(config, tmp_path / "run")
     assert {path.name for path in (tmp_path / "run").iterdir()} == {
+        ".lock",
         "config.json",
         "data.json",
         "metrics.jsonl",
@@ -79,10 +80,12 @@ def test_a_lost_model_is_written_again(config, tmp_path):
     config = dataclasses.replace(config, train_steps=2)
     train(config, tmp_path / "run")
     weights = load_network(tmp_path / "run").get_weights()
-    (tmp_path / "run" / "model.keras").unlink()
+    before = metrics(tmp_path / "run")
+    (tmp_path / "run" / "model.keras").write_bytes(b"PK")
     train(config, tmp_path / "run")
-    for before, after in zip(weights, load_network(tmp_path / "run").get_weights(), strict=True):
-        np.testing.assert_array_equal(before, after)
+    for old, new in zip(weights, load_network(tmp_path / "run").get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+    assert metrics(tmp_path / "run") == before
 
 
 @pytest.mark.parametrize(

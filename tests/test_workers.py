@@ -99,6 +99,20 @@ def test_three_workers_tell_each_other(tmp_path):
             time.sleep(1 if index == 0 else 0)
         result["entered"] = entered
 
+        def refuse():
+            raise checks.UserError("no such flag")
+
+        result["refused"] = []
+        try:
+            workers.on_chief(refuse)
+        except checks.UserError as error:
+            result["refused"].append(str(error))
+        try:
+            with workers.chief_first():
+                refuse() if index == 0 else None
+        except checks.UserError as error:
+            result["refused"].append(str(error))
+
         workers.check_alike("data set", {"images": 5})
         try:
             workers.check_alike("data set", {"images": 5 + (index == 2)})
@@ -113,6 +127,8 @@ def test_three_workers_tell_each_other(tmp_path):
         assert result["shared"] == [[worker, 10 * worker, -(2**40)] for worker in range(3)]
         assert result["from_chief"] and result["only_chief"] == 0
         assert result["copied"] == [floats, 2**40]
+        refusal = "The chief refuses to train: no such flag" if index else "no such flag"
+        assert result["refused"] == [refusal] * 2
         assert result["entered"] - results[0]["entered"] >= (1 if index else 0)
         expected = (
             "This worker has another data set than the chief: images is 6, the chief's 5."
