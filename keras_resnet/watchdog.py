@@ -43,26 +43,46 @@ class Watchdog:
         # Counted by the training function while it runs.
         self._fetched, self._taken = (tf.Variable(0, dtype=tf.int64) for _ in range(2))
         self._has_begun = False
+        self._durations = {}
         self._ended = threading.Event()
-        self.begin("starting", START_SECONDS)
+        self._set("starting", START_SECONDS)
         threading.Thread(target=self._watch, daemon=True, name="watchdog").start()
 
-    def begin(self, activity, seconds=None):
-        """Says what the main thread does from now on, and how long it may take."""
-        limit = self._stall_seconds if seconds is None else seconds
+    def begin(self, activity, first_seconds=None):
+        """Says what the main thread does from now on.
+
+        Args:
+          activity: its name.
+          first_seconds: how long it may take for the first time; later, `stall_seconds` more than
+            ten times as long as it took last. None: always `stall_seconds`.
+        """
+        self._note_duration()
+        limit = self._stall_seconds
+        if first_seconds is not None:
+            seconds = self._durations.setdefault(activity, None)
+            limit = first_seconds if seconds is None else limit + 10 * seconds
+        self._set(activity, limit)
+
+    def _note_duration(self):
+        activity, since, _ = self._activity
+        if activity in self._durations:
+            self._durations[activity] = time.monotonic() - since
+
+    def _set(self, activity, limit):
         self._activity = (activity, time.monotonic(), limit)
 
     @contextlib.contextmanager
     def waiting(self):
         """Within the context the main thread waits for the other workers."""
         activity, _, limit = self._activity
-        self.begin("waiting for the other workers", max(limit, WAIT_SECONDS))
+        self._note_duration()
+        self._set("waiting for the other workers", max(limit, WAIT_SECONDS))
         yield
-        self.begin(activity, limit)
+        self._set(activity, limit)
 
     def begin_steps(self):
         """Says that the main thread calls the training function, which counts what it does."""
-        self.begin(_STEPS, WAIT_SECONDS if self._has_begun else FIRST_CALL_SECONDS)
+        self._set(_STEPS, WAIT_SECONDS if self._has_begun else FIRST_CALL_SECONDS)
         self._has_begun = True
 
     def count_batch(self, batch):

@@ -240,10 +240,10 @@ class Workers:
         if not self._alone:
             self._watchdog.begin_steps()
 
-    def begin(self, activity, seconds=None):
+    def begin(self, activity, first_seconds=None):
         """Says what this process does from now on, and how long it may take; see `Watchdog`."""
         if not self._alone:
-            self._watchdog.begin(activity, seconds)
+            self._watchdog.begin(activity, first_seconds)
 
     @property
     def watchdog(self):

@@ -54,6 +54,14 @@ def test_what_may_take_longer_may(watched):
     assert process.returncode == 0, process.stderr
 
 
+def test_what_takes_longer_may_so_for_the_first_time_only(watched):
+    body = """dog.begin('saving', 60); time.sleep(0.1); dog.begin('between steps')
+        dog.begin('saving', 60); stuck()"""
+    process = watched(body)
+    assert_ended(process, "(saving)")
+    assert int(process.stderr.partition("no progress for ")[2].partition(" s")[0]) <= 12
+
+
 def test_a_wait_for_the_others_may_take_longer_but_ends(watched):
     body = "dog.begin('between steps')\n        with dog.waiting(): stuck()"
     process = watched(body)
