@@ -43,7 +43,7 @@ class Evaluator:
                 shard=(context.input_pipeline_id, context.num_input_pipelines),
             )
         )
-        self._sums = _sums_function(logits_model(model), strategy)
+        self._sums = _sums_function(logits_model(model), strategy, workers.watchdog)
 
     def __call__(self, stop_requested=lambda: False):
         """One pass over the source.
@@ -66,7 +66,7 @@ class Evaluator:
             iterator = iter(self._batches)
             for _ in range(self._num_batches):
                 batch = next(iterator)
-                workers.begin("evaluating", FIRST_CALL_SECONDS)
+                workers.begin_call("evaluating")
                 sums = [value.numpy().item() for value in self._sums(batch)]
                 totals = [total + value for total, value in zip(totals, sums, strict=True)]
                 if workers.share([stop_requested()]).any():
@@ -106,7 +106,7 @@ def check_fits(model, source):
         )
 
 
-def _sums_function(network, strategy):
+def _sums_function(network, strategy, watchdog):
     """A function from a distributed batch to sums of loss, top-1, top-5 and images."""
 
     def replica_sums(images, labels, weights):
@@ -123,9 +123,14 @@ def _sums_function(network, strategy):
 
     @tf.function
     def global_sums(batch):
-        return [
+        if watchdog is not None:
+            watchdog.count_begun(strategy.experimental_local_results(batch[1]))
+        sums = [
             strategy.reduce("sum", value, axis=None)
             for value in strategy.run(replica_sums, args=batch)
         ]
+        if watchdog is not None:
+            watchdog.count_done(sums)
+        return sums
 
     return global_sums

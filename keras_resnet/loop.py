@@ -201,7 +201,7 @@ class Loop:
         """Takes and logs the steps of one call; returns how many the next one may take."""
         state = self._state
         count = min(steps_per_call, self._steps_to_next_event())
-        self._workers.begin_steps()
+        self._workers.begin_call("taking steps", "waiting for data")
         started = time.monotonic()
         with (
             batches_lib.faults_named(self._source, self._indices(state.step, count)),

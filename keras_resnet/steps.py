@@ -80,11 +80,11 @@ def steps_function(
         for position in tf.range(count):
             batch = next(batches)
             if watchdog is not None:
-                watchdog.count_batch(strategy.experimental_local_results(batch[1]))
+                watchdog.count_begun(strategy.experimental_local_results(batch[1]))
             results = strategy.run(replica_step, args=batch)
             loss, hit = (strategy.reduce("sum", value, axis=None) for value in results)
             if watchdog is not None:
-                watchdog.count_step([loss, hit])
+                watchdog.count_done([loss, hit])
             losses, hits = losses.write(position, loss), hits.write(position, hit)
         return losses.stack(), hits.stack()
 

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 import traceback
+import typing
 
 import tensorflow as tf
 
@@ -25,7 +26,15 @@ SAVE_SECONDS = 300
 WAIT_SECONDS = 900
 
 _POLL_SECONDS = 1.0
-_STEPS = "taking steps"
+
+
+class _Activity(typing.NamedTuple):
+    """What the main thread does, since when, for how many seconds at most; see `begin_call`."""
+
+    name: str
+    since: float
+    limit: float
+    outside: str | None
 
 
 class Watchdog:
@@ -40,16 +49,16 @@ class Watchdog:
         self._name = name
         self._stall_seconds = stall_seconds
         self._main_thread = threading.main_thread().ident
-        # Counted by the training function while it runs.
-        self._fetched, self._taken = (tf.Variable(0, dtype=tf.int64) for _ in range(2))
-        self._has_begun = False
+        # Counted in graphs: what was begun and not done may be waiting for the others.
+        self._begun, self._done = (tf.Variable(0, dtype=tf.int64) for _ in range(2))
         self._durations = {}
+        self._called = set()
         self._ended = threading.Event()
         self._set("starting", START_SECONDS)
         threading.Thread(target=self._watch, daemon=True, name="watchdog").start()
 
     def begin(self, activity, first_seconds=None):
-        """Says what the main thread does from now on.
+        """Says what the main thread does from now on, without the others.
 
         Args:
           activity: its name.
@@ -63,37 +72,46 @@ class Watchdog:
             limit = first_seconds if seconds is None else limit + 10 * seconds
         self._set(activity, limit)
 
-    def _note_duration(self):
-        activity, since, _ = self._activity
-        if activity in self._durations:
-            self._durations[activity] = time.monotonic() - since
+    def begin_call(self, activity, outside=None):
+        """Says that the main thread calls a function that meets the others in its graph.
 
-    def _set(self, activity, limit):
-        self._activity = (activity, time.monotonic(), limit)
+        The graph says by `count_begun` and `count_done` whether it is at it. In between it may take
+        as long as the others do; else no longer than this worker may hold them up.
+
+        Args:
+          activity: its name.
+          outside: name of what the call does where its graph is not at it; None: the same.
+        """
+        self._note_duration()
+        limit = self._stall_seconds if activity in self._called else FIRST_CALL_SECONDS
+        self._called.add(activity)
+        self._set(activity, limit, outside or activity)
 
     @contextlib.contextmanager
-    def waiting(self):
-        """Within the context the main thread waits for the other workers."""
-        activity, _, limit = self._activity
-        self._note_duration()
-        self._set("waiting for the other workers", max(limit, WAIT_SECONDS))
+    def waiting(self, activity="waiting for the other workers"):
+        """Within the context the main thread calls such a function beside what it does else."""
+        earlier = self._activity
+        self.begin_call(activity)
         yield
-        self._set(activity, limit)
+        self._set(earlier.name, earlier.limit, earlier.outside)
 
-    def begin_steps(self):
-        """Says that the main thread calls the training function, which counts what it does."""
-        self._set(_STEPS, WAIT_SECONDS if self._has_begun else FIRST_CALL_SECONDS)
-        self._has_begun = True
+    def _note_duration(self):
+        activity = self._activity
+        if activity.name in self._durations:
+            self._durations[activity.name] = time.monotonic() - activity.since
 
-    def count_batch(self, batch):
-        """In a graph: counts a batch, a list of tensors, when it is there."""
-        with tf.control_dependencies(batch):
-            self._fetched.assign_add(1)
+    def _set(self, name, limit, outside=None):
+        self._activity = _Activity(name, time.monotonic(), limit, outside)
 
-    def count_step(self, results):
-        """In a graph: counts a step when its results are there."""
+    def count_begun(self, inputs):
+        """In a graph: counts when inputs, a list of tensors, are there."""
+        with tf.control_dependencies(inputs):
+            self._begun.assign_add(1)
+
+    def count_done(self, results):
+        """In a graph: counts when the results of as many inputs are there."""
         with tf.control_dependencies(results):
-            self._taken.assign_add(1)
+            self._done.assign_add(1)
 
     def end(self):
         """Watches no more."""
@@ -105,16 +123,18 @@ class Watchdog:
             # Where not even this thread gets on, as in a library that does not let go of Python.
             faulthandler.dump_traceback_later(2 * self._stall_seconds, exit=True)
             now = time.monotonic()
-            if (self._fetched.numpy(), self._taken.numpy()) != counts:
-                counts = (self._fetched.numpy(), self._taken.numpy())
+            if (self._begun.numpy(), self._done.numpy()) != counts:
+                counts = (self._begun.numpy(), self._done.numpy())
                 counted_since = now
-            activity, since, limit = self._activity
-            if activity == _STEPS and limit == WAIT_SECONDS:
+            name, since, limit, outside = self._activity
+            if outside is not None:
                 since = max(since, counted_since)
                 if counts[0] == counts[1]:
-                    activity, limit = "waiting for data", self._stall_seconds
+                    name = outside
+                else:
+                    limit = WAIT_SECONDS
             if now - since > limit:
-                self._end_process(activity, now - since)
+                self._end_process(name, now - since)
         faulthandler.cancel_dump_traceback_later()
 
     def _end_process(self, activity, seconds):

@@ -217,28 +217,37 @@ class Workers:
                 bits = context.all_reduce("sum", tf.where(is_first, bits, tf.zeros_like(bits)))
                 variable.assign(tf.bitcast(tf.cast(bits, whole), value.dtype))
 
-        with self._watchdog.waiting(), self.losses_named():
-            tf.function(lambda: self.strategy.run(copy))()
+        @tf.function
+        def copy_on_all():
+            self._watchdog.count_begun([])
+            self.strategy.run(copy)
+            self._watchdog.count_done([tf.convert_to_tensor(variable) for variable in variables])
+
+        with self._watchdog.waiting("copying the chief's state"), self.losses_named():
+            copy_on_all()
 
     def _sum_function(self):
         num_local = len(self.strategy.extended.worker_devices)
 
         @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int64)])
         def sum_over_workers(table):
+            self._watchdog.count_begun([table])
+
             def sum_over_replicas():
                 return tf.distribute.get_replica_context().all_reduce("sum", tf.identity(table))
 
-            total = self.strategy.run(sum_over_replicas)
-            return self.strategy.experimental_local_results(total)[0] // num_local
+            totals = self.strategy.experimental_local_results(self.strategy.run(sum_over_replicas))
+            self._watchdog.count_done(totals)
+            return totals[0] // num_local
 
         return sum_over_workers
 
     # --- Loss
 
-    def begin_steps(self):
-        """Says that this process calls the training function."""
+    def begin_call(self, activity, outside=None):
+        """Says that this process calls a function of all workers; see `Watchdog`."""
         if not self._alone:
-            self._watchdog.begin_steps()
+            self._watchdog.begin_call(activity, outside)
 
     def begin(self, activity, first_seconds=None):
         """Says what this process does from now on, and how long it may take; see `Watchdog`."""

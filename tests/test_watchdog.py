@@ -63,20 +63,34 @@ def test_what_takes_longer_may_so_for_the_first_time_only(watched):
 
 
 def test_a_wait_for_the_others_may_take_longer_but_ends(watched):
-    body = "dog.begin('between steps')\n        with dog.waiting(): stuck()"
+    body = """dog.begin('between steps')
+        with dog.waiting():
+            dog.count_begun([])
+            stuck()"""
     process = watched(body)
     assert_ended(process, "(waiting for the other workers)")
     seconds = int(process.stderr.partition("no progress for ")[2].partition(" s")[0])
     assert 12 <= seconds <= 20
 
 
+def test_a_loop_after_an_answer_of_the_others_is_no_wait_for_them(watched):
+    body = """with dog.waiting(): pass
+        with dog.waiting():
+            dog.count_begun([])
+            dog.count_done([])
+            stuck()"""
+    process = watched(body)
+    assert_ended(process, "(waiting for the other workers)", "in stuck")
+    assert int(process.stderr.partition("no progress for ")[2].partition(" s")[0]) <= 8
+
+
 STEPS = """
         @tf.function
         def take_steps(data, last):
             for value in data:
-                dog.count_batch([value])
+                dog.count_begun([value])
                 result = tf.numpy_function(slow_step, [value], tf.int64)
-                dog.count_step([result])
+                dog.count_done([result])
                 if value >= last:
                     break
 
@@ -90,10 +104,10 @@ STEPS = """
 
         data = tf.data.Dataset.range(5).map(lambda v: tf.numpy_function(slow, [v], tf.int64))
         data = data.map(lambda v: tf.ensure_shape(v, []))
-        dog.begin_steps()
+        dog.begin_call('taking steps', 'waiting for data')
         # Of other data: TensorFlow reads ahead, and waits for what it then asked for.
         take_steps(tf.data.Dataset.range(1), tf.constant(0, tf.int64))
-        dog.begin_steps()
+        dog.begin_call('taking steps', 'waiting for data')
         take_steps(data, tf.constant(3, tf.int64))
 """
 

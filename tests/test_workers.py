@@ -18,7 +18,6 @@ from harness import Training, free_ports, losses, metrics, tf_config
 
 from keras_resnet.config import TrainConfig
 from keras_resnet.runs import load_network
-from keras_resnet.watchdog import EXIT_WORKER_LOST
 from keras_resnet.workers import Workers
 
 
@@ -249,7 +248,8 @@ def test_a_mistake_of_the_chief_ends_all(config, tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "thesis.tex").write_text("x")
     workers = Training(config, tmp_path / "run", 2)
-    assert workers.statuses(60) == [1, EXIT_WORKER_LOST], workers.outputs()
-    assert "`run_dir` must be empty or hold a run" in workers.output(0)
-    assert "worker 0 (127.0.0.1:" in workers.output(1).splitlines()[-1]
+    assert workers.statuses(60) == [1, 1], workers.outputs()
+    message = "`run_dir` must be empty or hold a run"
+    assert message in workers.output(0).splitlines()[-1]
+    assert f"The chief refuses to train: {message}" in workers.output(1).splitlines()[-1]
     assert "Traceback" not in workers.outputs()
