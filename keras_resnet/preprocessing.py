@@ -10,6 +10,9 @@ from keras_resnet import checks
 # More is refused, as PIL does: a file of a few kilobytes can hold an image of gigabytes.
 MAX_PIXELS = 178_956_970
 
+# Places in a resized image are float32, which holds integers up to this one.
+_MAX_RESIZED_SIDE = 2**24
+
 # Big-endian int32: the signature of a PNG, then length and name of its first chunk, whose width and
 # height follow. Behind another first chunk the decoder would find a size that was not checked.
 _PNG_START = np.frombuffer(b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR", ">i4").astype(np.int32)
@@ -30,22 +33,45 @@ def jpeg_shape(image_bytes):
     return _bounded(tf.io.extract_jpeg_shape(image_bytes)[:2])
 
 
-def _png_shape(image_bytes):
-    """The same of a PNG."""
-    header = tf.io.decode_raw(
+def is_png(image_bytes):
+    """Whether bytes begin as a PNG does, up to its size: scalar bool tensor."""
+    # In a TF1 graph `==` would compare identities.
+    return tf.reduce_all(tf.equal(_png_header(image_bytes)[: len(_PNG_START)], _PNG_START))
+
+
+def encoded_shape(image_bytes):
+    """Height and width of a JPEG or PNG, from its header and whatever they are, int32 [2].
+
+    Raises:
+      tf.errors.InvalidArgumentError: it is neither, or its header is damaged.
+    """
+    return tf.cond(
+        tf.io.is_jpeg(image_bytes),
+        lambda: tf.io.extract_jpeg_shape(image_bytes)[:2],
+        lambda: _png_shape(image_bytes),
+    )
+
+
+def _png_header(image_bytes):
+    return tf.io.decode_raw(
         image_bytes, tf.int32, little_endian=False, fixed_length=_PNG_START.nbytes + 8
     )
-    # In a TF1 graph `==` would compare identities.
-    is_png = tf.reduce_all(tf.equal(header[: len(_PNG_START)], _PNG_START))
-    with checked(is_png, "the image is neither JPEG nor PNG, or lost its header"):
-        return _bounded(header[:-3:-1])
+
+
+def _png_shape(image_bytes):
+    with checked(is_png(image_bytes), "the image is neither JPEG nor PNG, or lost its header"):
+        return _png_header(image_bytes)[:-3:-1]
 
 
 def _bounded(shape):
-    num_pixels = tf.reduce_prod(tf.cast(shape, tf.int64))
     message = f"the image has more than {MAX_PIXELS} pixels; its height and width:"
-    with checked(num_pixels <= MAX_PIXELS, message, shape):
+    with checked(num_pixels(shape) <= MAX_PIXELS, message, shape):
         return tf.identity(shape)
+
+
+def num_pixels(shape):
+    """Height times width, int64, which holds the largest that a header can say."""
+    return tf.reduce_prod(tf.cast(shape, tf.int64))
 
 
 def checked(condition, *message):
@@ -77,15 +103,28 @@ def decode(image_bytes, channels):
       tf.errors.InvalidArgumentError: the bytes are not an undamaged JPEG or PNG of at most
         `MAX_PIXELS` pixels.
     """
-    shape = tf.cond(
-        tf.io.is_jpeg(image_bytes),
-        lambda: jpeg_shape(image_bytes),
-        lambda: _png_shape(image_bytes),
-    )
     # Before any memory is spent on pixels.
-    with tf.control_dependencies([shape]):
+    with tf.control_dependencies([_bounded(encoded_shape(image_bytes))]):
         # Despite its name the operation reads PNG as well.
         return tf.io.decode_jpeg(image_bytes, channels=channels, dct_method="INTEGER_ACCURATE")
+
+
+def shape_after_resize(shape, shorter):
+    """Height and width of an image once its shorter side has another length, int32 [2].
+
+    Args:
+      shape: height and width, int32 [2].
+      shorter: the length of the shorter side, in pixels.
+
+    Raises:
+      tf.errors.InvalidArgumentError: the image is so narrow that the longer side would exceed
+        16,777,216 pixels.
+    """
+    shape = tf.cast(shape, tf.int64)
+    resized_shape = shape * shorter // tf.reduce_min(shape)
+    fits = tf.reduce_max(resized_shape) <= _MAX_RESIZED_SIDE
+    with checked(fits, "the image is too narrow; its height and width:", shape):
+        return tf.cast(resized_shape, tf.int32)
 
 
 def resized_window(pixels, resized_shape, corner, size):
@@ -123,13 +162,26 @@ def resized(pixels, resized_shape):
 def _window(pixels, resized_shape, corner, window_shape):
     shape = tf.shape(pixels)[:2]
     return tf.raw_ops.ScaleAndTranslate(
-        images=tf.cast(pixels, tf.float32)[tf.newaxis],
+        images=pixels[tf.newaxis],
         size=window_shape,
         scale=tf.cast(resized_shape, tf.float32) / tf.cast(shape, tf.float32),
         translation=-tf.cast(corner, tf.float32),
         kernel_type="triangle",
         antialias=True,
     )[0]
+
+
+def _resizing_matrix(side, resized_side, corner, size):
+    """What each pixel along an axis counts in each of a resized window's: float32 [size, side].
+
+    The weights of the triangle kernel of `_window`.
+    """
+    side, resized_side, corner = (tf.cast(v, tf.float32) for v in (side, resized_side, corner))
+    shrinking = side / resized_side
+    centers = (corner + tf.range(size, dtype=tf.float32) + 0.5) * shrinking
+    distances = tf.abs(tf.range(side) + 0.5 - centers[:, tf.newaxis])
+    weights = tf.nn.relu(1.0 - distances / tf.maximum(shrinking, 1.0))
+    return weights / tf.reduce_sum(weights, axis=1, keepdims=True)
 
 
 def _as_tuple(values):
@@ -204,9 +256,38 @@ class Preprocessing:
         """
         pixels = decode(image, self.channels) if image.dtype == tf.string else image
         shape = tf.shape(pixels)[:2]
-        resized_shape = shape * self.resize // tf.reduce_min(shape)
+        resized_shape = shape_after_resize(shape, self.resize)
         corner = (resized_shape - self.size) // 2
         return resized_window(pixels, resized_shape, corner, self.size)
+
+    def center_crops(self, images):
+        """The center crops of a batch of one size, from matrix products alone.
+
+        They differ from `center_crop` by rounding, and run where its operation is missing, such as
+        in OpenVINO.
+
+        Args:
+          images: uint8 [n, height, width, channels].
+
+        Returns:
+          float32 [n, size, size, channels], 0 to 255.
+        """
+        shape = tf.shape(images)[1:3]
+        resized_shape = shape_after_resize(shape, self.resize)
+        corner = (resized_shape - self.size) // 2
+        rows, columns = (
+            _resizing_matrix(shape[axis], resized_shape[axis], corner[axis], self.size)
+            for axis in (0, 1)
+        )
+        # Rows first, then columns, each a product with whole rows of numbers.
+        pixels = tf.cast(images, tf.float32)
+        crops = tf.matmul(rows, tf.reshape(pixels, [-1, shape[0], shape[1] * self.channels]))
+        crops = tf.reshape(crops, [-1, self.size, shape[1], self.channels])
+        crops = tf.reshape(
+            tf.transpose(crops, [0, 2, 1, 3]), [-1, shape[1], self.size * self.channels]
+        )
+        crops = tf.reshape(tf.matmul(columns, crops), [-1, self.size, self.size, self.channels])
+        return tf.transpose(crops, [0, 2, 1, 3])
 
     def normalize(self, pixels, color=0.0):
         """Subtracts the mean and divides by the deviation.

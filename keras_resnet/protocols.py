@@ -11,7 +11,7 @@ import tensorflow as tf
 import tqdm
 
 from keras_resnet import batches, checks, models
-from keras_resnet.preprocessing import decode, resized, resized_window
+from keras_resnet.preprocessing import decode, resized, resized_window, shape_after_resize
 
 PROTOCOLS = ("1-crop", "10-crop", "multi-scale")
 
@@ -36,7 +36,7 @@ def ten_crops(image, preprocessing):
     """
     pixels = decode(image, preprocessing.channels) if image.dtype == tf.string else image
     shape = tf.shape(pixels)[:2]
-    resized_shape = shape * preprocessing.resize // tf.reduce_min(shape)
+    resized_shape = shape_after_resize(shape, preprocessing.resize)
     last = resized_shape - preprocessing.size
     places = [[0, 0], [0, last[1]], [last[0], 0], last, last // 2]
     crops = tf.stack(
@@ -58,7 +58,7 @@ def whole_and_mirror(image, preprocessing, side):
     """
     pixels = decode(image, preprocessing.channels) if image.dtype == tf.string else image
     shape = tf.shape(pixels)[:2]
-    whole = resized(pixels, shape * side // tf.reduce_min(shape))
+    whole = resized(pixels, shape_after_resize(shape, side))
     inputs = (whole - preprocessing.mean) / preprocessing.deviation
     return tf.stack([inputs, tf.reverse(inputs, axis=[1])])
 

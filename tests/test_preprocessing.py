@@ -246,6 +246,22 @@ def test_a_long_thin_image_needs_no_memory_for_what_is_cropped_away():
     assert crop.shape == (224, 224, 3)
 
 
+def test_the_narrowest_images_are_refused_and_not_miscomputed():
+    spec = Preprocessing(24, 27, (0, 0, 0))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="too narrow"):
+        spec(tf.zeros([1, 700_000, 3], tf.uint8))
+    assert np.isfinite(spec(tf.zeros([1, 600_000, 3], tf.uint8))).all()
+
+
+@pytest.mark.parametrize("size", [(500, 375), (61, 47), (28, 28), (32, 32), (8, 8), (20, 300)])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_batch_is_cropped_as_its_images(rng, size, channels):
+    spec = Preprocessing(28, 32, (0,) * channels, channels=channels)
+    images = rng.integers(0, 256, (3, *size, channels), np.uint8)
+    expected = np.stack([spec.center_crop(tf.constant(image)) for image in images])
+    np.testing.assert_allclose(spec.center_crops(tf.constant(images)), expected, atol=0.01)
+
+
 def test_mean_and_deviation_are_per_channel(rng):
     pixels = rng.uniform(0, 255, (4, 4, 3))
     normalized = Preprocessing(4, 4, (100, 110, 120), (2, 3, 4)).normalize(pixels)
