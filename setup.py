@@ -9,7 +9,17 @@ ROOT = pathlib.Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "keras_resnet/__init__.py").read_text())[1]
 
 # scikit-image brings photographs; nbclient and ipykernel run the examples; pydot draws networks.
-TEST = ["pytest>=8", "pytest-xdist", "pillow>=11", "scikit-image", "nbclient", "ipykernel", "pydot"]
+TEST = [
+    "pytest>=8",
+    "pytest-xdist",
+    "hypothesis",
+    "pillow>=11",
+    "scikit-image",
+    "nbclient",
+    "ipykernel",
+    "pydot",
+    "openvino",
+]
 
 setuptools.setup(
     name="keras-resnet-paper",
@@ -18,7 +28,7 @@ setuptools.setup(
     long_description=(ROOT / "README.md").read_text(),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
-    packages=["keras_resnet", "keras_resnet.paper"],
+    packages=["keras_resnet", "keras_resnet.paper", "keras_resnet.serving"],
     package_data={"keras_resnet": ["py.typed"]},
     python_requires=">=3.11",
     install_requires=[
@@ -31,6 +41,10 @@ setuptools.setup(
         # Two that others need and do not bring: TFDS the first, tf.summary the second.
         "importlib_resources",
         "tensorboard",
+        # The records of warm-up requests, and the stubs of TF Serving's gRPC service.
+        "tensorflow-serving-api>=2.21",
+        "grpcio",
+        "requests",
         "absl-py",
         "matplotlib",
         "tqdm",

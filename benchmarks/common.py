@@ -3,7 +3,6 @@
 A benchmark imports this before TensorFlow: torch crashes when it is loaded after it.
 """
 
-import pathlib
 import statistics
 import time
 
@@ -13,25 +12,12 @@ try:
 except ImportError:
     torch = torchvision = None
 
-CPU_INFO = pathlib.Path("/proc/cpuinfo")
-
-
-def _cpu_info(field):
-    """The first value of a field of /proc/cpuinfo, or nothing where there is no such file."""
-    lines = CPU_INFO.read_text().splitlines() if CPU_INFO.exists() else []
-    values = [line.partition(":")[2].strip() for line in lines if line.startswith(field)]
-    return values[0] if values else ""
-
-
-def has_fast_bfloat16():
-    """Whether the processor multiplies bfloat16 in hardware."""
-    return not {"amx_bf16", "avx512_bf16"}.isdisjoint(_cpu_info("flags").split())
+from keras_resnet.processor import bfloat16_instructions, processor_name
 
 
 def print_processor():
     """Names the hardware that the figures below are of."""
-    count = CPU_INFO.read_text().count("processor\t") if CPU_INFO.exists() else "?"
-    print(f"{count} x {_cpu_info('model name') or 'unknown processor'}")
+    print(" ".join([processor_name(), *bfloat16_instructions()]))
 
 
 def seconds_in_turns(functions, rounds):

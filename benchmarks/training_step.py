@@ -20,6 +20,7 @@ import tensorflow as tf
 from common import torch, torchvision
 
 import keras_resnet
+from keras_resnet.processor import bfloat16_instructions
 
 BATCH_SIZE = 32
 ROUNDS = 7
@@ -72,7 +73,7 @@ def torchvision_step(dtype, batch_size):
 def main(batch_size=BATCH_SIZE, rounds=ROUNDS):
     """Measures each precision that the processor has a use for, and prints medians and ratios."""
     common.print_processor()
-    for dtype in ["float32"] + ["mixed_bfloat16"] * common.has_fast_bfloat16():
+    for dtype in ["float32"] + ["mixed_bfloat16"] * bool(bfloat16_instructions()):
         peer = functools.partial(keras.applications.ResNet50, weights=None)
         steps = {
             "keras_resnet": keras_step(keras_resnet.ResNet50, dtype, batch_size),

@@ -37,7 +37,7 @@ def _symmetric_padding(size):
 
 @keras.saving.register_keras_serializable(package="keras_resnet")
 class Convolution(keras.layers.Conv2D):
-    """A convolution without bias, He-initialized, padded alike on both sides.
+    """A convolution, He-initialized, by default without bias, padded alike on both sides.
 
     TensorFlow's "same" pads an even input 2/3 under a 7x7 kernel of stride 2; Caffe and torch pad
     3/3, and converted weights depend on it.
@@ -57,6 +57,11 @@ class Convolution(keras.layers.Conv2D):
         }
         super().__init__(filters, kernel_size, strides=strides, **{**settings, **kwargs})
         checks.check_one_of("data_format", self.data_format, ["channels_last"])
+
+    def call(self, inputs):
+        outputs = self.convolution_op(inputs, self.kernel)
+        # Keras's broadcasting addition would not be fused with the convolution.
+        return tf.nn.bias_add(outputs, self.bias) if self.use_bias else outputs
 
     def convolution_op(self, inputs, kernel):
         # Padding given as numbers would send the gradients past oneDNN's kernels: on CPU a training
@@ -141,7 +146,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
                 mean, variance, count = synchronized.global_moments(mean, variance, count)
             unbiased_variance = synchronized.unbiased(variance, count)
         outputs = tf.nn.batch_normalization(
-            inputs, mean, variance, self.beta, self.gamma, tf.cast(self.epsilon, inputs.dtype)
+            inputs, mean, variance, self.beta, self.gamma, tf.constant(self.epsilon, inputs.dtype)
         )
         return outputs, mean, unbiased_variance
 
@@ -181,22 +186,30 @@ class ProjectionShortcut(keras.layers.Layer):
       filters: output channels.
       strides: step of the convolution, in pixels.
       synchronized: see `BatchNormalization`.
+      folded: see `Block`.
     """
 
-    def __init__(self, filters, strides=1, synchronized=False, **kwargs):
+    def __init__(self, filters, strides=1, synchronized=False, folded=False, **kwargs):
         super().__init__(**kwargs)
         self.filters = filters
         self.strides = strides
         self.synchronized = synchronized
-        self.conv = Convolution(filters, 1, strides, dtype=self.dtype_policy, name="conv")
-        self.bn = BatchNormalization(synchronized=synchronized, dtype=self.dtype_policy, name="bn")
+        self.folded = folded
+        settings = {"use_bias": folded, "dtype": self.dtype_policy, "name": "conv"}
+        self.conv = Convolution(filters, 1, strides, **settings)
+        self.bn = None
+        if not folded:
+            settings = {"synchronized": synchronized, "dtype": self.dtype_policy, "name": "bn"}
+            self.bn = BatchNormalization(**settings)
 
     def build(self, input_shape):
         self.conv.build(input_shape)
-        self.bn.build(self.conv.compute_output_shape(input_shape))
+        if self.bn is not None:
+            self.bn.build(self.conv.compute_output_shape(input_shape))
 
     def call(self, inputs):
-        return self.bn(self.conv(inputs))
+        x = self.conv(inputs)
+        return x if self.bn is None else self.bn(x)
 
     def get_config(self):
         return {
@@ -204,6 +217,7 @@ class ProjectionShortcut(keras.layers.Layer):
             "filters": self.filters,
             "strides": self.strides,
             "synchronized": self.synchronized,
+            "folded": self.folded,
         }
 
 
@@ -232,10 +246,20 @@ class Block(keras.layers.Layer):
 
     Args:
       table: (channels, kernel size, stride) of each convolution, in order.
+      folded: convolutions with biases and no normalization, which is then part of their weights:
+        the same function, faster, and not to be trained (see `serving.folding`).
     """
 
     def __init__(
-        self, table, filters, strides, shortcut, synchronized, activation="relu", **kwargs
+        self,
+        table,
+        filters,
+        strides,
+        shortcut,
+        synchronized,
+        activation="relu",
+        folded=False,
+        **kwargs,
     ):
         if shortcut is not None:
             checks.check_one_of("shortcut", shortcut, SHORTCUTS)
@@ -246,28 +270,32 @@ class Block(keras.layers.Layer):
         self.shortcut = shortcut
         self.synchronized = synchronized
         self.activation = activation
+        self.folded = folded
         dtype = self.dtype_policy
         self.convolutions = [
-            Convolution(channels, size, stride, dtype=dtype, name=f"conv{position}")
+            Convolution(
+                channels, size, stride, use_bias=folded, dtype=dtype, name=f"conv{position}"
+            )
             for position, (channels, size, stride) in enumerate(table, 1)
         ]
         self.norms = [
             BatchNormalization(synchronized=synchronized, dtype=dtype, name=f"bn{position}")
-            for position in range(1, len(table) + 1)
+            for position in range(1, 1 if folded else len(table) + 1)
         ]
         self.shortcut_layer = None
 
     def build(self, input_shape):
         shape = input_shape
-        for conv, norm in zip(self.convolutions, self.norms, strict=True):
+        for position, conv in enumerate(self.convolutions):
             conv.build(shape)
             shape = conv.compute_output_shape(shape)
-            norm.build(shape)
+            if not self.folded:
+                self.norms[position].build(shape)
         changes_shape = self.strides != 1 or input_shape[-1] != shape[-1]
         settings = {"strides": self.strides, "dtype": self.dtype_policy, "name": "shortcut"}
         if self.shortcut == "C" or (self.shortcut == "B" and changes_shape):
             self.shortcut_layer = ProjectionShortcut(
-                shape[-1], synchronized=self.synchronized, **settings
+                shape[-1], synchronized=self.synchronized, folded=self.folded, **settings
             )
         elif self.shortcut == "A" and changes_shape:
             self.shortcut_layer = ZeroPaddedShortcut(shape[-1], **settings)
@@ -284,10 +312,12 @@ class Block(keras.layers.Layer):
 
     def call(self, inputs):
         x = inputs
-        for position, (conv, norm) in enumerate(zip(self.convolutions, self.norms, strict=True)):
+        for position, conv in enumerate(self.convolutions):
             if position > 0:
                 x = self.activate(x)
-            x = norm(conv(x))
+            x = conv(x)
+            if not self.folded:
+                x = self.norms[position](x)
         if self.shortcut is None:
             return self.activate(x)
         return self.merge(x, inputs if self.shortcut_layer is None else self.shortcut_layer(inputs))
@@ -305,6 +335,7 @@ class Block(keras.layers.Layer):
             "shortcut": self.shortcut,
             "synchronized": self.synchronized,
             "activation": self.activation,
+            "folded": self.folded,
         }
 
 
@@ -376,6 +407,10 @@ def parts(layer):
     """The layers that one of this module's layers is made of, in order; none for any other."""
     if isinstance(layer, Block):
         shortcut = [] if layer.shortcut_layer is None else [layer.shortcut_layer]
+        if layer.folded:
+            return layer.convolutions + shortcut
         pairs = zip(layer.convolutions, layer.norms, strict=True)
         return [part for pair in pairs for part in pair] + shortcut
-    return [layer.conv, layer.bn] if isinstance(layer, ProjectionShortcut) else []
+    if isinstance(layer, ProjectionShortcut):
+        return [layer.conv] if layer.folded else [layer.conv, layer.bn]
+    return []

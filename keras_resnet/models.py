@@ -67,6 +67,8 @@ class ResNet(keras.Model):
       synchronized: batch normalization over the global batch under `tf.distribute`.
       stacked: compute the blocks of a stage, but for its first, as one layer, such as
         conv2_2-200; see `BlockStack`. None: only where there are more than 100 blocks.
+      folded: convolutions with biases instead of batch normalizations, for inference only; see
+        `serving.folding`, which makes such a network of a trained one.
       preprocessing: `Preprocessing` that the network expects of its inputs; travels with the model.
       class_names: names of the outputs, in order; travels with the model.
       dtype: Keras dtype policy, by default the global one. Logits are at least float32.
@@ -103,6 +105,7 @@ class ResNet(keras.Model):
         class_names=None,
         dtype=None,
         name=None,
+        folded=False,
     ):
         if keras.config.image_data_format() != "channels_last":
             raise checks.UserError(
@@ -140,11 +143,12 @@ class ResNet(keras.Model):
         dtype = _dtype_policy(dtype)
         inputs = _inputs(input_tensor, input_shape)
         _check_size(inputs.shape[1:3], (4 if stem == "imagenet" else 1) * 2 ** (len(blocks) - 1))
-        x = _stem(inputs, stem, filters[0], activation, synchronized, dtype)
+        x = _stem(inputs, stem, filters[0], activation, synchronized, folded, dtype)
         settings = {
             "shortcut": shortcut,
             "activation": activation,
             "synchronized": synchronized,
+            "folded": folded,
             "dtype": dtype,
         }
         if block == "bottleneck":
@@ -200,6 +204,7 @@ class ResNet(keras.Model):
             "stacked": stacked,
             "dtype": dtype.name,
             "name": self.name,
+            "folded": folded,
         }
 
     def get_config(self):
@@ -276,11 +281,13 @@ def _check_size(size, total_stride):
         )
 
 
-def _stem(inputs, stem, filters, activation, synchronized, dtype):
+def _stem(inputs, stem, filters, activation, synchronized, folded, dtype):
     """conv1, its normalization and activation, and for ImageNet the max pool."""
     size, stride = (7, 2) if stem == "imagenet" else (3, 1)
-    x = layers.Convolution(filters, size, stride, dtype=dtype, name="conv1")(inputs)
-    x = layers.BatchNormalization(synchronized=synchronized, dtype=dtype, name="conv1_bn")(x)
+    settings = {"use_bias": folded, "dtype": dtype, "name": "conv1"}
+    x = layers.Convolution(filters, size, stride, **settings)(inputs)
+    if not folded:
+        x = layers.BatchNormalization(synchronized=synchronized, dtype=dtype, name="conv1_bn")(x)
     x = layers.Activation(activation, dtype=dtype, name=f"conv1_{activation}")(x)
     if stem == "imagenet":
         x = layers.MaxPooling(3, 2, dtype=dtype, name="pool1")(x)

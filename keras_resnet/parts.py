@@ -41,17 +41,22 @@ def batch_norms(model):
     ]
 
 
-def moving_statistics(model):
-    """The moving mean and variance of each batch normalization, pairs of variables in order.
-
-    Those inside of a stack are of all of its blocks at once.
-    """
-    of_stacks = {
+def stacks_of_variables(model):
+    """For the id of each variable of a stacked block the variable that holds it for all blocks."""
+    return {
         id(variable): stack
         for layer in layers_by_path(model).values()
         if isinstance(layer, BlockStack)
         for variable, stack in zip(layer.block.variables, layer.stacks, strict=True)
     }
+
+
+def moving_statistics(model):
+    """The moving mean and variance of each batch normalization, pairs of variables in order.
+
+    Those inside of a stack are of all of its blocks at once.
+    """
+    of_stacks = stacks_of_variables(model)
     return [
         tuple(of_stacks.get(id(v), v) for v in (norm.moving_mean, norm.moving_variance))
         for norm in batch_norms(model)

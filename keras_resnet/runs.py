@@ -314,3 +314,9 @@ def load_config(run_dir):
         return config_lib.TrainConfig.from_json(path.read_text())
     except (ValueError, TypeError) as error:
         raise UserError(f"{path} is no configuration of a run: {error}") from error
+
+
+def load_evaluation(run_dir):
+    """The result of the last evaluation of a run directory, a dict; None if there is none."""
+    path = pathlib.Path(run_dir) / "evaluation.json"
+    return _read_json(path) if path.exists() else None

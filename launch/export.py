@@ -1,29 +1,129 @@
-"""Exports a trained network as the next version of a SavedModel, ready for TF Serving.
+"""Exports a trained network for TF Serving: a SavedModel with all that belongs to it.
 
-RUN is a run directory or a .keras file. The export takes the bytes of JPEGs and PNGs of any sizes.
+RUN is a run directory or a .keras file. What is written is a version below --output, complete from
+the moment it exists; its README.md is the model card. --optimize folds batch normalizations into
+the convolutions, --optimize=bfloat16 computes in bfloat16 besides; both are compared on a data set
+with the network as it was trained, by default on the run's validation images.
 
   python launch/export.py runs/cifar10-cifarresnet20 --output=exports/cifar10
+  python launch/export.py model.keras --output=exports/mine --optimize --dataset=folder:my_pictures
 """
+
+import pathlib
 
 import program
 from absl import flags
 
+from keras_resnet import datasets
 from keras_resnet.checks import UserError
-from keras_resnet.export import export
-from keras_resnet.runs import load_network
+from keras_resnet.evaluation import check_fits
+from keras_resnet.runs import load_config, load_evaluation, load_network
+from keras_resnet.serving.card import Origin
+from keras_resnet.serving.export import TOP, export
+from keras_resnet.serving.optimization import OPTIMIZATIONS
+from keras_resnet.serving.signatures import Limits
 
-flags.DEFINE_string(
-    "output", None, "directory of versions, required; the next free number is written"
+
+class OptimizeParser(flags.ArgumentParser):
+    """Of a flag that may come without a value."""
+
+    syntactic_help = "a precision, or no value for float32"
+
+    def parse(self, argument):
+        """The precision, or None for --nooptimize."""
+        names = {"true": "float32", "false": None, **{name: name for name in OPTIMIZATIONS}}
+        text = str(argument).lower()
+        if text not in names:
+            raise ValueError(f"must be one of {', '.join(OPTIMIZATIONS)}")
+        return names[text]
+
+
+flags.DEFINE_string("output", None, "directory of versions, required; its name is the model's")
+flags.DEFINE_integer("version", None, "number of the version; unset: the next free one")
+flags.DEFINE_integer("top", TOP, "classes that are named for each picture")
+flags.DEFINE_integer("max_bytes", Limits.max_bytes, "longest picture that is decoded, in bytes")
+flags.DEFINE_integer("max_pixels", Limits.max_pixels, "largest picture that is decoded, in pixels")
+flags.DEFINE_string("license", None, "of the weights, for the model card")
+flags.DEFINE_flag(
+    flags.Flag(
+        OptimizeParser(),
+        flags.ArgumentSerializer(),
+        "optimize",
+        None,
+        "fold batch normalizations into convolutions, and compute in float32 or bfloat16",
+        boolean=True,
+    )
 )
-program.document("Flags", "output")
+flags.DEFINE_float(
+    "max_difference",
+    None,
+    "largest difference of a probability that an optimized network may have; unset: "
+    + ", ".join(f"{bound:g} for {name}" for name, (_, bound) in OPTIMIZATIONS.items()),
+)
+flags.DEFINE_string(
+    "dataset",
+    None,
+    "to compare on: shapes, folder:PATH or the name of a TFDS set; unset: the run's",
+)
+flags.DEFINE_string("data_dir", None, "where TensorFlow Datasets are; unset: the run's")
+program.document("Bundle", "output", "version", "top", "max_bytes", "max_pixels", "license")
+program.document("Optimization", "optimize", "max_difference", "dataset", "data_dir")
 
 
 def main(arguments):
     (run,) = program.positional(arguments, "RUN")
-    if flags.FLAGS.output is None:
+    values = flags.FLAGS
+    if not values.output:
         raise UserError("--output=DIR must say where the versions of the export are.")
-    print(f"Exported: {export(load_network(run), flags.FLAGS.output)}")
+    limits = Limits(values.max_bytes, values.max_pixels)
+    model, config = load_network(run), load_config(run)
+    version = export(
+        model,
+        values.output,
+        origin=origin(run, config),
+        optimization=optimization(model, config),
+        version=values.version,
+        top=values.top,
+        limits=limits,
+    )
+    print(
+        f"Exported: {version}\n"
+        f"  model card:  {version}/README.md\n"
+        f"  try it:      python launch/predict.py {values.output} IMAGE ..."
+    )
+
+
+def origin(run, config):
+    """What the model card says of where the network comes from."""
+    name = pathlib.Path(run).resolve().name.removesuffix(".keras")
+    if config is None:
+        return Origin(name, license=flags.FLAGS.license)
+    evaluation = load_evaluation(run)
+    if evaluation is not None:
+        evaluation = {**evaluation, "split": "validation", "protocol": "1-crop"}
+    return Origin(name, config.to_json(), config.dataset, evaluation, flags.FLAGS.license)
+
+
+def optimization(model, config):
+    """How to optimize, and what to compare on."""
+    values = flags.FLAGS
+    if values.optimize is None:
+        for name in ("max_difference", "dataset", "data_dir"):
+            if values[name].present:
+                raise UserError(f"--{name} is for --optimize.")
+        return None
+    dataset = values.dataset or (config and config.dataset)
+    if not dataset:
+        raise UserError("--dataset=NAME must say what to compare on: a .keras file does not know.")
+    source = datasets.load(dataset, "validation", values.data_dir or (config and config.data_dir))
+    check_fits(model, source)
+    return {
+        "precision": values.optimize,
+        "source": source,
+        "dataset": f"{dataset}, validation",
+        "max_difference": values.max_difference,
+    }
 
 
 if __name__ == "__main__":
-    program.run(main, "RUN --output=DIR")
+    program.run(main, "RUN --output=DIR [flags]")

@@ -1,40 +1,75 @@
-"""Prints the most probable classes of pictures, by an export.
+"""Prints the most probable classes of pictures, by an export or by a server of it.
 
-MODEL is an export: a directory of versions, of which the newest is used, or one version. Pictures
-are JPEGs and PNGs of any size; of each the five most probable classes are printed.
+MODEL is an export: a directory of versions, of which the newest is used, or one version; or where
+TF Serving has it: grpc://HOST:PORT/NAME, or http://HOST:PORT/NAME for REST; /VERSION may follow.
+Pictures are JPEGs and PNGs of any size. The status is 0 when all of them were classified, 2 when
+some are unusable, and 1 when nothing came of it.
 
   python launch/predict.py exports/cifar10 cat.jpg dog.png
+  python launch/predict.py grpc://localhost:8500/cifar10 *.jpg --json
 """
 
-import program
-import tensorflow as tf
+import json
+import pathlib
+import sys
 
-from keras_resnet.checks import UserError
-from keras_resnet.export import newest_version
-from keras_resnet.preprocessing import MAX_PIXELS
+import program
+import tqdm
+from absl import flags
+
+from keras_resnet.checks import UserError, check_integer
+from keras_resnet.serving.clients import connect
+from keras_resnet.serving.signatures import OK
+
+EXIT_UNUSABLE = 2
+
+flags.DEFINE_integer("batch_size", 16, "pictures sent at once")
+flags.DEFINE_float("timeout", 10.0, "seconds in which a server must answer each time")
+flags.DEFINE_integer("retries", 3, "times to ask again a server that is not available")
+flags.DEFINE_bool("json", False, "print a line of JSON for each picture")
+program.document("Flags", "batch_size", "timeout", "retries", "json")
 
 
 def main(arguments):
     model, *names = program.positional(arguments, "MODEL", "IMAGE ...")
-    version = newest_version(model)
-    try:
-        serve = tf.saved_model.load(version).signatures["serving_default"]
-    except (tf.errors.OpError, OSError, KeyError) as error:
-        raise UserError(f"{version} does not load as an export: {type(error).__name__}") from error
+    values = flags.FLAGS
+    check_integer("batch_size", values.batch_size, 1)
     for name in names:
-        with open(name, "rb") as file:
-            image_bytes = file.read()
-        try:
-            answer = serve(image_bytes=tf.constant([image_bytes]))
-        except tf.errors.InvalidArgumentError as error:
-            raise UserError(
-                f"{name} is not an undamaged JPEG or PNG of at most {MAX_PIXELS} pixels."
-            ) from error
-        probabilities = answer["probabilities"][0].numpy()
-        print(name)
-        for label, index in zip(answer["labels"][0].numpy(), answer["classes"][0], strict=True):
-            print(f"  {100 * probabilities[index]:6.2f}%  {label.decode()}")
+        if not pathlib.Path(name).is_file():
+            raise UserError(f"No such file: {name}")
+    client = connect(model, values.timeout, values.retries)
+    unusable = 0
+    for start in tqdm.trange(0, len(names), values.batch_size, leave=False, disable=None):
+        batch = names[start : start + values.batch_size]
+        answers = client.classify([pathlib.Path(name).read_bytes() for name in batch])
+        for name, answer in zip(batch, answers, strict=True):
+            tqdm.tqdm.write(as_json(name, answer) if values.json else as_text(name, answer))
+            unusable += answer.status != OK
+    if unusable:
+        print(f"{unusable} of {len(names)} pictures cannot be used.", file=sys.stderr)
+        sys.exit(EXIT_UNUSABLE)
+
+
+def as_text(name, answer):
+    """The name of a picture, and below it a line for each class, or what is wrong with it."""
+    lines = [name]
+    if answer.status != OK:
+        lines.append(f"  {answer.status}")
+    for label, probability in zip(answer.labels, answer.probabilities, strict=True):
+        lines.append(f"  {100 * probability:6.2f}%  {label}")
+    return "\n".join(lines)
+
+
+def as_json(name, answer):
+    """All of it in a line."""
+    classes = [
+        {"label": label, "class": number, "probability": probability}
+        for label, number, probability in zip(
+            answer.labels, answer.classes, answer.probabilities, strict=True
+        )
+    ]
+    return json.dumps({"file": name, "status": answer.status, "classes": classes})
 
 
 if __name__ == "__main__":
-    program.run(main, "MODEL IMAGE ...")
+    program.run(main, "MODEL IMAGE ... [flags]")

@@ -75,3 +75,23 @@ def make_picture_folder(root, rng, numbers):
                 picture = striped_picture(rng, label, height, width)
                 picture.save(directory / f"{index:03}.{suffix}")
     return root
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory):
+    """A network and the path of its export, which is not to be changed."""
+    import letters
+
+    from keras_resnet.serving.export import export
+
+    model = letters.network()
+    return model, export(model, tmp_path_factory.mktemp("exports") / "letters")
+
+
+@pytest.fixture(scope="session")
+def serve(exported):
+    """The signatures of that export, by name."""
+    _, version = exported
+    loaded = tf.saved_model.load(str(version))
+    # The signatures alone would not keep the variables.
+    return dict(loaded.signatures, kept=loaded)

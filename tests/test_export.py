@@ -1,114 +1,145 @@
-import io
+import importlib.util
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import textwrap
 
-import keras
 import numpy as np
-import PIL.Image
+import openvino
 import pytest
 import tensorflow as tf
-from conftest import assert_user_error, run_program, striped_picture
+from conftest import ROOT, assert_user_error, run_program
+from google.protobuf import text_format
+from letters import encoded, evaluated, network
+from tensorflow.core.protobuf import saved_model_pb2
+from tensorflow_serving.config import model_server_config_pb2
 
 import keras_resnet
-from keras_resnet import export
-from keras_resnet.datasets import load
+from keras_resnet.config import RECIPES
 from keras_resnet.preprocessing import Preprocessing
+from keras_resnet.serving.export import export, newest_version
+from keras_resnet.serving.folding import fold_batch_norm
+from keras_resnet.serving.signatures import Limits
 
-SPEC = Preprocessing(size=24, resize=27, mean=(120.0, 121.0, 122.0), deviation=(50.0, 60.0, 70.0))
-
-
-def network(**options):
-    keras.utils.set_random_seed(0)
-    settings = {"preprocessing": SPEC, "class_names": tuple("abcdefg"), **options}
-    model = keras_resnet.CifarResNet(8, input_shape=(24, 24, 3), classes=7, **settings)
-    model.get_layer("fc").kernel.assign(10 * model.get_layer("fc").kernel.numpy())
-    return model
+# --- The bundle
 
 
-@pytest.fixture(scope="module")
-def exported(tmp_path_factory):
-    model = network()
-    path = export.export(model, tmp_path_factory.mktemp("exports"))
-    return model, path, tf.saved_model.load(path).signatures["serving_default"]
+def test_the_bundle_is_complete(exported):
+    _, version = exported
+    files = {
+        str(path.relative_to(version.parent))
+        for path in version.parent.rglob("*")
+        if path.is_file()
+    }
+    assert files == {
+        "1/saved_model.pb",
+        "1/fingerprint.pb",
+        "1/variables/variables.index",
+        "1/variables/variables.data-00000-of-00001",
+        "1/assets/labels.txt",
+        "1/assets.extra/tf_serving_warmup_requests",
+        "1/README.md",
+        "batching.config",
+        "models.config",
+    }
+    assert (version / "assets" / "labels.txt").read_text() == "a\nb\nc\nd\ne\nf\ng\n"
 
 
-def picture_bytes(rng, size, kind, mode="RGB"):
-    picture = striped_picture(rng, 0, size[1], size[0]).convert(mode)
-    buffer = io.BytesIO()
-    picture.save(buffer, kind)
-    return buffer.getvalue()
+def test_signatures_have_the_names_and_types_that_are_documented(exported):
+    _, version = exported
+    parsed = saved_model_pb2.SavedModel.FromString((version / "saved_model.pb").read_bytes())
+    found = {}
+    for name, signature in parsed.meta_graphs[0].signature_def.items():
+        if name.startswith("__"):
+            continue
+        assert signature.method_name == "tensorflow/serving/predict"
+        found[name] = [
+            {
+                name: (
+                    tf.as_dtype(info.dtype).name,
+                    tuple(dim.size for dim in info.tensor_shape.dim),
+                )
+                for name, info in tensors.items()
+            }
+            for tensors in (signature.inputs, signature.outputs)
+        ]
+    classified = {
+        "probabilities": ("float32", (-1, 7)),
+        "classes": ("int32", (-1, 5)),
+        "labels": ("string", (-1, 5)),
+        "status": ("string", (-1,)),
+    }
+    assert found == {
+        "serving_default": [{"image_bytes": ("string", (-1,))}, classified],
+        "images": [{"images": ("uint8", (-1, -1, -1, 3))}, classified],
+        "features": [
+            {"image_bytes": ("string", (-1,))},
+            {"features": ("float32", (-1, 64)), "status": ("string", (-1,))},
+        ],
+    }
 
 
-def test_served_probabilities_are_the_evaluations(exported, rng):
-    model, _, serve = exported
-    pictures = [
-        picture_bytes(rng, (31, 45), "JPEG"),
-        picture_bytes(rng, (24, 24), "PNG"),
-        picture_bytes(rng, (100, 27), "JPEG", "L"),
-        picture_bytes(rng, (60, 61), "JPEG", "CMYK"),
-        picture_bytes(rng, (9, 13), "PNG", "RGBA"),
-    ]
-    answer = serve(image_bytes=tf.constant(pictures))
-    inputs = np.stack([SPEC(tf.constant(data)) for data in pictures])
-    expected = model.predict(inputs, verbose=0)
-    np.testing.assert_allclose(answer["probabilities"], expected, atol=1e-5)
-    ranks = (-expected).argsort(axis=1)[:, :5]
-    np.testing.assert_array_equal(answer["classes"], ranks)
-    names = np.array(model.class_names)[ranks]
-    assert [[name.decode() for name in row] for row in answer["labels"].numpy()] == names.tolist()
+def test_the_server_configuration_is_one(exported):
+    _, version = exported
+    config = model_server_config_pb2.ModelServerConfig()
+    text_format.Parse((version.parent / "models.config").read_text(), config)
+    (model,) = config.model_config_list.config
+    assert (model.name, model.base_path) == ("letters", "/models/letters")
+    batching = (version.parent / "batching.config").read_text()
+    sizes = [int(line.split()[-1]) for line in batching.splitlines() if "allowed" in line]
+    # TF Serving wants them in order, and the last to be the largest batch.
+    assert sizes == sorted(sizes)
+    assert f"max_batch_size {{ value: {sizes[-1]} }}" in batching
 
 
-def test_one_picture_at_a_time_gives_the_same(exported, rng):
-    _, _, serve = exported
-    pictures = [picture_bytes(rng, (31, 45), "JPEG"), picture_bytes(rng, (24, 24), "PNG")]
-    together = serve(image_bytes=tf.constant(pictures))["probabilities"]
-    for picture, row in zip(pictures, together, strict=True):
-        alone = serve(image_bytes=tf.constant([picture]))["probabilities"][0]
-        np.testing.assert_allclose(alone, row, atol=1e-6)
-
-
-def test_the_bundle_is_what_tf_serving_expects(exported):
-    _, path, serve = exported
-    assert path.name == "1"
-    assert (path / "assets" / "labels.txt").read_text() == "a\nb\nc\nd\ne\nf\ng\n"
-    (name,) = serve.structured_input_signature[1]
-    assert name == "image_bytes"
-    assert set(serve.structured_outputs) == {"probabilities", "classes", "labels"}
-    assert [p.name for p in path.parent.iterdir()] == ["1"]
-
-
-def test_the_next_export_is_the_next_version(tmp_path):
+def test_the_next_export_is_the_next_version_and_nothing_is_touched(tmp_path):
     (tmp_path / "7").mkdir()
     (tmp_path / "7" / "kept").write_text("x")
     (tmp_path / "notes").write_text("x")
-    assert export.export(network(), tmp_path).name == "8"
+    (tmp_path / "batching.config").write_text("mine")
+    assert export(network(), tmp_path).name == "8"
     assert (tmp_path / "7" / "kept").read_text() == "x"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["7", "8", "notes"]
+    assert (tmp_path / "batching.config").read_text() == "mine"
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["7", "8", "batching.config", "models.config", "notes"]
+
+
+@pytest.mark.parametrize("make", [lambda path: path.mkdir(), lambda path: path.write_text("x")])
+def test_a_version_that_exists_is_refused(tmp_path, make):
+    make(tmp_path / "3")
+    with pytest.raises(ValueError, match=r"`version` must be new.*which exists"):
+        export(network(), tmp_path, version=3)
+    assert [path.name for path in tmp_path.iterdir()] == ["3"]
+
+
+def test_a_chosen_number_of_classes_and_version(tmp_path, rng):
+    path = export(network(class_names=None), tmp_path, version=20, top=100, limits=Limits(10**4))
+    assert path == tmp_path / "20"
+    loaded = tf.saved_model.load(str(path))
+    answer = loaded.signatures["serving_default"](
+        image_bytes=tf.constant([encoded(rng, 31, 45), encoded(rng, 300, 300, "PNG")])
+    )
+    assert sorted(answer["labels"].numpy()[0].tolist()) == [b"%d" % number for number in range(7)]
+    assert answer["status"].numpy().tolist() == [b"OK", b"too many bytes"]
+
+
+def test_a_file_cannot_be_a_directory_of_versions(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(ValueError, match="`output_dir` must be a directory"):
+        export(network(), tmp_path / "file")
 
 
 def test_a_failed_export_leaves_nothing(tmp_path):
     with pytest.raises(ValueError, match="no `preprocessing`"):
-        export.export(network(preprocessing=None), tmp_path / "exports")
+        export(network(preprocessing=None), tmp_path / "exports")
+    headless = keras_resnet.CifarResNet(
+        8, include_top=False, preprocessing=Preprocessing(32, 32, (0, 0, 0))
+    )
     with pytest.raises(ValueError, match="no classifier"):
-        headless = keras_resnet.CifarResNet(8, include_top=False, preprocessing=SPEC)
-        export.export(headless, tmp_path / "exports")
+        export(headless, tmp_path / "exports")
     assert list(tmp_path.iterdir()) == []
-
-
-def test_two_classes_without_names(tmp_path, rng):
-    model = keras_resnet.CifarResNet(8, input_shape=(24, 24, 3), classes=2, preprocessing=SPEC)
-    path = export.export(model, tmp_path)
-    answer = tf.saved_model.load(path).signatures["serving_default"](
-        image_bytes=tf.constant([picture_bytes(rng, (31, 45), "JPEG")])
-    )
-    assert sorted(answer["labels"].numpy()[0].tolist()) == [b"0", b"1"]
-
-
-def test_a_bfloat16_network_serves_float32(tmp_path, rng):
-    path = export.export(network(dtype="mixed_bfloat16"), tmp_path)
-    answer = tf.saved_model.load(path).signatures["serving_default"](
-        image_bytes=tf.constant([picture_bytes(rng, (31, 45), "JPEG")])
-    )
-    assert answer["probabilities"].dtype == tf.float32
-    np.testing.assert_allclose(np.sum(answer["probabilities"]), 1, rtol=1e-5)
 
 
 def test_the_newest_version_is_found(tmp_path):
@@ -116,33 +147,210 @@ def test_the_newest_version_is_found(tmp_path):
         (tmp_path / version).mkdir()
     for version in ("2", "10"):
         (tmp_path / version / "saved_model.pb").write_text("x")
-    assert export.newest_version(tmp_path) == tmp_path / "10"
-    assert export.newest_version(tmp_path / "2") == tmp_path / "2"
+    assert newest_version(tmp_path) == tmp_path / "10"
+    assert newest_version(tmp_path / "2") == tmp_path / "2"
     with pytest.raises(ValueError, match="No SavedModel in"):
-        export.newest_version(tmp_path / "11")
+        newest_version(tmp_path / "11")
 
 
-def test_from_a_model_file_to_a_prediction(tmp_path, picture_folder):
-    network().save(tmp_path / "model.keras")
-    process = run_program("export", tmp_path / "model.keras", f"--output={tmp_path / 'exports'}")
+@pytest.mark.parametrize("kind", ["stacked", "folded", "bfloat16"])
+def test_any_network_serves_float32(tmp_path, rng, kind):
+    model = {
+        "stacked": lambda: network(stacked=True),
+        "folded": lambda: fold_batch_norm(network()),
+        "bfloat16": lambda: fold_batch_norm(network(), "mixed_bfloat16"),
+    }[kind]()
+    path = export(model, tmp_path)
+    pictures = [encoded(rng, 31, 45), encoded(rng, 24, 24, "PNG")]
+    loaded = tf.saved_model.load(str(path))
+    signatures = loaded.signatures
+    answer = signatures["serving_default"](image_bytes=tf.constant(pictures))
+    assert answer["probabilities"].dtype == tf.float32
+    # What TensorFlow computes in one operation is rounded once only.
+    tolerance = 5e-3 if kind == "bfloat16" else 1e-5
+    expected = evaluated(model, pictures)
+    np.testing.assert_allclose(answer["probabilities"], expected, atol=tolerance)
+    assert signatures["features"](image_bytes=tf.constant(pictures))["features"].dtype == tf.float32
+
+
+# --- Other programs that read it
+
+
+@pytest.fixture
+def files(tmp_path, rng):
+    pictures = [encoded(rng, 31, 45), b"no picture", encoded(rng, 24, 40, "PNG")]
+    paths = [tmp_path / f"{number}" for number in range(3)]
+    for path, data in zip(paths, pictures, strict=True):
+        path.write_bytes(data)
+    return paths
+
+
+@pytest.fixture
+def expected(exported, files):
+    model, _ = exported
+    return evaluated(model, [files[0].read_bytes(), files[2].read_bytes()])
+
+
+def assert_expected(probabilities, statuses, expected):
+    np.testing.assert_allclose(np.array(probabilities)[[0, 2]], expected, atol=1e-5)
+    assert not np.any(probabilities[1])
+    assert statuses == ["OK", "neither JPEG nor PNG", "OK"]
+
+
+ALONE = """
+    import json, sys
+    sys.modules["keras"] = sys.modules["keras_resnet"] = None  # Importing them is an error now.
+    import tensorflow as tf
+    loaded = tf.saved_model.load(sys.argv[1])
+    pictures = [open(path, "rb").read() for path in sys.argv[2:]]
+    answer = loaded.signatures["serving_default"](image_bytes=tf.constant(pictures))
+    statuses = [status.decode() for status in answer["status"].numpy()]
+    print(json.dumps([answer["probabilities"].numpy().tolist(), statuses]))
+"""
+
+
+def test_it_answers_where_there_is_no_keras(exported, files, expected):
+    command = [sys.executable, "-c", textwrap.dedent(ALONE), exported[1], *files]
+    process = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert process.returncode == 0, process.stderr
-    assert process.stdout == f"Exported: {tmp_path / 'exports' / '1'}\n"
-    picture = load(f"folder:{picture_folder}", "train").paths[0]
-    process = run_program("predict", tmp_path / "exports", picture)
+    assert_expected(*json.loads(process.stdout), expected)
+
+
+def test_it_answers_through_the_c_api_as_in_tf_serving(exported, files, expected):
+    _, version = exported
+    parsed = saved_model_pb2.SavedModel.FromString((version / "saved_model.pb").read_bytes())
+    signature = parsed.meta_graphs[0].signature_def["serving_default"]
+    library = pathlib.Path(importlib.util.find_spec("tensorflow").origin).with_name(
+        "libtensorflow_cc.so.2"
+    )
+    operation, _, _ = signature.inputs["image_bytes"].name.partition(":")
+    outputs = [signature.outputs[name].name for name in ("probabilities", "status", "labels")]
+    program = ROOT / "tests" / "c_api_client.py"
+    command = [program, library, version, operation, ",".join(map(str, files)), *outputs]
+    process = subprocess.run(
+        [sys.executable, *map(str, command)], capture_output=True, text=True, timeout=120
+    )
     assert process.returncode == 0, process.stderr
-    lines = process.stdout.splitlines()
-    assert lines[0] == picture
-    probabilities = network()(SPEC(tf.io.read_file(picture))[tf.newaxis]).numpy()[0]
-    best = probabilities.argmax()
-    assert lines[1] == f"  {100 * probabilities[best]:6.2f}%  {'abcdefg'[best]}"
-    assert len(lines) == 6
+    probabilities, statuses, labels = json.loads(process.stdout)
+    assert_expected(probabilities, statuses, expected)
+    assert [row[0] for row in labels] == [
+        "abcdefg"[expected[0].argmax()],
+        "",
+        "abcdefg"[expected[1].argmax()],
+    ]
 
 
-def test_mistakes_are_explained(tmp_path, exported):
-    _, path, _ = exported
-    assert_user_error(run_program("export", tmp_path), "--output=DIR must say")
-    assert_user_error(run_program("predict", tmp_path, "x.jpg"), "No SavedModel in")
-    assert_user_error(run_program("predict", path, tmp_path / "x.jpg"), "No such file", "x.jpg")
-    with PIL.Image.new("RGB", (8, 8)) as picture:
-        picture.save(tmp_path / "y.bmp")
-    assert_user_error(run_program("predict", path, tmp_path / "y.bmp"), "y.bmp is not an undamaged")
+def test_it_answers_saved_model_cli(exported, files, expected, tmp_path):
+    _, version = exported
+    cli = pathlib.Path(sys.executable).with_name("saved_model_cli")
+    base = [cli, "show", "--dir", version, "--all"]
+    shown = subprocess.run(base, capture_output=True, text=True, timeout=120)
+    assert shown.returncode == 0, shown.stderr
+    for name in ("serving_default", "images", "features"):
+        assert f"signature_def['{name}']" in shown.stdout
+    np.save(tmp_path / "pictures.npy", np.array([path.read_bytes() for path in files], "S"))
+    process = subprocess.run(
+        [
+            *(cli, "run", "--dir", version, "--tag_set", "serve"),
+            *("--signature_def", "serving_default", "--outdir", tmp_path / "answer"),
+            *("--inputs", f"image_bytes={tmp_path / 'pictures.npy'}"),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert process.returncode == 0, process.stderr
+    probabilities = np.load(tmp_path / "answer" / "probabilities.npy")
+    statuses = np.load(tmp_path / "answer" / "status.npy", allow_pickle=True)
+    assert_expected(probabilities, [status.decode() for status in statuses], expected)
+
+
+def test_it_answers_in_openvino(exported, rng):
+    model, version = exported
+    loaded = tf.saved_model.load(str(version))
+    converted = openvino.convert_model(loaded.signatures["images"])
+    # OpenVINO's processors have no strings: labels and statuses stay behind.
+    outputs = [converted.output(name) for name in ("probabilities", "classes")]
+    compiled = openvino.compile_model(
+        openvino.Model(outputs, converted.get_parameters()),
+        "CPU",
+        {"INFERENCE_PRECISION_HINT": "f32"},
+    )
+    for height, width in ((31, 45), (24, 24), (90, 40)):
+        pictures = [encoded(rng, height, width, "PNG") for _ in range(2)]
+        answer = compiled([np.stack([tf.io.decode_png(data) for data in pictures])])
+        np.testing.assert_allclose(answer["probabilities"], evaluated(model, pictures), atol=1e-5)
+        best = answer["probabilities"].argmax(axis=1)
+        np.testing.assert_array_equal(answer["classes"][:, 0], best)
+
+
+# --- The program
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """What a training on shapes leaves, as far as an export reads it."""
+    from keras_resnet import datasets
+
+    directory = tmp_path_factory.mktemp("runs") / "mine"
+    directory.mkdir()
+    names = datasets.load("shapes", "validation").class_names
+    network(classes=8, class_names=names).save(directory / "model.keras")
+    import dataclasses
+
+    config = dataclasses.replace(RECIPES["imagenet"]["paper"], dataset="shapes")
+    (directory / "config.json").write_text(config.to_json())
+    evaluation = {"step": 5, "top1": 0.123, "top5": 0.9, "loss": 2.0, "images": 400}
+    (directory / "evaluation.json").write_text(json.dumps(evaluation))
+    return directory
+
+
+def test_from_a_run_to_a_bundle(run, tmp_path):
+    process = run_program(
+        "export", run, f"--output={tmp_path / 'mine'}", "--optimize=bfloat16", "--license=CC0"
+    )
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.startswith(f"Exported: {tmp_path / 'mine' / '1'}\n")
+    card = (tmp_path / "mine" / "1" / "README.md").read_text()
+    for text in (
+        "# mine\n",
+        "Top-1 12.30%, top-5 90.00%, loss 2.0000 on all 400 images of shapes, validation, 1-crop",
+        '"dataset": "shapes"',
+        "computes in bfloat16",
+        "On all 400 images of shapes, validation",
+        "CC0",
+    ):
+        assert text in card, text
+
+
+def test_without_a_value_optimize_is_float32(run, tmp_path):
+    process = run_program("export", run, f"--output={tmp_path}", "--optimize")
+    assert process.returncode == 0, process.stderr
+    assert "computes in float32" in (tmp_path / "1" / "README.md").read_text()
+
+
+def test_mistakes_are_explained(run, tmp_path):
+    output = f"--output={tmp_path / 'out'}"
+    for arguments, message in (
+        ([run], "--output=DIR must say"),
+        ([run, output, "--dataset=shapes"], "--dataset is for --optimize"),
+        ([run / "model.keras", output, "--optimize"], "--dataset=NAME must say what to compare on"),
+    ):
+        assert_user_error(run_program("export", *arguments), message)
+    assert not (tmp_path / "out").exists()
+    process = run_program("export", run, output, "--optimize=int8")
+    assert process.returncode == 1
+    assert "must be one of float32, bfloat16" in process.stdout + process.stderr
+
+
+def test_a_killed_export_is_no_version(run, tmp_path):
+    output = tmp_path / "out"
+    command = [sys.executable, "launch/export.py", str(run), f"--output={output}"]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    while not list(output.glob(".unfinished-*/saved_model.pb")):
+        assert process.poll() is None, process.stderr.read()
+    process.kill()
+    process.communicate()
+    assert not [path for path in output.iterdir() if path.name.isdecimal()]
+    assert export(network(), output).name == "1"
+    assert os.listdir(output / "1")

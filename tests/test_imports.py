@@ -7,17 +7,19 @@ from conftest import ROOT
 
 # Each layer may import those below it (and, within a layer, modules listed further right).
 LAYERS = (
+    ("serving.clients", "serving.export", "serving.card", "serving.warm_up"),
+    ("serving.optimization", "serving.folding", "serving.signatures"),
     ("paper.degradation", "paper.ablation", "paper.trainings"),
     ("paper.tables", "paper.construction", "paper.responses"),
     ("training",),
     ("loop",),
-    ("analysis", "export", "evaluation", "protocols", "scores", "precise_bn", "runs"),
+    ("analysis", "evaluation", "protocols", "scores", "precise_bn", "runs"),
     ("workers", "rendezvous", "strategy", "watchdog"),
     ("inputs", "progress", "plots", "models", "steps", "checkpoints", "schedules"),
     ("archives", "datasets", "folders", "prepared", "batches", "integrity"),
     ("sources", "records", "shapes"),
     ("parts", "stacks", "variants", "layers", "synchronized", "augmentation", "preprocessing"),
-    ("config", "cache", "files", "memory", "signals", "cluster", "checks"),
+    ("config", "cache", "files", "memory", "processor", "signals", "cluster", "checks"),
 )
 ORDER = [name for layer in LAYERS for name in layer]
 

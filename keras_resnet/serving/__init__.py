@@ -1,0 +1,1 @@
+"""What becomes of a trained network: the SavedModel that TF Serving runs, and its clients."""

@@ -1,0 +1,166 @@
+"""The model card: what an export is, where it comes from, how good and how fast it is."""
+
+import dataclasses
+import importlib.metadata
+
+from keras_resnet import analysis
+from keras_resnet.processor import processor_name
+from keras_resnet.serving import signatures
+
+NOT_KNOWN = "not known"
+
+
+@dataclasses.dataclass(frozen=True)
+class Origin:
+    """Where a network comes from; what is None is not known.
+
+    Attributes:
+      name: of the run or file.
+      recipe: the configuration of its training, JSON.
+      dataset: name of the data set that it was trained on.
+      evaluation: dict of `top1`, `top5` (shares), `loss` and `images`, and the `protocol` and
+        `split` of the evaluation.
+      license: of the network's weights.
+    """
+
+    name: str
+    recipe: str | None = None
+    dataset: str | None = None
+    evaluation: dict | None = None
+    license: str | None = None
+
+
+def model_card(model, origin, class_names, top, limits, difference, precision, seconds):
+    """The text of an export's README.md.
+
+    Args:
+      model: `ResNet` that was trained.
+      origin: `Origin` of it.
+      class_names: of its outputs.
+      top: number of classes that a picture gets.
+      limits: `Limits` of `image_bytes`.
+      difference: `Difference` of the optimized network that is served; None: none is.
+      precision: what that computes in.
+      seconds: median seconds of an answer, by signature and batch size.
+    """
+    sections = {
+        f"# {origin.name}": _introduction(model, origin),
+        "## Network": _network(model),
+        "## Training": _training(origin),
+        "## Accuracy": _accuracy(origin),
+        "## Optimization": _optimization(difference, precision),
+        "## Preprocessing": _preprocessing(model.preprocessing),
+        "## Signatures": _signatures(model, top, limits),
+        "## Speed": _speed(seconds),
+        "## Classes": f"{len(class_names)}, in `assets/labels.txt`.",
+        "## Licence": origin.license or f"Of the weights: {NOT_KNOWN}.",
+    }
+    return "\n\n".join(f"{title}\n\n{text}" for title, text in sections.items()) + "\n"
+
+
+def _introduction(model, origin):
+    classes = f"{model.classes} classes of {origin.dataset or 'pictures'}"
+    return (
+        f"A network for {classes}, exported for TF Serving by keras_resnet "
+        f"{importlib.metadata.version('keras-resnet-paper')} on TensorFlow "
+        f"{importlib.metadata.version('tensorflow')}."
+    )
+
+
+def _network(model):
+    config = model.get_config()
+    kind = "residual" if config["shortcut"] else "plain"
+    places = {"1x1": ", stride in their first 1x1 (v1)", "3x3": ", stride in their 3x3 (v1.5)"}
+    shape = (model.preprocessing.size, model.preprocessing.size, model.preprocessing.channels)
+    return "\n".join(
+        [
+            f"- architecture: {model.name}, {kind}, stages of {config['blocks']} {config['block']} "
+            f"blocks{places.get(config['bottleneck_stride'], '')}, shortcut {config['shortcut']} "
+            "(He et al., 2016)",
+            f"- parameters: {analysis.trainable_parameters(model):,}",
+            f"- multiply-adds: {analysis.multiply_adds(model, shape):,} for a picture",
+        ]
+    )
+
+
+def _training(origin):
+    if origin.recipe is None:
+        return f"The recipe is {NOT_KNOWN}."
+    return f"On {origin.dataset}, with this configuration:\n\n```json\n{origin.recipe.strip()}\n```"
+
+
+def _accuracy(origin):
+    found = origin.evaluation
+    if found is None:
+        return f"{NOT_KNOWN.capitalize()}: no evaluation is on record."
+    return (
+        f"Top-1 {found['top1']:.2%}, top-5 {found['top5']:.2%}, loss {found['loss']:.4f} on all "
+        f"{found['images']:,} images of {origin.dataset}, {found['split']}, {found['protocol']}, "
+        "before any optimization."
+    )
+
+
+def _optimization(difference, precision):
+    if difference is None:
+        return "None: the network is served as it was trained."
+    return (
+        f"Batch normalizations are folded into the convolutions; it computes in {precision}. "
+        f"On all {difference.images:,} images of {difference.dataset} its probabilities differ "
+        f"from the trained network's by at most {difference.largest:.2g}, and the most probable "
+        f"class is the same for {difference.agreement:.2%}."
+    )
+
+
+def _preprocessing(value):
+    colors = {1: "gray", 3: "RGB"}[value.channels]
+    kind = "an image" if isinstance(value.mean[0], tuple) else _listing(value.mean)
+    return (
+        f"Part of the export. Pictures are decoded to {colors}, the shorter side is resized to "
+        f"{value.resize} pixels (bilinear, antialiased), the central {value.size}x{value.size} "
+        f"pixels are kept; of values from 0 to 255 the mean ({kind}) is subtracted, and the result "
+        f"divided by {_listing(value.deviation)}. Transparency is dropped, and an EXIF orientation "
+        "not applied, as in training and evaluation."
+    )
+
+
+def _listing(numbers):
+    return ", ".join(f"{number:.6g}" for number in numbers)
+
+
+def _signatures(model, top, limits):
+    classes, channels = model.classes, model.preprocessing.channels
+    features = model.get_layer("avg_pool").output.shape[-1]
+    top = min(top, classes)
+    answers = (
+        f"`probabilities` float32 [n, {classes}], `classes` int32 [n, {top}] (most probable "
+        f"first), `labels` string [n, {top}], `status` string [n]"
+    )
+    of_features = f"`features` float32 [n, {features}] (average of the last feature map), `status`"
+    rows = [
+        ("signature", "argument", "answers"),
+        ("---", "---", "---"),
+        ("`serving_default`", "`image_bytes`: string [n], JPEGs and PNGs of any sizes", answers),
+        ("`images`", f"`images`: uint8 [n, height, width, {channels}]", "the same"),
+        ("`features`", "`image_bytes`", of_features),
+    ]
+    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return (
+        f'{table}\n\n`status` is "{signatures.OK}", or says why a picture cannot be used: '
+        f'"{signatures.NOT_AN_IMAGE}", "{signatures.TOO_LONG}" (more than {limits.max_bytes:,}), '
+        f'"{signatures.TOO_LARGE}" (more than {limits.max_pixels:,}), "{signatures.DAMAGED}". The '
+        "row of such a picture holds zeros, classes of -1 and empty labels; the others are not "
+        "affected."
+    )
+
+
+def _speed(seconds):
+    rows = [
+        f"| `{signature}` | {batch_size} | {1000 * median:.1f} ms | {batch_size / median:.1f} |"
+        for (signature, batch_size), median in sorted(seconds.items())
+    ]
+    title = "| signature | batch size | time | pictures/s |\n|---|---|---|---|"
+    table = "\n".join([title, *rows])
+    return (
+        f"On {processor_name()}, right after the export, with nothing but TensorFlow (a guide, no "
+        f"benchmark; pictures of the warm-up file):\n\n{table}"
+    )

@@ -1,0 +1,183 @@
+"""The bundle that TF Serving loads: a SavedModel with all that belongs to it, in one step."""
+
+import os
+import pathlib
+import shutil
+
+import keras
+
+from keras_resnet import checks, files
+from keras_resnet.models import logits_model
+from keras_resnet.serving import signatures, warm_up
+from keras_resnet.serving.card import Origin, model_card
+from keras_resnet.serving.optimization import optimize
+from keras_resnet.serving.signatures import Limits
+
+TOP = 5
+
+# Requests wait for up to 5 ms to share a batch. A batch is padded to one of few sizes, since
+# TensorFlow prepares each size anew.
+BATCHING = """\
+max_batch_size { value: 32 }
+batch_timeout_micros { value: 5000 }
+max_enqueued_batches { value: 100 }
+num_batch_threads { value: 2 }
+allowed_batch_sizes: 1
+allowed_batch_sizes: 4
+allowed_batch_sizes: 8
+allowed_batch_sizes: 16
+allowed_batch_sizes: 32
+"""
+
+MODELS = """\
+model_config_list {{
+  config {{
+    name: "{name}"
+    base_path: "/models/{name}"
+    model_platform: "tensorflow"
+  }}
+}}
+"""
+
+
+def export(
+    model,
+    output_dir,
+    *,
+    origin=None,
+    optimization=None,
+    version=None,
+    top=TOP,
+    limits=None,
+):
+    """Writes a version of a network for TF Serving below a directory.
+
+    A version holds the SavedModel with the functions of `signatures`, `assets/labels.txt` (a class
+    name in each line), a warm-up file, every request of which was answered, and a model card,
+    README.md. Beside the versions are `batching.config` and `models.config` for TF Serving, unless
+    they are there already.
+
+    Args:
+      model: `ResNet` with a classifier and a `preprocessing`.
+      output_dir: directory of versions, as TF Serving's model_base_path; made when missing. Its
+        name is the model's name for clients.
+      origin: `Origin` of the network, for the card; None: nothing is known but its name.
+      optimization: of `OPTIMIZATIONS`, with what to compare: arguments of `optimize` after the
+        model, a dict; None: the network is served as it is.
+      version: number of the version; None: one more than the highest.
+      top: number of classes named for each picture.
+      limits: `Limits` of encoded pictures; None: the default ones.
+
+    Returns:
+      Path of the version, output_dir/<number>: complete from the moment it exists.
+
+    Raises:
+      UserError: the model cannot be served, the version exists, the optimized network answers too
+        differently, or a value is not supported.
+      OSError: the directory cannot be written.
+    """
+    if model.preprocessing is None:
+        raise checks.UserError(
+            f"The model {model.name!r} has no `preprocessing`, so it cannot be served."
+        )
+    logits_model(model)
+    checks.check_integer("top", top, 1)
+    output_dir = pathlib.Path(output_dir)
+    if output_dir.exists() and not output_dir.is_dir():
+        raise checks.UserError(f"`output_dir` must be a directory. Received: {output_dir}")
+    if version is not None:
+        checks.check_integer("version", version, 0)
+        _check_free(output_dir / str(version))
+    limits = limits or Limits()
+    network, difference = model, None
+    if optimization is not None:
+        network, difference = optimize(model, **optimization)
+    class_names = model.class_names or tuple(map(str, range(model.classes)))
+    output_dir.mkdir(parents=True, exist_ok=True)
+    # TF Serving loads any directory with a number for a name at once, complete or not.
+    unfinished = output_dir / f".unfinished-{os.getpid()}"
+    # What a killed export of the same process number left.
+    shutil.rmtree(unfinished, ignore_errors=True)
+    try:
+        _write_saved_model(unfinished, network, class_names, top, limits)
+        (unfinished / "assets").mkdir(exist_ok=True)
+        (unfinished / "assets" / "labels.txt").write_text("\n".join(class_names) + "\n")
+        name = output_dir.resolve().name
+        warm_up.write(unfinished, name, model.preprocessing)
+        seconds = warm_up.replay(unfinished)
+        card = model_card(
+            model,
+            origin or Origin(model.name),
+            class_names,
+            top,
+            limits,
+            difference,
+            optimization and optimization["precision"],
+            seconds,
+        )
+        (unfinished / "README.md").write_text(card)
+        for path in unfinished.rglob("*"):
+            files.flush_to_disk(path)
+        for file, text in (("batching", BATCHING), ("models", MODELS.format(name=name))):
+            path = output_dir / f"{file}.config"
+            if not path.exists():
+                files.write_text(path, text)
+        return _publish(unfinished, output_dir, version)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _write_saved_model(path, network, class_names, top, limits):
+    functions, tracked = signatures.signatures(network, class_names, top, limits)
+    archive = keras.export.ExportArchive()
+    archive.track(tracked)
+    for name, (function, spec) in functions.items():
+        archive.add_endpoint(name, function, [spec])
+    archive.write_out(str(path), verbose=False)
+
+
+def _check_free(version):
+    if version.exists():
+        raise checks.UserError(
+            f"`version` must be new, since servers may have loaded it. Received: {version}, which "
+            "exists"
+        )
+
+
+def _publish(unfinished, output_dir, number):
+    """Renames to a version number, the next free one unless one is given."""
+    while True:
+        version = output_dir / str(_next_version(output_dir) if number is None else number)
+        # An empty directory would be replaced.
+        _check_free(version)
+        try:
+            os.rename(unfinished, version)
+            return version
+        except OSError:
+            # Another export took the number in the meantime; anything else is an error.
+            if not version.exists() or number is not None:
+                raise
+
+
+def _next_version(output_dir):
+    numbers = [int(path.name) for path in output_dir.iterdir() if path.name.isdecimal()]
+    return max(numbers, default=0) + 1
+
+
+def newest_version(directory):
+    """The SavedModel in a directory: itself, or its highest version.
+
+    Raises:
+      UserError: there is none.
+    """
+    directory = pathlib.Path(directory)
+    if (directory / "saved_model.pb").exists():
+        return directory
+    versions = [path for path in directory.glob("*") if path.name.isdecimal()]
+    versions = [path for path in versions if (path / "saved_model.pb").exists()]
+    if not versions:
+        raise checks.UserError(
+            f"No SavedModel in {directory}: expected an export, or a directory of its versions "
+            "(launch/export.py RUN --output=DIR writes one)."
+        )
+    return max(versions, key=lambda path: int(path.name))

@@ -1,0 +1,75 @@
+"""A faster network for serving, and by how much it may answer differently."""
+
+import dataclasses
+
+import numpy as np
+
+from keras_resnet import checks, protocols
+from keras_resnet.serving.folding import fold_batch_norm
+
+# What an optimized network computes in, its Keras dtype policy, and by how much one of its
+# probabilities may differ by default. Rounding of float32 is some 1e-6; of bfloat16, which has 8
+# bits, some 1e-2 of a trained network.
+OPTIMIZATIONS = {
+    "float32": ("float32", 1e-4),
+    "bfloat16": ("mixed_bfloat16", 0.1),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Difference:
+    """How differently an optimized network answers.
+
+    Attributes:
+      dataset: name of the data set and its split.
+      images: number of images compared, all of the data set's.
+      largest: largest difference of a probability, 0 to 1.
+      agreement: share of images with the same most probable class, 0 to 1.
+    """
+
+    dataset: str
+    images: int
+    largest: float
+    agreement: float
+
+
+def optimize(model, precision, source, dataset, max_difference=None):
+    """A network with folded batch normalizations, compared on a data set with the given one.
+
+    Args:
+      model: `ResNet` with a `preprocessing`.
+      precision: "float32" or "bfloat16": what it computes in.
+      source: `Source` on whose images both answer.
+      dataset: name of the data set and its split, for the record.
+      max_difference: largest difference of a probability that is accepted; None: that of
+        `OPTIMIZATIONS`.
+
+    Returns:
+      The `ResNet` and the `Difference`.
+
+    Raises:
+      UserError: the difference is larger, or a value is not supported.
+    """
+    checks.check_one_of("optimize", precision, tuple(OPTIMIZATIONS))
+    policy, accepted = OPTIMIZATIONS[precision]
+    if max_difference is not None:
+        checks.check_number("max_difference", max_difference, 0)
+        accepted = max_difference
+    optimized = fold_batch_norm(model, policy)
+    theirs, _ = protocols.answers(model, source)
+    ours, _ = protocols.answers(optimized, source)
+    difference = Difference(
+        dataset=dataset,
+        images=len(theirs),
+        largest=float(np.abs(ours - theirs).max()),
+        agreement=float(np.mean(ours.argmax(axis=1) == theirs.argmax(axis=1))),
+    )
+    # Not a number is no small difference either.
+    if not difference.largest <= accepted:
+        raise checks.UserError(
+            f"The optimized network differs by {difference.largest:.2g} in a probability on "
+            f"{dataset}, more than {accepted:g} (top-1 agrees on {difference.agreement:.2%} of "
+            f"{difference.images} images). Export without --optimize, or accept more by "
+            "--max_difference."
+        )
+    return optimized, difference

@@ -1,0 +1,94 @@
+"""The requests that TF Serving answers before its first client: without them that one would wait.
+
+TensorFlow prepares a graph at its first call for each batch size. TF Serving replays these requests
+when it loads a version, and refuses a version that fails one of them.
+"""
+
+import pathlib
+import statistics
+import time
+
+import numpy as np
+import tensorflow as tf
+from tensorflow_serving.apis import model_pb2, predict_pb2, prediction_log_pb2
+
+from keras_resnet.checks import UserError
+from keras_resnet.serving.signatures import OK
+
+FILE = pathlib.Path("assets.extra", "tf_serving_warmup_requests")
+
+# A single picture, and the largest batch of batching.config.
+BATCH_SIZES = (1, 32)
+
+ROUNDS = 3
+
+
+def write(version_dir, model_name, preprocessing):
+    """Writes the warm-up file of a SavedModel: every signature at each of `BATCH_SIZES`.
+
+    Args:
+      version_dir: directory of the SavedModel.
+      model_name: the name by which clients will ask for it.
+      preprocessing: `Preprocessing` of the network, for pictures of a likely size.
+    """
+    # A third wider than high, as photographs are.
+    height, width = preprocessing.resize, preprocessing.resize * 4 // 3
+    slope = np.linspace(0, 255, width, dtype=np.uint8)
+    pixels = np.broadcast_to(slope[:, np.newaxis], (height, width, preprocessing.channels))
+    image_bytes = tf.io.encode_jpeg(pixels, format="", quality=90).numpy()
+    path = pathlib.Path(version_dir) / FILE
+    path.parent.mkdir(exist_ok=True)
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for batch_size in BATCH_SIZES:
+            inputs = {
+                "serving_default": ("image_bytes", [image_bytes] * batch_size),
+                "images": ("images", np.stack([pixels] * batch_size)),
+                "features": ("image_bytes", [image_bytes] * batch_size),
+            }
+            for signature, (name, value) in inputs.items():
+                spec = model_pb2.ModelSpec(name=model_name, signature_name=signature)
+                request = predict_pb2.PredictRequest(model_spec=spec)
+                request.inputs[name].CopyFrom(tf.make_tensor_proto(value))
+                log = prediction_log_pb2.PredictionLog(
+                    predict_log=prediction_log_pb2.PredictLog(request=request)
+                )
+                writer.write(log.SerializeToString())
+
+
+def replay(version_dir):
+    """Answers every request of a SavedModel's warm-up file with it, as TF Serving will.
+
+    Returns:
+      dict of the median seconds of an answer, by signature and batch size.
+
+    Raises:
+      UserError: an answer is not finite, or has not a good row for each row asked for.
+    """
+    loaded = tf.saved_model.load(str(version_dir))
+    seconds = {}
+    for record in tf.data.TFRecordDataset(str(pathlib.Path(version_dir) / FILE)):
+        log = prediction_log_pb2.PredictionLog.FromString(record.numpy())
+        request = log.predict_log.request
+        signature = request.model_spec.signature_name
+        inputs = {
+            name: tf.constant(tf.make_ndarray(value)) for name, value in request.inputs.items()
+        }
+        (batch_size,) = {value.shape[0] for value in inputs.values()}
+        _check(loaded.signatures[signature](**inputs), signature, batch_size)
+        times = []
+        for _ in range(ROUNDS):
+            started = time.perf_counter()
+            loaded.signatures[signature](**inputs)
+            times.append(time.perf_counter() - started)
+        seconds[signature, batch_size] = statistics.median(times)
+    return seconds
+
+
+def _check(answer, signature, batch_size):
+    numbers = [value for value in answer.values() if value.dtype.is_floating]
+    statuses = [status.decode() for status in answer["status"].numpy()]
+    if statuses != [OK] * batch_size or not all(np.isfinite(value).all() for value in numbers):
+        raise UserError(
+            f"The network does not answer with finite numbers (signature {signature}, {batch_size} "
+            "rows): its training diverged, or did not happen."
+        )

@@ -1,0 +1,282 @@
+import io
+import struct
+import zlib
+
+import hypothesis
+import hypothesis.strategies as st
+import numpy as np
+import PIL.Image
+import pytest
+import tensorflow as tf
+from letters import encoded, evaluated
+
+from keras_resnet.serving.signatures import (
+    DAMAGED,
+    NOT_AN_IMAGE,
+    OK,
+    TOO_LARGE,
+    TOO_LONG,
+    Limits,
+    rows_of_bytes,
+)
+
+# Twenty odd sizes and all that a JPEG or PNG may be.
+KINDS = [
+    (31, 45, "JPEG", "RGB"),
+    (24, 24, "PNG", "RGB"),
+    (100, 27, "JPEG", "L"),
+    (60, 61, "JPEG", "CMYK"),
+    (9, 13, "PNG", "RGBA"),
+    (1, 1, "PNG", "L"),
+    (1, 90, "JPEG", "RGB"),
+    (90, 1, "PNG", "RGB"),
+    (77, 33, "PNG", "LA"),
+    (40, 41, "PNG", "P"),
+    (35, 29, "PNG", "1"),
+    (53, 52, "PNG", "I;16"),
+    (27, 27, "JPEG", "YCbCr"),
+    (28, 300, "JPEG", "RGB"),
+    (300, 28, "PNG", "RGB"),
+    (2, 3, "JPEG", "L"),
+    (128, 129, "JPEG", "RGB"),
+    (26, 25, "JPEG", "RGB"),
+    (500, 375, "JPEG", "RGB"),
+    (17, 19, "PNG", "RGB"),
+]
+
+
+def statuses(answer):
+    return [status.decode() for status in answer["status"].numpy()]
+
+
+@pytest.fixture
+def pictures(rng):
+    found = []
+    for height, width, kind, mode in KINDS:
+        options = {"progressive": True} if (height, kind) == (128, "JPEG") else {}
+        if mode in ("YCbCr", "I;16"):
+            wide = PIL.Image.fromarray(rng.integers(0, 2**16, (height, width), np.uint16))
+            image = wide if mode == "I;16" else wide.convert("L").convert("RGB").convert(mode)
+            buffer = io.BytesIO()
+            image.save(buffer, kind)
+            found.append(buffer.getvalue())
+        else:
+            found.append(encoded(rng, height, width, kind, mode, **options))
+    return found
+
+
+def test_served_probabilities_are_the_evaluations(exported, serve, pictures):
+    model, _ = exported
+    answer = serve["serving_default"](image_bytes=tf.constant(pictures))
+    assert statuses(answer) == [OK] * len(KINDS)
+    expected = evaluated(model, pictures)
+    np.testing.assert_allclose(answer["probabilities"], expected, atol=1e-5)
+    ranks = (-answer["probabilities"].numpy()).argsort(axis=1)[:, :5]
+    np.testing.assert_array_equal(answer["classes"], ranks)
+    names = np.array(model.class_names)[ranks]
+    assert [[name.decode() for name in row] for row in answer["labels"].numpy()] == names.tolist()
+
+
+def test_one_picture_at_a_time_gives_the_same(serve, pictures):
+    together = serve["serving_default"](image_bytes=tf.constant(pictures[:4]))["probabilities"]
+    for picture, row in zip(pictures, together, strict=False):
+        alone = serve["serving_default"](image_bytes=tf.constant([picture]))["probabilities"][0]
+        np.testing.assert_allclose(alone, row, atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [(31, 45), (24, 24), (27, 27), (100, 90), (20, 21)])
+def test_pixels_give_what_their_file_gives(exported, serve, rng, size):
+    model, _ = exported
+    files = [encoded(rng, *size, "PNG") for _ in range(3)]
+    pixels = np.stack([tf.io.decode_png(data) for data in files])
+    answer = serve["images"](images=tf.constant(pixels))
+    assert statuses(answer) == [OK] * 3
+    np.testing.assert_allclose(answer["probabilities"], evaluated(model, files), atol=1e-5)
+
+
+def test_features_are_the_average_of_the_last_map(exported, serve, pictures):
+    model, _ = exported
+    answer = serve["features"](image_bytes=tf.constant([*pictures, b"x"]))
+    inputs = np.stack([model.preprocessing(tf.constant(data)) for data in pictures])
+    x = inputs
+    for layer in model.layers[1:]:
+        if layer.name == "avg_pool":
+            break
+        x = layer(x)
+    np.testing.assert_allclose(answer["features"][:-1], np.mean(x, axis=(1, 2)), atol=1e-5)
+    assert not answer["features"][-1].numpy().any()
+    assert statuses(answer) == [OK] * len(KINDS) + [NOT_AN_IMAGE]
+
+
+def test_an_orientation_is_not_applied_as_in_evaluation(exported, serve, rng):
+    model, _ = exported
+    exif = PIL.Image.Exif()
+    exif[0x0112] = 6  # To be turned by 90 degrees.
+    pixels = rng.integers(0, 256, (40, 60, 3), np.uint8)
+    image, buffers = PIL.Image.fromarray(pixels), []
+    for options in ({}, {"exif": exif}):
+        buffer = io.BytesIO()
+        image.save(buffer, "JPEG", **options)
+        buffers.append(buffer.getvalue())
+    answer = serve["serving_default"](image_bytes=tf.constant(buffers))
+    np.testing.assert_array_equal(answer["probabilities"][0], answer["probabilities"][1])
+    np.testing.assert_allclose(answer["probabilities"], evaluated(model, buffers), atol=1e-5)
+
+
+# --- Unusable pictures
+
+
+def header_of_png(rng, width, height):
+    """A small PNG that says to be of another size."""
+
+    data = encoded(rng, 8, 8, "PNG")
+    chunk = b"IHDR" + struct.pack(">II", width, height) + data[24:29]
+    return data[:12] + chunk + struct.pack(">I", zlib.crc32(chunk)) + data[33:]
+
+
+def test_each_unusable_row_says_why_and_leaves_the_others_alone(exported, serve, rng):
+    model, _ = exported
+    jpeg, png = encoded(rng, 30, 40), encoded(rng, 50, 20, "PNG")
+    cases = [
+        (b"", NOT_AN_IMAGE),
+        (b"x", NOT_AN_IMAGE),
+        (jpeg, OK),
+        (encoded(rng, 30, 40, "GIF"), NOT_AN_IMAGE),
+        (encoded(rng, 30, 40, "BMP"), NOT_AN_IMAGE),
+        (encoded(rng, 30, 40, "WEBP"), NOT_AN_IMAGE),
+        (jpeg[: len(jpeg) // 2], DAMAGED),
+        (png[:-40], DAMAGED),
+        (b"\xff\xd8\xff", DAMAGED),
+        (b"\xff\xd8\xff" + bytes(1000), DAMAGED),
+        (png[:20], DAMAGED),
+        (png, OK),
+        (jpeg + bytes(20 * 2**20), TOO_LONG),
+        (header_of_png(rng, 8000, 8000), TOO_LARGE),
+        (header_of_png(rng, 2**31 - 1, 2**31 - 1), TOO_LARGE),
+        (header_of_png(rng, 0, 8), DAMAGED),
+        # The longer side would become 27 * 9,000,000 pixels.
+        (header_of_png(rng, 9_000_000, 1), DAMAGED),
+        (jpeg, OK),
+    ]
+    answer = serve["serving_default"](image_bytes=tf.constant([data for data, _ in cases]))
+    expected = [status for _, status in cases]
+    assert statuses(answer) == expected, list(zip(statuses(answer), expected, strict=True))
+    expected = evaluated(model, [data for data, status in cases if status == OK])
+    usable = np.array([status == OK for _, status in cases])
+    probabilities = answer["probabilities"].numpy()
+    np.testing.assert_allclose(probabilities[usable], expected, atol=1e-5)
+    assert not probabilities[~usable].any()
+    assert (answer["classes"].numpy()[~usable] == -1).all()
+    assert (answer["labels"].numpy()[~usable] == b"").all()
+
+
+@pytest.mark.parametrize("signature", ["serving_default", "features"])
+def test_an_empty_batch_has_an_empty_answer(serve, signature):
+    answer = serve[signature](image_bytes=tf.constant([], tf.string))
+    assert {value.shape[0] for value in answer.values()} == {0}
+
+
+def test_an_empty_batch_of_pixels_has_an_empty_answer(serve):
+    answer = serve["images"](images=tf.zeros([0, 30, 40, 3], tf.uint8))
+    assert {value.shape[0] for value in answer.values()} == {0}
+
+
+def test_limits_are_exact(exported, rng):
+    model, _ = exported
+    picture = encoded(rng, 30, 40, "PNG")
+    for limits, expected in (
+        (Limits(len(picture), 1200), OK),
+        (Limits(len(picture) - 1, 1200), TOO_LONG),
+        (Limits(len(picture), 1199), TOO_LARGE),
+    ):
+        _, status = rows_of_bytes(tf.constant([picture]), model.preprocessing, limits)
+        assert status.numpy() == [expected.encode()]
+
+
+@pytest.mark.parametrize("values", [(0, 5), (5, 0), (5, 10**9), (5.5, 5)])
+def test_bad_limits_are_named(values):
+    with pytest.raises(ValueError, match="`max_.* must be"):
+        Limits(*values)
+
+
+# --- Any bytes
+
+
+def mutated(samples):
+    """Bytes near those of good pictures: cut, flipped, repeated, spliced, or without sense."""
+
+    def mutate(data, other, changes, cut, kind):
+        data = bytearray(data)
+        for place, value in changes:
+            data[place % len(data)] = value
+        cut %= len(data)
+        if kind == "cut":
+            return bytes(data[:cut])
+        if kind == "splice":
+            return bytes(data[:cut]) + other[cut % len(other) :]
+        if kind == "repeat":
+            return bytes(data[:cut] + data[cut // 2 :])
+        return bytes(data)
+
+    change = st.tuples(st.integers(0, 2**16), st.integers(0, 255))
+    near = st.builds(
+        mutate,
+        st.sampled_from(samples),
+        st.sampled_from(samples),
+        st.lists(change, max_size=3),
+        st.integers(0, 2**16),
+        st.sampled_from(["cut", "splice", "repeat", "flip"]),
+    )
+    start = st.sampled_from(
+        [b"", b"\xff\xd8\xff", b"\xff\xd8\xff\xe0\x00\x10JFIF", samples[0][:33]]
+    )
+    far = st.builds(lambda start, rest: start + rest, start, st.binary(max_size=40))
+    return st.one_of(near, near, far)
+
+
+BATCH, BATCHES = 50, 110
+
+
+def test_no_bytes_harm_the_good_rows(exported, serve):
+    """5,500 rows, of which each batch has three good ones at its start, middle and end."""
+    model, _ = exported
+    rng = np.random.default_rng(5)
+    samples = [
+        encoded(rng, 12, 14, "PNG"),
+        encoded(rng, 12, 14),
+        encoded(rng, 30, 9, progressive=True),
+        encoded(rng, 9, 11, "PNG", "P"),
+        encoded(rng, 10, 10, "JPEG", "CMYK"),
+    ]
+    good = encoded(rng, 31, 45)
+    (expected,) = evaluated(model, [good])
+    seen = []
+
+    @hypothesis.settings(
+        max_examples=BATCHES,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(hypothesis.HealthCheck),
+        phases=[hypothesis.Phase.generate],
+    )
+    @hypothesis.given(st.lists(mutated(samples), min_size=BATCH, max_size=BATCH))
+    def ask(rows):
+        places = [0, BATCH // 2, BATCH + 2]
+        for place in places:
+            rows.insert(place, good)
+        answer = serve["serving_default"](image_bytes=tf.constant(rows))
+        found = statuses(answer)
+        assert [found[place] for place in places] == [OK] * 3
+        probabilities = answer["probabilities"].numpy()
+        for place in places:
+            np.testing.assert_allclose(probabilities[place], expected, atol=1e-5)
+        usable = np.array([status == OK for status in found])
+        np.testing.assert_allclose(probabilities.sum(axis=1), usable, atol=1e-5)
+        seen.extend(found)
+
+    ask()
+    assert len(seen) >= 5000
+    # Of all kinds that such bytes can be.
+    assert {OK, DAMAGED, NOT_AN_IMAGE} <= set(seen)
+    assert seen.count(DAMAGED) > 500
