@@ -1,5 +1,6 @@
 import dataclasses
 
+import keras
 import numpy as np
 import PIL.Image
 import pytest
@@ -29,6 +30,7 @@ def source(photographs):
 
 @pytest.fixture(scope="module")
 def model():
+    keras.utils.set_random_seed(1)
     rng = np.random.default_rng(1)
     model = keras_resnet.ResNet(
         "cifar",
