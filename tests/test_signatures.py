@@ -1,4 +1,6 @@
 import io
+import os
+import resource
 import struct
 import zlib
 
@@ -275,7 +277,11 @@ def test_no_bytes_harm_the_good_rows(exported, serve):
         np.testing.assert_allclose(probabilities.sum(axis=1), usable, atol=1e-5)
         seen.extend(found)
 
+    peak_before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     ask()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # Kilobytes: one picture of the largest size for each processor, and some.
+    assert peak - peak_before < (len(os.sched_getaffinity(0)) * 150 + 100) * 1000
     assert len(seen) >= 5000
     # Of all kinds that such bytes can be.
     assert {OK, DAMAGED, NOT_AN_IMAGE} <= set(seen)
