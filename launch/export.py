@@ -1,9 +1,10 @@
 """Exports a trained network for TF Serving: a SavedModel with all that belongs to it.
 
-RUN is a run directory or a .keras file. What is written is a version below --output, complete from
-the moment it exists; its README.md is the model card. --optimize folds batch normalizations into
-the convolutions, --optimize=bfloat16 computes in bfloat16 besides; both are compared on a data set
-with the network as it was trained, by default on the run's validation images.
+RUN is a run directory, of which the network at the last evaluation is taken (model.keras), or a
+.keras file. What is written is a version below --output, complete from the moment it exists; its
+README.md is the model card. --optimize folds batch normalizations into the convolutions,
+--optimize=bfloat16 computes in bfloat16 besides; both are compared on a data set with the network
+as it was trained, by default on the run's validation images.
 
   python launch/export.py runs/cifar10-cifarresnet20 --output=exports/cifar10
   python launch/export.py model.keras --output=exports/mine --optimize --dataset=folder:my_pictures
@@ -20,7 +21,7 @@ from keras_resnet.evaluation import check_fits
 from keras_resnet.runs import load_config, load_evaluation, load_network
 from keras_resnet.serving.card import Origin
 from keras_resnet.serving.export import TOP, export
-from keras_resnet.serving.optimization import OPTIMIZATIONS
+from keras_resnet.serving.optimization import OPTIMIZATIONS, optimize
 from keras_resnet.serving.signatures import Limits
 
 
@@ -77,17 +78,20 @@ def main(arguments):
         raise UserError("--output=DIR must say where the versions of the export are.")
     limits = Limits(values.max_bytes, values.max_pixels)
     model, config = load_network(run), load_config(run)
+    optimized = optimized_network(model, config)
     version = export(
         model,
         values.output,
         origin=origin(run, config),
-        optimization=optimization(model, config),
+        optimized=optimized,
         version=values.version,
         top=values.top,
         limits=limits,
     )
+    print(f"Exported: {version}")
+    if optimized is not None:
+        print(optimized.describe())
     print(
-        f"Exported: {version}\n"
         f"  model card:  {version}/README.md\n"
         f"  try it:      python launch/predict.py {values.output} IMAGE ..."
     )
@@ -104,8 +108,8 @@ def origin(run, config):
     return Origin(name, config.to_json(), config.dataset, evaluation, flags.FLAGS.license)
 
 
-def optimization(model, config):
-    """How to optimize, and what to compare on."""
+def optimized_network(model, config):
+    """What --optimize asks for; None if it does not."""
     values = flags.FLAGS
     if values.optimize is None:
         for name in ("max_difference", "dataset", "data_dir"):
@@ -117,12 +121,8 @@ def optimization(model, config):
         raise UserError("--dataset=NAME must say what to compare on: a .keras file does not know.")
     source = datasets.load(dataset, "validation", values.data_dir or (config and config.data_dir))
     check_fits(model, source)
-    return {
-        "precision": values.optimize,
-        "source": source,
-        "dataset": f"{dataset}, validation",
-        "max_difference": values.max_difference,
-    }
+    name = f"{dataset}, validation"
+    return optimize(model, values.optimize, source, name, values.max_difference)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 MODEL is an export: a directory of versions, of which the newest is used, or one version; or where
 TF Serving has it: grpc://HOST:PORT/NAME, or http://HOST:PORT/NAME for REST; /VERSION may follow.
 Pictures are JPEGs and PNGs of any size. The status is 0 when all of them were classified, 2 when
-some are unusable, and 1 when nothing came of it.
+some or all are unusable, each of which says why, and 1 when the export could not be asked.
 
   python launch/predict.py exports/cifar10 cat.jpg dog.png
   python launch/predict.py grpc://localhost:8500/cifar10 *.jpg --json
@@ -17,8 +17,8 @@ import program
 import tqdm
 from absl import flags
 
-from keras_resnet.checks import UserError, check_integer
-from keras_resnet.serving.clients import connect
+from keras_resnet.checks import check_integer
+from keras_resnet.serving.clients import Answer, connect
 from keras_resnet.serving.signatures import OK
 
 EXIT_UNUSABLE = 2
@@ -34,20 +34,28 @@ def main(arguments):
     model, *names = program.positional(arguments, "MODEL", "IMAGE ...")
     values = flags.FLAGS
     check_integer("batch_size", values.batch_size, 1)
-    for name in names:
-        if not pathlib.Path(name).is_file():
-            raise UserError(f"No such file: {name}")
     client = connect(model, values.timeout, values.retries)
     unusable = 0
     for start in tqdm.trange(0, len(names), values.batch_size, leave=False, disable=None):
         batch = names[start : start + values.batch_size]
-        answers = client.classify([pathlib.Path(name).read_bytes() for name in batch])
-        for name, answer in zip(batch, answers, strict=True):
+        for name, answer in answers(client, batch):
             tqdm.tqdm.write(as_json(name, answer) if values.json else as_text(name, answer))
             unusable += answer.status != OK
     if unusable:
         print(f"{unusable} of {len(names)} pictures cannot be used.", file=sys.stderr)
         sys.exit(EXIT_UNUSABLE)
+
+
+def answers(client, names):
+    """Pairs of the name of a file and the answer for it, which may be that it cannot be read."""
+    found, pictures = {}, {}
+    for name in names:
+        try:
+            pictures[name] = pathlib.Path(name).read_bytes()
+        except OSError as error:
+            found[name] = Answer(error.strerror)
+    found.update(zip(pictures, client.classify(list(pictures.values())), strict=True))
+    return [(name, found[name]) for name in names]
 
 
 def as_text(name, answer):

@@ -5,15 +5,14 @@ from letters import network
 
 from keras_resnet.config import RECIPES
 from keras_resnet.serving.card import Origin, model_card
-from keras_resnet.serving.optimization import Difference
+from keras_resnet.serving.optimization import Optimized
 from keras_resnet.serving.signatures import Limits
 
 SECONDS = {("serving_default", 32): 0.016}
 
 
-def card(origin, difference=None, precision=None):
-    names = tuple("abcdefg")
-    return model_card(network(), origin, names, 5, Limits(), difference, precision, SECONDS)
+def card(origin, optimized=None):
+    return model_card(network(), origin, tuple("abcdefg"), 5, Limits(), optimized, SECONDS)
 
 
 @pytest.fixture
@@ -27,7 +26,8 @@ def full():
         "protocol": "1-crop",
     }
     origin = Origin("mine", RECIPES["cifar10"]["paper"].to_json(), "letters", evaluation, "CC0")
-    return card(origin, Difference("letters, test", 10_000, 0.00123, 0.9987), "bfloat16")
+    optimized = Optimized(network(), "bfloat16", "letters, test", 10_000, 0.00123, 0.9987)
+    return card(origin, optimized)
 
 
 def test_it_says_what_is_known(full):

@@ -108,6 +108,13 @@ def test_no_pictures_have_no_answers(address):
     assert connect(address).classify([]) == []
 
 
+@anywhere
+@pytest.mark.parametrize("pictures", [b"bytes", "text", ["name.jpg"], [b"", None]])
+def test_what_are_no_pictures_is_refused(address, pictures):
+    with pytest.raises(ValueError, match="`pictures` must be a list of the bytes"):
+        connect(address).classify(pictures)
+
+
 @over_sockets
 def test_a_batch_larger_than_grpcs_default_message(address, rng):
     noise = rng.integers(0, 256, (600, 600, 3), np.uint8)
@@ -222,6 +229,7 @@ def test_a_web_server_is_no_prediction_server(tmp_path):
     "address",
     [
         "ftp://host:1/letters",
+        "host:8500/letters",
         "grpc://host/letters",
         "grpc://host:8500",
         "grpc://host:x/letters",

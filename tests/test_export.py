@@ -310,7 +310,9 @@ def test_from_a_run_to_a_bundle(run, tmp_path):
         "export", run, f"--output={tmp_path / 'mine'}", "--optimize=bfloat16", "--license=CC0"
     )
     assert process.returncode == 0, process.stderr
-    assert process.stdout.startswith(f"Exported: {tmp_path / 'mine' / '1'}\n")
+    lines = process.stdout.splitlines()
+    assert lines[0] == f"Exported: {tmp_path / 'mine' / '1'}"
+    assert "computes in bfloat16. On all 400 images of shapes, validation" in lines[1]
     card = (tmp_path / "mine" / "1" / "README.md").read_text()
     for text in (
         "# mine\n",

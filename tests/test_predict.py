@@ -59,11 +59,27 @@ def test_json_of_many_pictures_from_a_server(exported, pictures):
         np.testing.assert_allclose(best["probability"], expected.max(), atol=1e-5)
 
 
+def test_a_file_that_cannot_be_read_leaves_the_others_alone(exported, tmp_path, pictures):
+    _, version = exported
+    (tmp_path / "directory").mkdir()
+    names = [tmp_path / "x.jpg", pictures[0], tmp_path / "directory"]
+    process = run_program("predict", version, "--json", *names)
+    assert process.returncode == 2, process.stderr
+    rows = [json.loads(line) for line in process.stdout.splitlines()]
+    assert [row["status"] for row in rows] == [
+        "No such file or directory",
+        "OK",
+        "Is a directory",
+    ]
+
+
 def test_mistakes_are_explained(exported, tmp_path, pictures):
     _, version = exported
     for arguments, message in (
         ([tmp_path, pictures[0]], "No SavedModel in"),
-        ([version, tmp_path / "x.jpg"], f"No such file: {tmp_path / 'x.jpg'}"),
-        (["grpc://127.0.0.1:1/x", pictures[0], "--retries=0"], "does not serve 'x' (UNAVAILABLE)"),
+        (
+            ["grpc://127.0.0.1:1/x", pictures[0], "--retries=0"],
+            "no answer for model 'x' (UNAVAILABLE)",
+        ),
     ):
         assert_user_error(run_program("predict", *arguments), message)

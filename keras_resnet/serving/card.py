@@ -1,6 +1,7 @@
 """The model card: what an export is, where it comes from, how good and how fast it is."""
 
 import dataclasses
+import datetime
 import importlib.metadata
 
 from keras_resnet import analysis
@@ -30,7 +31,7 @@ class Origin:
     license: str | None = None
 
 
-def model_card(model, origin, class_names, top, limits, difference, precision, seconds):
+def model_card(model, origin, class_names, top, limits, optimized, seconds):
     """The text of an export's README.md.
 
     Args:
@@ -39,8 +40,7 @@ def model_card(model, origin, class_names, top, limits, difference, precision, s
       class_names: of its outputs.
       top: number of classes that a picture gets.
       limits: `Limits` of `image_bytes`.
-      difference: `Difference` of the optimized network that is served; None: none is.
-      precision: what that computes in.
+      optimized: `Optimized` of it that is served; None: it is served as it is.
       seconds: median seconds of an answer, by signature and batch size.
     """
     sections = {
@@ -48,7 +48,7 @@ def model_card(model, origin, class_names, top, limits, difference, precision, s
         "## Network": _network(model),
         "## Training": _training(origin),
         "## Accuracy": _accuracy(origin),
-        "## Optimization": _optimization(difference, precision),
+        "## Optimization": _optimization(optimized),
         "## Preprocessing": _preprocessing(model.preprocessing),
         "## Signatures": _signatures(model, top, limits),
         "## Speed": _speed(seconds),
@@ -63,7 +63,7 @@ def _introduction(model, origin):
     return (
         f"A network for {classes}, exported for TF Serving by keras_resnet "
         f"{importlib.metadata.version('keras-resnet-paper')} on TensorFlow "
-        f"{importlib.metadata.version('tensorflow')}."
+        f"{importlib.metadata.version('tensorflow')}, {datetime.date.today().isoformat()}."
     )
 
 
@@ -100,15 +100,10 @@ def _accuracy(origin):
     )
 
 
-def _optimization(difference, precision):
-    if difference is None:
+def _optimization(optimized):
+    if optimized is None:
         return "None: the network is served as it was trained."
-    return (
-        f"Batch normalizations are folded into the convolutions; it computes in {precision}. "
-        f"On all {difference.images:,} images of {difference.dataset} its probabilities differ "
-        f"from the trained network's by at most {difference.largest:.2g}, and the most probable "
-        f"class is the same for {difference.agreement:.2%}."
-    )
+    return optimized.describe()
 
 
 def _preprocessing(value):

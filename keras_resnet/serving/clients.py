@@ -2,6 +2,8 @@
 
 import base64
 import dataclasses
+import os
+import re
 import time
 import urllib.parse
 
@@ -68,6 +70,8 @@ def connect(address, timeout=10.0, retries=3):
     check_positive("timeout", timeout)
     check_integer("retries", retries, 0)
     if "://" not in str(address):
+        if re.match(r"[^/]+:\d+/", str(address)) and not os.path.exists(address):
+            raise _malformed(address)
         return SavedModelClient(address)
     try:
         parsed = urllib.parse.urlsplit(address)
@@ -122,8 +126,16 @@ class Client:
           list of `Answer`s, in order.
 
         Raises:
+          UserError: it is no list of bytes.
           ServingError: the server does not answer, or refuses.
         """
+        if not isinstance(pictures, list | tuple) or not all(
+            isinstance(picture, bytes) for picture in pictures
+        ):
+            raise UserError(
+                "`pictures` must be a list of the bytes of encoded pictures. "
+                f"Received: {type(pictures).__name__}, or another type in it."
+            )
         if not pictures:
             return []
         results = self._results(pictures)
@@ -213,8 +225,10 @@ class GrpcClient(Client):
                 return method(request, timeout=self._timeout)
             except grpc.RpcError as error:
                 if error.code() != grpc.StatusCode.UNAVAILABLE or pause is None:
+                    version = self._spec.version.value
                     raise ServingError(
-                        f"{self._target} does not serve {self._spec.name!r} ({error.code().name}): "
+                        f"{self._target} gives no answer for model {self._spec.name!r}"
+                        f"{f', version {version}' if version else ''} ({error.code().name}): "
                         f"{error.details()}"
                     ) from error
             time.sleep(pause)

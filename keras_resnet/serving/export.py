@@ -10,7 +10,6 @@ from keras_resnet import checks, files
 from keras_resnet.models import logits_model
 from keras_resnet.serving import signatures, warm_up
 from keras_resnet.serving.card import Origin, model_card
-from keras_resnet.serving.optimization import optimize
 from keras_resnet.serving.signatures import Limits
 
 TOP = 5
@@ -45,7 +44,7 @@ def export(
     output_dir,
     *,
     origin=None,
-    optimization=None,
+    optimized=None,
     version=None,
     top=TOP,
     limits=None,
@@ -62,8 +61,8 @@ def export(
       output_dir: directory of versions, as TF Serving's model_base_path; made when missing. Its
         name is the model's name for clients.
       origin: `Origin` of the network, for the card; None: nothing is known but its name.
-      optimization: of `OPTIMIZATIONS`, with what to compare: arguments of `optimize` after the
-        model, a dict; None: the network is served as it is.
+      optimized: what `optimize` made of the model, to be served instead; None: it is served as it
+        is.
       version: number of the version; None: one more than the highest.
       top: number of classes named for each picture.
       limits: `Limits` of encoded pictures; None: the default ones.
@@ -72,8 +71,7 @@ def export(
       Path of the version, output_dir/<number>: complete from the moment it exists.
 
     Raises:
-      UserError: the model cannot be served, the version exists, the optimized network answers too
-        differently, or a value is not supported.
+      UserError: the model cannot be served, the version exists, or a value is not supported.
       OSError: the directory cannot be written.
     """
     if model.preprocessing is None:
@@ -89,9 +87,7 @@ def export(
         checks.check_integer("version", version, 0)
         _check_free(output_dir / str(version))
     limits = limits or Limits()
-    network, difference = model, None
-    if optimization is not None:
-        network, difference = optimize(model, **optimization)
+    network = model if optimized is None else optimized.network
     class_names = model.class_names or tuple(map(str, range(model.classes)))
     output_dir.mkdir(parents=True, exist_ok=True)
     # TF Serving loads any directory with a number for a name at once, complete or not.
@@ -111,8 +107,7 @@ def export(
             class_names,
             top,
             limits,
-            difference,
-            optimization and optimization["precision"],
+            optimized,
             seconds,
         )
         (unfinished / "README.md").write_text(card)
