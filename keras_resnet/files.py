@@ -45,21 +45,40 @@ def flush_to_disk(path):
 def write_text(path, text):
     """Writes a text file, whole or not at all."""
     with replacing(path) as unfinished:
-        unfinished.write_text(text)
+        unfinished.write_text(text, encoding="utf-8")
+
+
+class Lock:
+    """A lock on a file or directory, which ends when it is closed, and with the process.
+
+    Args:
+      descriptor: of the open file or directory.
+      is_held: False where the file system has no locks, as some network file systems.
+    """
+
+    def __init__(self, descriptor, is_held):
+        self._descriptor = descriptor
+        self.is_held = is_held
+
+    def close(self):
+        """Ends it."""
+        os.close(self._descriptor)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
 
 
 def lock(path):
-    """The open file if this process alone has it locked from now on; None if another one has.
-
-    The lock ends when the file is closed, and with the process, however that ends.
-    """
-    file = open(path, "w")  # noqa: SIM115
+    """The `Lock` on a file, which is made if missing, or a directory; None if another has it."""
+    descriptor = os.open(path, os.O_RDONLY if os.path.isdir(path) else os.O_RDWR | os.O_CREAT)
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        file.close()
+        os.close(descriptor)
         return None
     except OSError:
-        # Some network file systems have no locks: then there is nothing to go by.
-        pass
-    return file
+        return Lock(descriptor, is_held=False)
+    return Lock(descriptor, is_held=True)

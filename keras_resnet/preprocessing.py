@@ -171,17 +171,31 @@ def _window(pixels, resized_shape, corner, window_shape):
     )[0]
 
 
-def _resizing_matrix(side, resized_side, corner, size):
-    """What each pixel along an axis counts in each of a resized window's: float32 [size, side].
+def _axis_of_crop(side, resized_side, size):
+    """Which pixels along an axis the central crop needs, and what each counts in each of its own.
 
-    The weights of the triangle kernel of `_window`.
+    Args:
+      side, resized_side: length before and after resizing, in pixels.
+      size: length of the crop, in pixels.
+
+    Returns:
+      First pixel and number of pixels, and float32 [size, number of pixels]: the weights of the
+      triangle kernel of `_window`.
     """
-    side, resized_side, corner = (tf.cast(v, tf.float32) for v in (side, resized_side, corner))
-    shrinking = side / resized_side
-    centers = (corner + tf.range(size, dtype=tf.float32) + 0.5) * shrinking
-    distances = tf.abs(tf.range(side) + 0.5 - centers[:, tf.newaxis])
-    weights = tf.nn.relu(1.0 - distances / tf.maximum(shrinking, 1.0))
-    return weights / tf.reduce_sum(weights, axis=1, keepdims=True)
+    corner = (resized_side - size) // 2
+    side, resized_side, corner = (tf.cast(v, tf.int64) for v in (side, resized_side, corner))
+    # A kernel reaches as far as one pixel of the resized image, and at least one of the image.
+    reach = side // resized_side + 2
+    start = tf.maximum(corner * side // resized_side - reach, 0)
+    stop = tf.minimum((corner + size) * side // resized_side + reach, side)
+    # Centers of the crop's pixels, from `start` on, as fractions: float32 would lose their places.
+    twice = (2 * (corner + tf.range(size, dtype=tf.int64)) + 1) * side - 2 * resized_side * start
+    centers = tf.cast(twice, tf.float32) / tf.cast(2 * resized_side, tf.float32)
+    pixels = tf.cast(tf.range(stop - start), tf.float32) + 0.5
+    shrinking = tf.maximum(tf.cast(side, tf.float32) / tf.cast(resized_side, tf.float32), 1.0)
+    weights = tf.nn.relu(1.0 - tf.abs(pixels - centers[:, tf.newaxis]) / shrinking)
+    weights /= tf.reduce_sum(weights, axis=1, keepdims=True)
+    return tf.cast(start, tf.int32), tf.cast(stop - start, tf.int32), weights
 
 
 def _as_tuple(values):
@@ -274,17 +288,14 @@ class Preprocessing:
         """
         shape = tf.shape(images)[1:3]
         resized_shape = shape_after_resize(shape, self.resize)
-        corner = (resized_shape - self.size) // 2
-        rows, columns = (
-            _resizing_matrix(shape[axis], resized_shape[axis], corner[axis], self.size)
-            for axis in (0, 1)
-        )
+        top, height, rows = _axis_of_crop(shape[0], resized_shape[0], self.size)
+        left, width, columns = _axis_of_crop(shape[1], resized_shape[1], self.size)
+        pixels = tf.cast(images[:, top : top + height, left : left + width], tf.float32)
         # Rows first, then columns, each a product with whole rows of numbers.
-        pixels = tf.cast(images, tf.float32)
-        crops = tf.matmul(rows, tf.reshape(pixels, [-1, shape[0], shape[1] * self.channels]))
-        crops = tf.reshape(crops, [-1, self.size, shape[1], self.channels])
+        crops = tf.matmul(rows, tf.reshape(pixels, [-1, height, width * self.channels]))
+        crops = tf.reshape(crops, [-1, self.size, width, self.channels])
         crops = tf.reshape(
-            tf.transpose(crops, [0, 2, 1, 3]), [-1, shape[1], self.size * self.channels]
+            tf.transpose(crops, [0, 2, 1, 3]), [-1, width, self.size * self.channels]
         )
         crops = tf.reshape(tf.matmul(columns, crops), [-1, self.size, self.size, self.channels])
         return tf.transpose(crops, [0, 2, 1, 3])

@@ -62,10 +62,15 @@ def as_text(name, answer):
     """The name of a picture, and below it a line for each class, or what is wrong with it."""
     lines = [name]
     if answer.status != OK:
-        lines.append(f"  {answer.status}")
+        lines.append(f"  {printable(answer.status)}")
     for label, probability in zip(answer.labels, answer.probabilities, strict=True):
-        lines.append(f"  {100 * probability:6.2f}%  {label}")
+        lines.append(f"  {100 * probability:6.2f}%  {printable(label)}")
     return "\n".join(lines)
+
+
+def printable(text):
+    """A text of a server without what would control the terminal."""
+    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 def as_json(name, answer):

@@ -39,7 +39,8 @@ def run(main, usage):
         signal.signal(number, signal.default_int_handler)
     # Names of files need not be text.
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")
+        if stream is not None:
+            stream.reconfigure(errors="backslashreplace")
     if any(argument in ("--help", "-help", "-h", "--h") for argument in sys.argv[1:]):
         print(_help_text(usage))
         return

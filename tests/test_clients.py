@@ -1,5 +1,7 @@
 """The clients speak to real servers: ours, and TF Serving's where it is installed."""
 
+import contextlib
+import json
 import shutil
 import socket
 import subprocess
@@ -13,7 +15,7 @@ import pytest
 from conftest import ROOT
 from letters import encoded, evaluated
 
-from keras_resnet.serving.clients import Answer, connect
+from keras_resnet.serving.clients import Answer, ServingError, connect
 
 SERVERS = ["ours"] + ["tensorflow_model_server"] * bool(shutil.which("tensorflow_model_server"))
 
@@ -163,7 +165,7 @@ def test_a_server_that_is_slow_is_given_up(exported, rng, protocol):
     try:
         client = connect(f"{addresses[protocol]}/letters", timeout=1.0)
         started = time.monotonic()
-        with pytest.raises(ValueError, match="DEADLINE_EXCEEDED|timed out"):
+        with pytest.raises(ValueError, match="DEADLINE_EXCEEDED|within 1 s"):
             client.classify([encoded(rng, 31, 45)])
         assert time.monotonic() - started < 4
     finally:
@@ -218,11 +220,122 @@ def test_a_web_server_is_no_prediction_server(tmp_path):
     )
     try:
         port = process.stdout.readline().split()[5]
-        with pytest.raises(ValueError, match="does not answer"):
+        with pytest.raises(ValueError, match=r"refuses \(404\)"):
             connect(f"http://127.0.0.1:{port}/letters")
     finally:
         process.kill()
         process.communicate()
+
+
+SIGNATURE = {"inputs": {"image_bytes": {}}, "outputs": {n: {} for n in Answer("").__dict__}}
+METADATA = {"metadata": {"signature_def": {"signature_def": {"serving_default": SIGNATURE}}}}
+
+
+@contextlib.contextmanager
+def strange_server(answer):
+    """The address of a server that writes what it likes: `answer(connection, is_metadata)`."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve():
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = listener.accept()
+                    threading.Thread(target=respond, args=[connection], daemon=True).start()
+
+        def respond(connection):
+            with contextlib.suppress(OSError), connection:
+                request = connection.recv(2**20)
+                answer(connection, b"/metadata" in request)
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/letters"
+
+
+def http(body, status="200 OK", headers=""):
+    body = body if isinstance(body, bytes) else json.dumps(body).encode()
+    head = f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n{headers}\r\n"
+    return head.encode() + body
+
+
+def drip(connection, _):
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+    for _ in range(1000):
+        connection.sendall(b" ")
+        time.sleep(0.1)
+
+
+def drip_headers(connection, _):
+    for _ in range(1000):
+        connection.sendall(b"H")
+        time.sleep(0.1)
+
+
+def flood(connection, _):
+    connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+    while True:
+        connection.sendall(bytes(2**20))
+
+
+def come_back_in_an_hour(connection, _):
+    connection.sendall(http({}, "503 Service Unavailable", "Retry-After: 3600\r\n"))
+
+
+@pytest.mark.parametrize("answer", [drip, drip_headers, flood, come_back_in_an_hour])
+def test_no_server_can_keep_a_client_waiting(answer):
+    started = time.monotonic()
+    with strange_server(answer) as address, pytest.raises(ServingError):
+        connect(address, timeout=1.0, retries=1)
+    assert time.monotonic() - started < 5
+
+
+GOOD = {"status": "OK", "classes": [1, 0], "labels": ["b", "a"], "probabilities": [0.25, 0.75]}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" * 100_000,
+        b"junk",
+        {},
+        {"predictions": None},
+        {"predictions": []},
+        {"predictions": [GOOD, GOOD]},
+        {"predictions": [{}]},
+        *(
+            {"predictions": [{**GOOD, **change}]}
+            for change in (
+                {"classes": [2, 0]},
+                {"classes": [-1, 0]},
+                {"classes": ["x"]},
+                {"classes": None},
+                {"classes": [float("inf")]},
+                {"labels": ["a"]},
+                {"labels": [1, 2]},
+                {"probabilities": None},
+                {"probabilities": 5},
+                {"probabilities": [float("nan")] * 2},
+                {"status": None},
+            )
+        ),
+    ],
+)
+def test_answers_of_another_shape_are_explained(body):
+    def answer(connection, is_metadata):
+        connection.sendall(http(METADATA if is_metadata else body))
+
+    with strange_server(answer) as address:
+        client = connect(address)
+        with pytest.raises(ServingError):
+            client.classify([b"picture"])
+
+
+def test_a_good_answer_of_that_server_is_understood():
+    def answer(connection, is_metadata):
+        connection.sendall(http(METADATA if is_metadata else {"predictions": [GOOD]}))
+
+    with strange_server(answer) as address:
+        answers = connect(address).classify([b"picture"])
+    assert answers == [Answer("OK", (1, 0), ("b", "a"), (0.75, 0.25))]
 
 
 @pytest.mark.parametrize(
@@ -236,6 +349,9 @@ def test_a_web_server_is_no_prediction_server(tmp_path):
         "http://host:8501/letters/newest",
         "http:///letters",
         "http://host:99999/letters",
+        "http://host:1/letters/99999999999999999999",
+        "grpc://host:1/letters/-1",
+        "grpc://host:1/\udcff",
     ],
 )
 def test_malformed_addresses_are_shown(address):
@@ -243,7 +359,7 @@ def test_malformed_addresses_are_shown(address):
         connect(address)
 
 
-@pytest.mark.parametrize("settings", [{"timeout": 0.0}, {"retries": -1}])
+@pytest.mark.parametrize("settings", [{"timeout": 0.0}, {"timeout": 1e10}, {"retries": -1}])
 def test_bad_numbers_are_named(tmp_path, settings):
     with pytest.raises(ValueError, match=f"`{next(iter(settings))}` must be"):
         connect(tmp_path, **settings)

@@ -12,12 +12,14 @@ import pytest
 import tensorflow as tf
 from conftest import ROOT, assert_user_error, run_program
 from google.protobuf import text_format
+from harness import on_small_disk
 from letters import encoded, evaluated, network
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.config import model_server_config_pb2
 
 import keras_resnet
 from keras_resnet.config import RECIPES
+from keras_resnet.files import lock
 from keras_resnet.preprocessing import Preprocessing
 from keras_resnet.serving.export import export, newest_version
 from keras_resnet.serving.folding import fold_batch_norm
@@ -129,6 +131,54 @@ def test_a_file_cannot_be_a_directory_of_versions(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(ValueError, match="`output_dir` must be a directory"):
         export(network(), tmp_path / "file")
+
+
+@pytest.mark.parametrize("name", ["a[1]", "b*", "c?", "d\\e", 'f"', "g\n", "h\udcff"])
+def test_names_that_others_would_misread_are_refused(tmp_path, name):
+    with pytest.raises(ValueError, match="`output_dir` must be UTF-8 without any of"):
+        export(network(), tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"preprocessing": Preprocessing(20, 27, (0, 0, 0))}, "20x20x3 for a network of"),
+        ({"preprocessing": Preprocessing(24, 27, (0,), channels=1)}, "24x24x1 for a network of"),
+        ({"class_names": ("a\nb", *"bcdefg")}, "`class_names` must be texts of one line"),
+        ({"class_names": (5, *"bcdefg")}, "`class_names` must be texts of one line"),
+    ],
+)
+def test_networks_that_cannot_be_served_are_refused(tmp_path, options, message):
+    with pytest.raises(ValueError, match=message):
+        export(network(**options), tmp_path / "exports")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_leftovers_of_kills_are_removed_and_the_work_of_others_is_not(tmp_path):
+    for name in (".unfinished-a", ".unfinished-b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "x").write_text("x")
+    with lock(tmp_path / ".unfinished-b"):
+        export(network(), tmp_path)
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == [".unfinished-b", "1", "batching.config", "models.config"]
+    assert oct((tmp_path / "1").stat().st_mode & 0o777) == "0o755"
+
+
+@pytest.mark.parametrize("size", ["100k", "700k"])
+def test_a_full_disk_is_said_and_leaves_nothing(tmp_path, size):
+    network().save(tmp_path / "model.keras")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    program = [sys.executable, "launch/export.py", tmp_path / "model.keras"]
+    script = f'"$@" --output={disk}/mine; status=$?; ls -A {disk}/mine; exit $status'
+    process = on_small_disk(disk, size, ["sh", "-c", script, "sh", *program])
+    output = process.stdout + process.stderr
+    assert process.returncode == 1, output
+    assert "Traceback" not in output
+    assert "cannot be written" in output or "No space left" in output
+    assert process.stdout.split() in ([], ["batching.config"], ["batching.config", "models.config"])
 
 
 def test_a_failed_export_leaves_nothing(tmp_path):

@@ -81,3 +81,9 @@ def test_a_network_without_a_top_is_folded_too(rng):
     model = with_statistics(keras_resnet.CifarResNet(8, include_top=False, dtype="float64"))
     images = rng.normal(size=(1, 16, 16, 3))
     np.testing.assert_allclose(fold_batch_norm(model)(images), model(images), rtol=1e-10)
+
+
+def test_a_folded_network_is_folded_already(rng):
+    folded = fold_batch_norm(with_statistics(keras_resnet.CifarResNet(8)))
+    images = rng.normal(size=(1, 32, 32, 3))
+    np.testing.assert_array_equal(fold_batch_norm(folded)(images), folded(images))

@@ -18,8 +18,9 @@ from keras_resnet.serving.signatures import (
     OK,
     TOO_LARGE,
     TOO_LONG,
+    TOO_MANY_SCANS,
     Limits,
-    rows_of_bytes,
+    usable_rows,
 )
 
 # Twenty odd sizes and all that a JPEG or PNG may be.
@@ -86,7 +87,9 @@ def test_one_picture_at_a_time_gives_the_same(serve, pictures):
         np.testing.assert_allclose(alone, row, atol=1e-6)
 
 
-@pytest.mark.parametrize("size", [(31, 45), (24, 24), (27, 27), (100, 90), (20, 21)])
+@pytest.mark.parametrize(
+    "size", [(31, 45), (24, 24), (27, 27), (100, 90), (20, 21), (1, 900), (600, 2)]
+)
 def test_pixels_give_what_their_file_gives(exported, serve, rng, size):
     model, _ = exported
     files = [encoded(rng, *size, "PNG") for _ in range(3)]
@@ -158,6 +161,7 @@ def test_each_unusable_row_says_why_and_leaves_the_others_alone(exported, serve,
         (header_of_png(rng, 0, 8), DAMAGED),
         # The longer side would become 27 * 9,000,000 pixels.
         (header_of_png(rng, 9_000_000, 1), DAMAGED),
+        (jpeg.replace(b"\xff\xda", b"\xff\xda" * 102), TOO_MANY_SCANS),
         (jpeg, OK),
     ]
     answer = serve["serving_default"](image_bytes=tf.constant([data for data, _ in cases]))
@@ -191,11 +195,27 @@ def test_limits_are_exact(exported, rng):
         (Limits(len(picture) - 1, 1200), TOO_LONG),
         (Limits(len(picture), 1199), TOO_LARGE),
     ):
-        _, status = rows_of_bytes(tf.constant([picture]), model.preprocessing, limits)
+        _, _, status = usable_rows(tf.constant([picture]), model.preprocessing, limits)
         assert status.numpy() == [expected.encode()]
 
 
-@pytest.mark.parametrize("values", [(0, 5), (5, 0), (5, 10**9), (5.5, 5)])
+def test_unusable_rows_cost_no_network(exported):
+    model, _ = exported
+    inputs, places, status = usable_rows(tf.constant([b""] * 500), model.preprocessing, Limits())
+    assert inputs.shape[0] == places.shape[0] == 0
+    assert (status.numpy() == NOT_AN_IMAGE.encode()).all()
+
+
+def test_wide_pixels_take_no_more_memory_than_their_crop(serve, rng):
+    images = tf.constant(rng.integers(0, 256, (32, 1, 200_000, 3), np.uint8))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    answer = serve["images"](images=images)
+    assert statuses(answer) == [OK] * 32
+    # 19 MB of pixels; resized in height they would be 1.8 GB.
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000
+
+
+@pytest.mark.parametrize("values", [(0, 5), (5, 0), (5, 10**9), (5.5, 5), (2**31, 5)])
 def test_bad_limits_are_named(values):
     with pytest.raises(ValueError, match="`max_.* must be"):
         Limits(*values)

@@ -8,6 +8,7 @@ from tensorflow_serving.apis import prediction_log_pb2
 
 from keras_resnet.serving import warm_up
 from keras_resnet.serving.export import export
+from keras_resnet.serving.signatures import Limits
 
 
 def requests(version):
@@ -51,10 +52,16 @@ def test_a_network_that_diverged_is_not_exported(tmp_path):
     assert list((tmp_path / "exports").iterdir()) == []
 
 
+@pytest.mark.parametrize("limits", [Limits(max_bytes=10), Limits(max_pixels=100)])
+def test_limits_must_allow_a_likely_picture(tmp_path, limits):
+    with pytest.raises(ValueError, match="`max_.*` must be at least .* picture of 27x36 pixels"):
+        export(network(), tmp_path / "exports", limits=limits)
+
+
 def test_a_request_that_fails_is_noticed(exported, tmp_path):
     _, version = exported
     shutil.copytree(version, tmp_path / "1")
-    warm_up.write(tmp_path / "1", "letters", SPEC)
+    warm_up.write(tmp_path / "1", "letters", SPEC, Limits())
     path = tmp_path / "1" / warm_up.FILE
     (request,) = (
         r

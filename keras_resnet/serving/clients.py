@@ -1,9 +1,12 @@
 """Clients of an export: a SavedModel in this process, TF Serving over gRPC and over REST."""
 
 import base64
+import concurrent.futures
 import dataclasses
+import json
 import os
 import re
+import threading
 import time
 import urllib.parse
 
@@ -18,15 +21,20 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
-from keras_resnet.checks import UserError, check_integer, check_positive
+from keras_resnet.checks import UserError, check_integer, check_number, check_positive
 from keras_resnet.serving.export import newest_version
 from keras_resnet.serving.signatures import OK
 
 SIGNATURE = "serving_default"
+
+_MAX_TIMEOUT = 1e6
 _RESULTS = {"probabilities", "classes", "labels", "status"}
 
-# Before the first repetition, in seconds; twice as long before each further one.
-_FIRST_PAUSE = 0.2
+# Before the first repetition and before any, in seconds; each is twice as long as the one before.
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0
+
+# A batch of a hundred pictures and ten thousand classes has a tenth of it.
+_MAX_ANSWER_BYTES = 100 * 2**20
 
 ADDRESS_HELP = (
     "a directory of an export, grpc://HOST:PORT/NAME, http://HOST:PORT/NAME or https://HOST/NAME; "
@@ -68,22 +76,24 @@ def connect(address, timeout=10.0, retries=3):
         argument is malformed; `ServingError` for what a server does.
     """
     check_positive("timeout", timeout)
+    check_number("timeout", timeout, 0, below=_MAX_TIMEOUT)
     check_integer("retries", retries, 0)
     if "://" not in str(address):
         if re.match(r"[^/]+:\d+/", str(address)) and not os.path.exists(address):
             raise _malformed(address)
         return SavedModelClient(address)
     try:
+        str(address).encode()
         parsed = urllib.parse.urlsplit(address)
         has_port = parsed.port is not None
+        name, _, version = parsed.path.strip("/").partition("/")
+        spec = model_pb2.ModelSpec(name=name, signature_name=SIGNATURE)
+        if version:
+            spec.version.value = int(version)
     except ValueError:
         raise _malformed(address) from None
-    name, _, version = parsed.path.strip("/").partition("/")
     if not parsed.hostname or not name or (version and not version.isdecimal()):
         raise _malformed(address)
-    spec = model_pb2.ModelSpec(name=name, signature_name=SIGNATURE)
-    if version:
-        spec.version.value = int(version)
     if parsed.scheme == "grpc" and has_port:
         return GrpcClient(parsed.netloc, spec, timeout, retries)
     if parsed.scheme in ("http", "https"):
@@ -139,27 +149,75 @@ class Client:
         if not pictures:
             return []
         results = self._results(pictures)
-        answers = []
-        for status, classes, labels, probabilities in zip(
-            *(results[name] for name in ("status", "classes", "labels", "probabilities")),
-            strict=True,
-        ):
-            status = _text(status)
-            if status != OK:
-                answers.append(Answer(status))
-                continue
-            classes = tuple(map(int, classes))
-            chosen = tuple(float(probabilities[number]) for number in classes)
-            answers.append(Answer(status, classes, tuple(map(_text, labels)), chosen))
-        return answers
+        columns = [results[name] for name in ("status", "classes", "labels", "probabilities")]
+        try:
+            if {len(column) for column in columns} != {len(pictures)}:
+                raise ValueError("it has not a row for each picture")
+            return [_answer(*row) for row in zip(*columns, strict=True)]
+        except (ValueError, TypeError, LookupError, OverflowError) as error:
+            raise ServingError(f"The answer cannot be understood: {error}") from error
 
     def _results(self, pictures):
         """The results of the signature by name: arrays or lists with a row for each picture."""
         raise NotImplementedError
 
 
+def _answer(status, classes, labels, probabilities):
+    """The `Answer` that a row of results is."""
+    status = _text(status)
+    if status != OK:
+        return Answer(status)
+    classes = tuple(map(int, classes))
+    if any(not 0 <= number < len(probabilities) for number in classes):
+        raise ValueError(f"there are no classes {classes}")
+    labels, chosen = tuple(map(_text, labels)), tuple(float(probabilities[n]) for n in classes)
+    if len(labels) != len(classes) or not all(0 <= value <= 1 for value in chosen):
+        raise ValueError(f"{labels} and {chosen} are no labels and probabilities of {classes}")
+    return Answer(status, classes, labels, chosen)
+
+
 def _text(value):
-    return value.decode() if isinstance(value, bytes) else str(value)
+    text = value.decode() if isinstance(value, bytes) else value
+    if not isinstance(text, str):
+        raise TypeError(f"{text!r} is no text")
+    return text
+
+
+class _UnavailableError(Exception):
+    """The server may answer later; the message says why it does not now."""
+
+
+def _asked_again(ask, retries):
+    """What a function gives, called again while it raises `_UnavailableError`."""
+    pause = _FIRST_PAUSE
+    for _ in range(retries):
+        try:
+            return ask()
+        except _UnavailableError:
+            time.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+    try:
+        return ask()
+    except _UnavailableError as error:
+        raise ServingError(str(error)) from error
+
+
+def _within(seconds, function):
+    """What a function gives or raises, if it ends in time.
+
+    Raises:
+      TimeoutError: it did not. It goes on in a thread, which ends with the process.
+    """
+    future = concurrent.futures.Future()
+
+    def call():
+        try:
+            future.set_result(function())
+        except Exception as error:
+            future.set_exception(error)
+
+    threading.Thread(target=call, daemon=True).start()
+    return future.result(seconds)
 
 
 class SavedModelClient(Client):
@@ -175,7 +233,7 @@ class SavedModelClient(Client):
             # The signature alone would not keep the variables.
             self._loaded = tf.saved_model.load(str(version))
             function = self._loaded.signatures[SIGNATURE]
-        except (tf.errors.OpError, OSError, ValueError, KeyError) as error:
+        except (tf.errors.OpError, OSError, ValueError, LookupError) as error:
             message = f"{version} does not load as an export: {type(error).__name__}"
             raise UserError(message) from error
         self._function = function
@@ -214,25 +272,30 @@ class GrpcClient(Client):
     def _results(self, pictures):
         request = predict_pb2.PredictRequest()
         request.model_spec.CopyFrom(self._spec)
-        request.inputs[self._argument].CopyFrom(tf.make_tensor_proto(pictures))
+        # tf.make_tensor_proto would make all as long as the longest.
+        strings = request.inputs[self._argument]
+        strings.dtype = tf.string.as_datatype_enum
+        strings.tensor_shape.dim.add(size=len(pictures))
+        strings.string_val.extend(pictures)
         outputs = self._ask(self._service.Predict, request).outputs
         return {name: tf.make_ndarray(value) for name, value in outputs.items()}
 
     def _ask(self, method, request):
-        """The answer to a request, asked for again while the server is not available."""
-        for pause in [_FIRST_PAUSE * 2**n for n in range(self._retries)] + [None]:
+        def ask():
             try:
                 return method(request, timeout=self._timeout)
             except grpc.RpcError as error:
-                if error.code() != grpc.StatusCode.UNAVAILABLE or pause is None:
-                    version = self._spec.version.value
-                    raise ServingError(
-                        f"{self._target} gives no answer for model {self._spec.name!r}"
-                        f"{f', version {version}' if version else ''} ({error.code().name}): "
-                        f"{error.details()}"
-                    ) from error
-            time.sleep(pause)
-        raise AssertionError("the last attempt returns or raises")
+                version = self._spec.version.value
+                message = (
+                    f"{self._target} gives no answer for model {self._spec.name!r}"
+                    f"{f', version {version}' if version else ''} ({error.code().name}): "
+                    f"{error.details()}"
+                )
+                if error.code() == grpc.StatusCode.UNAVAILABLE:
+                    raise _UnavailableError(message) from error
+                raise ServingError(message) from error
+
+        return _asked_again(ask, self._retries)
 
 
 class RestClient(Client):
@@ -247,20 +310,8 @@ class RestClient(Client):
     def __init__(self, server, spec, timeout, retries):
         version = f"/versions/{spec.version.value}" if spec.HasField("version") else ""
         self._url = f"{server}/v1/models/{urllib.parse.quote(spec.name)}{version}"
-        self._timeout = timeout
-        # 503: the model is still being loaded, or is overloaded.
-        policy = urllib3.Retry(
-            retries,
-            read=0,
-            redirect=0,
-            status_forcelist=[503],
-            allowed_methods=None,
-            backoff_factor=_FIRST_PAUSE,
-            raise_on_status=False,
-        )
+        self._timeout, self._retries = timeout, retries
         self._session = requests.Session()
-        for scheme in ("http://", "https://"):
-            self._session.mount(scheme, requests.adapters.HTTPAdapter(max_retries=policy))
         answer = self._ask("GET", "/metadata")
         try:
             signature = answer["metadata"]["signature_def"]["signature_def"][SIGNATURE]
@@ -278,19 +329,47 @@ class RestClient(Client):
             "POST", ":predict", {"signature_name": SIGNATURE, "instances": instances}
         )
         try:
-            rows = answer["predictions"]
-            return {name: [row[name] for row in rows] for name in _RESULTS}
+            return {name: [row[name] for row in answer["predictions"]] for name in _RESULTS}
         except (KeyError, TypeError) as error:
             raise ServingError(f"{self._url} gives no predictions.") from error
 
     def _ask(self, method, path, body=None):
         url = self._url + path
+
+        def request():
+            response = self._session.request(
+                method, url, json=body, timeout=self._timeout, stream=True, allow_redirects=False
+            )
+            return response.status_code, response.raw.read(_MAX_ANSWER_BYTES + 1, True)
+
+        def ask():
+            try:
+                # The timeout of requests begins anew with every byte.
+                status, content = _within(self._timeout, request)
+            except TimeoutError as error:
+                raise ServingError(f"{url} does not answer within {self._timeout:g} s") from error
+            except requests.ConnectionError as error:
+                raise _UnavailableError(f"{url} does not answer: {error}") from error
+            except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
+                raise ServingError(f"{url} does not answer: {error}") from error
+            if status == requests.codes.unavailable:
+                # The model is still being loaded, or is overloaded.
+                raise _UnavailableError(f"{url} refuses ({status}): {_excerpt(content)}")
+            if status != requests.codes.ok:
+                raise ServingError(f"{url} refuses ({status}): {_excerpt(content)}")
+            if len(content) > _MAX_ANSWER_BYTES:
+                raise ServingError(f"{url} answers with more than {_MAX_ANSWER_BYTES} bytes")
+            return content
+
+        content = _asked_again(ask, self._retries)
         try:
-            response = self._session.request(method, url, json=body, timeout=self._timeout)
-            answer = response.json()
-        except requests.RequestException as error:
-            raise ServingError(f"{url} does not answer: {error}") from error
-        if response.status_code != requests.codes.ok:
-            error = answer.get("error") if isinstance(answer, dict) else answer
-            raise ServingError(f"{url} refuses ({response.status_code}): {error}")
-        return answer
+            return json.loads(content)
+        except (ValueError, RecursionError) as error:
+            message = f"{url} answers with no JSON: {_excerpt(content)}"
+            raise ServingError(message) from error
+
+
+def _excerpt(content):
+    """The beginning of an answer, for messages."""
+    text = content[:200].decode(errors="replace")
+    return "".join(character if character.isprintable() else " " for character in text)

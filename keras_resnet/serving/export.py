@@ -1,10 +1,13 @@
 """The bundle that TF Serving loads: a SavedModel with all that belongs to it, in one step."""
 
+import contextlib
 import os
 import pathlib
 import shutil
+import tempfile
 
 import keras
+import tensorflow as tf
 
 from keras_resnet import checks, files
 from keras_resnet.models import logits_model
@@ -74,43 +77,30 @@ def export(
       UserError: the model cannot be served, the version exists, or a value is not supported.
       OSError: the directory cannot be written.
     """
-    if model.preprocessing is None:
-        raise checks.UserError(
-            f"The model {model.name!r} has no `preprocessing`, so it cannot be served."
-        )
-    logits_model(model)
+    class_names = _check(model)
     checks.check_integer("top", top, 1)
-    output_dir = pathlib.Path(output_dir)
-    if output_dir.exists() and not output_dir.is_dir():
-        raise checks.UserError(f"`output_dir` must be a directory. Received: {output_dir}")
+    output_dir = _checked_directory(output_dir)
     if version is not None:
         checks.check_integer("version", version, 0)
+        checks.check_number("version", version, 0, below=2**63)
         _check_free(output_dir / str(version))
     limits = limits or Limits()
     network = model if optimized is None else optimized.network
-    class_names = model.class_names or tuple(map(str, range(model.classes)))
-    output_dir.mkdir(parents=True, exist_ok=True)
-    # TF Serving loads any directory with a number for a name at once, complete or not.
-    unfinished = output_dir / f".unfinished-{os.getpid()}"
-    # What a killed export of the same process number left.
-    shutil.rmtree(unfinished, ignore_errors=True)
-    try:
-        _write_saved_model(unfinished, network, class_names, top, limits)
-        (unfinished / "assets").mkdir(exist_ok=True)
-        (unfinished / "assets" / "labels.txt").write_text("\n".join(class_names) + "\n")
-        name = output_dir.resolve().name
-        warm_up.write(unfinished, name, model.preprocessing)
+    name = output_dir.resolve().name
+    with _unfinished_directory(output_dir) as unfinished:
+        try:
+            _write_saved_model(unfinished, network, class_names, top, limits)
+            (unfinished / "assets").mkdir(exist_ok=True)
+            labels = "".join(f"{class_name}\n" for class_name in class_names)
+            (unfinished / "assets" / "labels.txt").write_text(labels, encoding="utf-8")
+            warm_up.write(unfinished, name, model.preprocessing, limits)
+        except tf.errors.OpError as error:
+            raise OSError(f"{output_dir} cannot be written: {error.message}") from error
         seconds = warm_up.replay(unfinished)
         card = model_card(
-            model,
-            origin or Origin(model.name),
-            class_names,
-            top,
-            limits,
-            optimized,
-            seconds,
+            model, origin or Origin(model.name), class_names, top, limits, optimized, seconds
         )
-        (unfinished / "README.md").write_text(card)
+        (unfinished / "README.md").write_text(card, encoding="utf-8")
         for path in unfinished.rglob("*"):
             files.flush_to_disk(path)
         for file, text in (("batching", BATCHING), ("models", MODELS.format(name=name))):
@@ -118,8 +108,84 @@ def export(
             if not path.exists():
                 files.write_text(path, text)
         return _publish(unfinished, output_dir, version)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _check(model):
+    """Raises UserError unless the model can be served; returns its class names."""
+    if model.preprocessing is None:
+        raise checks.UserError(
+            f"The model {model.name!r} has no `preprocessing`, so it cannot be served."
+        )
+    logits_model(model)
+    size, channels = model.preprocessing.size, model.preprocessing.channels
+    _, height, width, depth = model.input_shape
+    if not {height, width} <= {None, size} or depth != channels:
+        raise checks.UserError(
+            f"The preprocessing of the model {model.name!r} must give what the network takes. "
+            f"Received: {size}x{size}x{channels} for a network of {model.input_shape[1:]}"
+        )
+    class_names = model.class_names or tuple(map(str, range(model.classes)))
+    for class_name in class_names:
+        if not isinstance(class_name, str) or "\n" in class_name or not _is_text(class_name):
+            raise checks.UserError(
+                f"`class_names` must be texts of one line. Received: {class_name!r}"
+            )
+    return class_names
+
+
+def _is_text(name):
+    """Whether a string can be written as UTF-8."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _checked_directory(output_dir):
+    """The directory of versions as a path, if its name can be one."""
+    output_dir = pathlib.Path(output_dir)
+    if output_dir.exists() and not output_dir.is_dir():
+        raise checks.UserError(f"`output_dir` must be a directory. Received: {output_dir}")
+    # TensorFlow takes some for patterns; a name in quotes goes into models.config.
+    if not _is_text(str(output_dir)) or set(str(output_dir)) & set('*?[]\\"\n'):
+        raise checks.UserError(
+            '`output_dir` must be UTF-8 without any of *?[]\\" and line breaks. '
+            f"Received: {str(output_dir)!r}"
+        )
+    if not output_dir.resolve().name:
+        raise checks.UserError(
+            "The name of `output_dir` is the model's, and must not be empty. "
+            f"Received: {output_dir}"
+        )
+    return output_dir
+
+
+@contextlib.contextmanager
+def _unfinished_directory(output_dir):
+    """Gives a new directory in which a version is made; removes what killed exports left.
+
+    TF Serving loads any directory with a number for a name at once, complete or not.
+    """
+    output_dir.mkdir(parents=True, exist_ok=True)
+    for leftover in output_dir.glob(".unfinished-*"):
+        lock = files.lock(leftover)
+        if lock is not None:
+            with lock:
+                if lock.is_held:
+                    shutil.rmtree(leftover, ignore_errors=True)
+    # Under another name until it is locked.
+    starting = pathlib.Path(tempfile.mkdtemp(prefix=".starting-", dir=output_dir))
+    lock = files.lock(starting)
+    unfinished = starting.with_name(starting.name.replace("starting", "unfinished", 1))
+    os.rename(starting, unfinished)
+    # As `mkdir` would make it; a server may run as another user.
+    unfinished.chmod(0o755)
+    with lock:
+        try:
+            yield unfinished
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def _write_saved_model(path, network, class_names, top, limits):
@@ -143,12 +209,12 @@ def _publish(unfinished, output_dir, number):
     """Renames to a version number, the next free one unless one is given."""
     while True:
         version = output_dir / str(_next_version(output_dir) if number is None else number)
-        # An empty directory would be replaced.
-        _check_free(version)
         try:
+            # An empty directory would be replaced.
+            _check_free(version)
             os.rename(unfinished, version)
             return version
-        except OSError:
+        except (OSError, checks.UserError):
             # Another export took the number in the meantime; anything else is an error.
             if not version.exists() or number is not None:
                 raise

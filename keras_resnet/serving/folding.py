@@ -24,6 +24,9 @@ def fold_batch_norm(model, dtype=None):
     """
     config = {**model.get_config(), "folded": True, "frozen": []}
     network = ResNet.from_config({**config, "dtype": dtype or config["dtype"]})
+    if model.get_config()["folded"]:
+        network.set_weights(model.get_weights())
+        return network
     theirs, ours = stacks_of_variables(model), stacks_of_variables(network)
     folded = layers_by_path(network)
     for path, layer in layers_by_path(model).items():

@@ -14,9 +14,17 @@ from keras_resnet import checks, models, preprocessing
 OK = "OK"
 TOO_LONG = "too many bytes"
 TOO_LARGE = "too many pixels"
+TOO_MANY_SCANS = "too many scans"
 NOT_AN_IMAGE = "neither JPEG nor PNG"
 # Also what is a JPEG or PNG by its first bytes only, and what is too narrow to be resized.
 DAMAGED = "damaged"
+
+
+# Of a progressive JPEG, which has some ten. Each may take as long as decoding all of another.
+MAX_SCANS = 100
+
+# tf.strings.length counts as int32.
+_MOST_BYTES = 2**31 - 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,8 +33,8 @@ class Limits:
 
     Attributes:
       max_bytes: longest encoded picture, in bytes.
-      max_pixels: largest picture, in pixels; decoding takes 3 bytes of each. At most
-        `preprocessing.MAX_PIXELS`.
+      max_pixels: largest picture, in pixels, at most `preprocessing.MAX_PIXELS`; decoding takes 3
+        bytes for each, of a progressive JPEG 9.
 
     Raises:
       UserError: a limit is not positive, or above what decoding allows.
@@ -38,8 +46,8 @@ class Limits:
     def __post_init__(self):
         checks.check_integer("max_bytes", self.max_bytes, 1)
         checks.check_integer("max_pixels", self.max_pixels, 1)
-        most = preprocessing.MAX_PIXELS
-        checks.check_number("max_pixels", self.max_pixels, 1, below=most + 1)
+        checks.check_number("max_bytes", self.max_bytes, 1, below=_MOST_BYTES + 1)
+        checks.check_number("max_pixels", self.max_pixels, 1, below=preprocessing.MAX_PIXELS + 1)
 
 
 def signatures(model, class_names, top, limits):
@@ -68,35 +76,45 @@ def signatures(model, class_names, top, limits):
     of_model = model.preprocessing
     top = min(top, len(class_names))
 
-    def classified(inputs, status, usable):
+    def classified(inputs):
         _, logits = network(_at_least_one(inputs), training=False)
-        probabilities = tf.nn.softmax(tf.cast(logits, tf.float32))[: tf.shape(usable)[0]]
+        logits = tf.cast(logits, tf.float32)[: tf.shape(inputs)[0]]
+        probabilities = tf.nn.softmax(logits)
         classes = tf.math.top_k(probabilities, top).indices
-        # Made here it is part of the graph; OpenVINO reads no others.
-        names = tf.constant(class_names)
+        # Made here they are part of the graph; OpenVINO reads no others.
+        return probabilities, classes, tf.gather(tf.constant(class_names), classes)
+
+    def serve_bytes(image_bytes):
+        inputs, places, status = usable_rows(image_bytes, of_model, limits)
+        count, places = tf.size(status), places[:, tf.newaxis]
+        probabilities, classes, labels = classified(inputs)
+        no_classes, no_labels = tf.fill([count, top], -1), tf.fill([count, top], "")
+        shape = [count, len(class_names)]
         return {
-            "probabilities": tf.where(usable, probabilities, 0.0),
-            "classes": tf.where(usable, classes, -1),
-            "labels": tf.where(usable, tf.gather(names, classes), ""),
+            "probabilities": tf.scatter_nd(tf.cast(places, tf.int32), probabilities, shape),
+            "classes": tf.tensor_scatter_nd_update(no_classes, places, classes),
+            "labels": tf.tensor_scatter_nd_update(no_labels, places, labels),
             "status": status,
         }
 
-    def serve_bytes(image_bytes):
-        inputs, status = rows_of_bytes(image_bytes, of_model, limits)
-        return classified(inputs, status, tf.equal(status, OK)[:, tf.newaxis])
-
     def serve_images(images):
-        inputs = of_model.normalize(of_model.center_crops(images))
-        count = tf.shape(images)[:1]
-        # Not compared with strings, of which OpenVINO's processors know nothing.
-        return classified(inputs, tf.fill(count, OK), tf.fill(count, True)[:, tf.newaxis])
+        probabilities, classes, labels = classified(
+            of_model.normalize(of_model.center_crops(images))
+        )
+        return {
+            "probabilities": probabilities,
+            "classes": classes,
+            "labels": labels,
+            "status": tf.fill(tf.shape(images)[:1], OK),
+        }
 
     def serve_features(image_bytes):
-        inputs, status = rows_of_bytes(image_bytes, of_model, limits)
+        inputs, places, status = usable_rows(image_bytes, of_model, limits)
         features, _ = network(_at_least_one(inputs), training=False)
-        features = tf.cast(features, tf.float32)[: tf.size(status)]
-        usable = tf.equal(status, OK)[:, tf.newaxis]
-        return {"features": tf.where(usable, features, 0.0), "status": status}
+        features = tf.cast(features, tf.float32)[: tf.shape(inputs)[0]]
+        shape = [tf.size(status), features.shape[-1]]
+        places = tf.cast(places[:, tf.newaxis], tf.int32)
+        return {"features": tf.scatter_nd(places, features, shape), "status": status}
 
     image_bytes = tf.TensorSpec([None], tf.string, name="image_bytes")
     images = tf.TensorSpec([None, None, None, of_model.channels], tf.uint8, name="images")
@@ -113,8 +131,8 @@ def _at_least_one(inputs):
     return tf.pad(inputs, [[0, missing], [0, 0], [0, 0], [0, 0]])
 
 
-def rows_of_bytes(image_bytes, of_model, limits):
-    """The network's inputs for pictures of which any may be unusable.
+def usable_rows(image_bytes, of_model, limits):
+    """The network's inputs for those of some pictures that can be used.
 
     Args:
       image_bytes: string [n].
@@ -122,48 +140,70 @@ def rows_of_bytes(image_bytes, of_model, limits):
       limits: `Limits`.
 
     Returns:
-      float32 [n, size, size, channels], zeros for what is unusable, and the status of each,
-      string [n].
+      float32 [k, size, size, channels] of the k usable ones, their places among the n, int64 [k],
+      and the status of each, string [n].
     """
-    count = tf.size(image_bytes)
+
+    def header(place, image_bytes):
+        return place, _status_of_header(image_bytes, limits)
+
+    def row(place, image_bytes):
+        fits = tf.equal(_status_of_header(image_bytes, limits), OK)
+        with preprocessing.checked(fits, "the picture is not to be decoded"):
+            return place, of_model(tf.identity(image_bytes))
+
+    count = tf.size(image_bytes, tf.int64)
     shape = [of_model.size, of_model.size, of_model.channels]
-    nothing = tf.zeros(shape)
+    places, found = _rows_without_error(image_bytes, header, tf.constant(DAMAGED), count)
+    status = tf.tensor_scatter_nd_update(tf.fill([count], DAMAGED), places[:, tf.newaxis], found)
+    places, inputs = _rows_without_error(image_bytes, row, tf.zeros(shape), count)
+    # What has a good header and does not decode is damaged.
+    decoded = tf.scatter_nd(places[:, tf.newaxis], tf.ones_like(places), [count]) > 0
+    status = tf.where(tf.equal(status, OK) & ~decoded, DAMAGED, status)
+    return inputs, places, status
 
-    def row(index, image_bytes):
-        def inputs():
-            too_large = (
-                preprocessing.num_pixels(preprocessing.encoded_shape(image_bytes))
-                > limits.max_pixels
-            )
-            return tf.cond(
-                too_large,
-                lambda: (nothing, tf.constant(TOO_LARGE)),
-                lambda: (of_model(image_bytes), tf.constant(OK)),
-            )
 
-        known = tf.io.is_jpeg(image_bytes) | preprocessing.is_png(image_bytes)
-        too_long = tf.strings.length(image_bytes) > limits.max_bytes
-        image, status = tf.cond(
-            known & ~too_long,
-            inputs,
-            lambda: (nothing, tf.where(too_long, TOO_LONG, NOT_AN_IMAGE)),
-        )
-        return index, tf.ensure_shape(image, shape), status
-
-    # A data set is what can lose a row to an error, and decodes several at once. The last row,
+def _rows_without_error(image_bytes, function, nothing, count):
+    """What a function of (place, row) gives for the rows for which it is no error, in batches."""
+    # A data set is what can lose a row to an error, and works on several at once. The last row,
     # which is cut off again, is there because a batch must have one.
-    last = tf.data.Dataset.from_tensors((tf.cast(count, tf.int64), nothing, DAMAGED))
-    indices, images, statuses = (
+    last = tf.data.Dataset.from_tensors((count, nothing))
+    places, values = (
         tf.data.Dataset.from_tensor_slices(image_bytes)
         .enumerate()
-        .map(row, num_parallel_calls=tf.data.AUTOTUNE, deterministic=False)
+        .map(function, num_parallel_calls=tf.data.AUTOTUNE)
         .ignore_errors()
         .concatenate(last)
-        .batch(tf.cast(count, tf.int64) + 1)
+        .batch(count + 1)
         .get_single_element()
     )
-    rows = tf.scatter_nd(indices[:, tf.newaxis], images, [count + 1, *shape])
-    status = tf.tensor_scatter_nd_update(
-        tf.fill([count + 1], DAMAGED), indices[:, tf.newaxis], statuses
-    )
-    return rows[:count], status[:count]
+    return places[:-1], values[:-1]
+
+
+def _status_of_header(image_bytes, limits):
+    """The status of a picture before it is decoded; an error where its header is damaged."""
+
+    def of_jpeg():
+        too_many = _number_of_scans(image_bytes) > MAX_SCANS
+        return tf.cond(too_many, lambda: TOO_MANY_SCANS, of_size)
+
+    def of_size():
+        pixels = preprocessing.num_pixels(preprocessing.encoded_shape(image_bytes))
+        return tf.where(pixels > limits.max_pixels, TOO_LARGE, OK)
+
+    def of_kind():
+        return tf.cond(
+            tf.io.is_jpeg(image_bytes),
+            of_jpeg,
+            lambda: tf.cond(preprocessing.is_png(image_bytes), of_size, lambda: NOT_AN_IMAGE),
+        )
+
+    too_long = tf.strings.length(image_bytes) > limits.max_bytes
+    return tf.cond(too_long, lambda: TOO_LONG, of_kind)
+
+
+def _number_of_scans(image_bytes):
+    """How many scans a JPEG has, at most; thumbnails within it count, too."""
+    values = tf.io.decode_raw(image_bytes, tf.uint8)
+    starts = tf.equal(values[:-1], 0xFF) & tf.equal(values[1:], 0xDA)
+    return tf.math.count_nonzero(starts)

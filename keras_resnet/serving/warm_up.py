@@ -20,22 +20,36 @@ FILE = pathlib.Path("assets.extra", "tf_serving_warmup_requests")
 # A single picture, and the largest batch of batching.config.
 BATCH_SIZES = (1, 32)
 
+# Of its pictures, in pixels.
+MAX_HEIGHT = 480
+
 ROUNDS = 3
 
 
-def write(version_dir, model_name, preprocessing):
+def write(version_dir, model_name, preprocessing, limits):
     """Writes the warm-up file of a SavedModel: every signature at each of `BATCH_SIZES`.
 
     Args:
       version_dir: directory of the SavedModel.
       model_name: the name by which clients will ask for it.
       preprocessing: `Preprocessing` of the network, for pictures of a likely size.
+      limits: `Limits` of encoded pictures.
+
+    Raises:
+      UserError: the limits allow no picture of that size.
     """
     # A third wider than high, as photographs are.
-    height, width = preprocessing.resize, preprocessing.resize * 4 // 3
+    height = min(preprocessing.resize, MAX_HEIGHT)
+    width = height * 4 // 3
     slope = np.linspace(0, 255, width, dtype=np.uint8)
     pixels = np.broadcast_to(slope[:, np.newaxis], (height, width, preprocessing.channels))
     image_bytes = tf.io.encode_jpeg(pixels, format="", quality=90).numpy()
+    for name, needed in (("max_bytes", len(image_bytes)), ("max_pixels", height * width)):
+        if getattr(limits, name) < needed:
+            raise UserError(
+                f"`{name}` must be at least {needed}, as of a picture of {height}x{width} pixels. "
+                f"Received: {name}={getattr(limits, name)}"
+            )
     path = pathlib.Path(version_dir) / FILE
     path.parent.mkdir(exist_ok=True)
     with tf.io.TFRecordWriter(str(path)) as writer:
@@ -74,7 +88,11 @@ def replay(version_dir):
             name: tf.constant(tf.make_ndarray(value)) for name, value in request.inputs.items()
         }
         (batch_size,) = {value.shape[0] for value in inputs.values()}
-        _check(loaded.signatures[signature](**inputs), signature, batch_size)
+        try:
+            answer = loaded.signatures[signature](**inputs)
+        except tf.errors.OpError as error:
+            raise UserError(f"The network does not run: {error.message}") from error
+        _check(answer, signature, batch_size)
         times = []
         for _ in range(ROUNDS):
             started = time.perf_counter()
