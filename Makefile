@@ -2,9 +2,10 @@
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
+PARITY := .venv-parity
 DEMO := runs/demo
 
-.PHONY: demo test faults lint format bench clean
+.PHONY: demo test faults parity lint format bench clean
 
 $(VENV)/.installed: setup.py pyproject.toml
 	@echo "Installing TensorFlow and the rest into $(VENV): a few minutes, 3 GB."
@@ -27,6 +28,16 @@ test: $(VENV)/.installed
 # Kills, hangs and full disks: half an hour.
 faults: $(VENV)/.installed
 	$(BIN)/python -m pytest -m faults -s
+
+# Our networks with the weights of torchvision and timm, whose environment takes 6 GB.
+parity: $(VENV)/.installed $(PARITY)/.installed
+	$(PARITY)/bin/python parity/peers.py build/parity
+	$(BIN)/python parity/compare.py build/parity
+
+$(PARITY)/.installed:
+	$(PYTHON) -m venv $(PARITY)
+	$(PARITY)/bin/pip install --quiet torch torchvision timm safetensors scikit-image
+	touch $@
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

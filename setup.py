@@ -28,7 +28,12 @@ setuptools.setup(
     long_description=(ROOT / "README.md").read_text(),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
-    packages=["keras_resnet", "keras_resnet.paper", "keras_resnet.serving"],
+    packages=[
+        "keras_resnet",
+        "keras_resnet.paper",
+        "keras_resnet.serving",
+        "keras_resnet.weights",
+    ],
     package_data={"keras_resnet": ["py.typed"]},
     python_requires=">=3.11",
     install_requires=[
@@ -47,6 +52,8 @@ setuptools.setup(
         "requests",
         "absl-py",
         "matplotlib",
+        "safetensors",
+        "h5py",
         "tqdm",
     ],
     extras_require={

@@ -8,6 +8,7 @@ from keras_resnet import checks, layers, variants
 from keras_resnet.parts import follow_blocks, layers_by_path
 from keras_resnet.preprocessing import Preprocessing
 from keras_resnet.stacks import BlockStack
+from keras_resnet.weights.local import WeightFile
 
 BLOCKS = {
     "basic": layers.BasicBlock,
@@ -321,10 +322,15 @@ def _constructor(name, depth, shortcuts):
         class_names=None,
         dtype=None,
     ):
-        _check_weights(weights)
         checks.check_one_of("shortcut", shortcut, shortcuts)
         checks.check_one_of("block", block, blocks_of_depth)
-        return ResNet(
+        file = None if weights is None else WeightFile(weights)
+        if file is not None:
+            if block == "bottleneck":
+                bottleneck_stride = file.check_stride(bottleneck_stride)
+            preprocessing = preprocessing or file.preprocessing
+            class_names = class_names or file.class_names
+        model = ResNet(
             stem,
             block,
             blocks,
@@ -345,13 +351,18 @@ def _constructor(name, depth, shortcuts):
             dtype,
             name,
         )
+        if file is not None:
+            file.assign_to(model)
+        return model
 
     construct.__name__ = construct.__qualname__ = name
     kind = "plain" if shortcuts == PLAIN else "residual"
     construct.__doc__ = f"""The {depth}-layer {kind} network of Table 1, for 224x224 images.
 
     Takes what `keras.applications.ResNet50` takes, and beyond it what `ResNet` explains.
-    `weights=None` (random initialization) is the default and for now the only choice.
+    `weights=None` (random initialization) is the default; else the path of a file: `.safetensors`
+    or `.pth` with torchvision's and timm's names, or `.h5` of keras.applications. The network then
+    sees RGB, whatever the file was trained on.
     `input_shape` is (224, 224, 3) by default, (None, None, 3) with `include_top=False`.
 
     Returns:
@@ -363,14 +374,6 @@ def _constructor(name, depth, shortcuts):
     Source: He et al., 2016, Table 1.
     """
     return construct
-
-
-def _check_weights(weights):
-    if weights is not None:
-        raise checks.UserError(
-            "`weights` must be None: no published weights are available yet. Build the network "
-            f"without them and call model.load_weights(path). Received: weights={weights!r}"
-        )
 
 
 ResNet18 = _constructor("ResNet18", 18, RESIDUAL)
@@ -439,7 +442,11 @@ def _cifar_network(
     block="basic",
     **arguments,
 ):
-    _check_weights(weights)
+    if weights is not None:
+        raise checks.UserError(
+            "`weights` must be None for the CIFAR networks, of which none are published. "
+            f"Received: weights={weights!r}"
+        )
     check_cifar_depth(depth)
     checks.check_one_of("block", block, BASIC)
     for argument in ("stem", "blocks", "filters"):

@@ -1,0 +1,198 @@
+"""Tensors of torch's `.pth` files, read without torch and without executing what a pickle asks for.
+
+A pickle is a program. This reader knows the handful of names that a dict of tensors needs, gives
+them meanings of its own, and refuses all others.
+"""
+
+import collections
+import math
+import pathlib
+import pickle
+import zipfile
+
+import numpy as np
+
+from keras_resnet.checks import UserError
+
+# Storage classes of torch, by the dtype of their elements. bfloat16 has no NumPy dtype.
+_STORAGES = {
+    "DoubleStorage": "<f8",
+    "FloatStorage": "<f4",
+    "HalfStorage": "<f2",
+    "LongStorage": "<i8",
+    "IntStorage": "<i4",
+    "ShortStorage": "<i2",
+    "CharStorage": "i1",
+    "ByteStorage": "u1",
+    "BoolStorage": "?",
+}
+
+_MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
+_PROTOCOL_VERSION = 1001
+
+
+class _Storage:
+    """A one-dimensional array that tensors are views of; its bytes may come later."""
+
+    def __init__(self, dtype, count):
+        self.dtype = np.dtype(dtype)
+        self.count = count
+        self.values = None
+
+
+class _Tensor:
+    """A view of a storage, which becomes an array when the storage has its values."""
+
+    def __init__(self, storage, offset, shape, strides):
+        self._storage, self._offset = storage, offset
+        self._shape, self._strides = tuple(shape), tuple(strides)
+
+    def array(self):
+        values, shape, strides = self._storage.values, self._shape, self._strides
+        last = self._offset + sum(
+            (side - 1) * stride for side, stride in zip(shape, strides, strict=True)
+        )
+        numbers = (self._offset, *shape, *strides)
+        if any(number < 0 for number in numbers) or (math.prod(shape) and last >= len(values)):
+            raise ValueError("a tensor reaches beyond its storage")
+        # One number repeated may fill any memory.
+        if math.prod(shape) > len(values):
+            raise ValueError("a tensor is larger than its storage")
+        view = np.lib.stride_tricks.as_strided(
+            values[self._offset :], shape, [stride * values.itemsize for stride in strides]
+        )
+        return view.copy()
+
+
+def _rebuild_tensor(storage, offset, shape, strides, *_):
+    if not isinstance(storage, _Storage):
+        raise pickle.UnpicklingError("a tensor without a storage")
+    return _Tensor(storage, offset, shape, strides)
+
+
+def _rebuild_parameter(tensor, *_):
+    return tensor
+
+
+class _Unpickler(pickle.Unpickler):
+    """Knows dicts, tensors and storages, and nothing else."""
+
+    def __init__(self, file, load_storage):
+        super().__init__(file, encoding="utf-8")
+        self._load_storage = load_storage
+
+    def find_class(self, module, name):
+        known = {
+            ("collections", "OrderedDict"): collections.OrderedDict,
+            ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
+            ("torch._utils", "_rebuild_parameter"): _rebuild_parameter,
+        }
+        if (module, name) in known:
+            return known[module, name]
+        if module == "torch" and name in _STORAGES:
+            return _STORAGES[name]
+        raise pickle.UnpicklingError(f"it asks for {module}.{name}, which no tensor needs")
+
+    def persistent_load(self, reference):
+        kind, dtype, key, _, count = reference[:5]
+        if kind != "storage" or dtype not in _STORAGES.values():
+            raise pickle.UnpicklingError("it refers to something that is no storage of numbers")
+        return self._load_storage(dtype, str(key), count)
+
+
+def read_pth(path):
+    """The tensors of a file that `torch.save(module.state_dict(), path)` wrote.
+
+    Args:
+      path: of the file, in the zip format (torch 1.6 and later) or the one before.
+
+    Returns:
+      dict of arrays by name. A dict within it, such as `state_dict` of a checkpoint, is taken
+      instead of the whole.
+
+    Raises:
+      UserError: the file is missing, damaged, or asks for anything but tensors.
+    """
+    path = pathlib.Path(path)
+    if not path.is_file():
+        raise UserError(f"No file of weights at {path}.")
+    try:
+        with open(path, "rb") as file:
+            content = _read_zip(file) if zipfile.is_zipfile(path) else _read_legacy(file)
+        return _arrays(content)
+    except (
+        pickle.UnpicklingError,
+        zipfile.BadZipFile,
+        AttributeError,
+        EOFError,
+        LookupError,
+        MemoryError,
+        OSError,
+        RecursionError,
+        TypeError,
+        ValueError,
+    ) as error:
+        raise UserError(f"{path} holds no tensors that can be read: {error}") from error
+
+
+def _read_zip(file):
+    with zipfile.ZipFile(file) as archive:
+        (pickled,) = (name for name in archive.namelist() if name.endswith("/data.pkl"))
+        prefix = pickled.removesuffix("data.pkl")
+        storages = {}
+
+        def load_storage(dtype, key, count):
+            if key not in storages:
+                storage = storages[key] = _Storage(dtype, count)
+                info = archive.getinfo(f"{prefix}data/{key}")
+                # torch stores; what is compressed may unpack to more than there is memory.
+                if info.compress_type != zipfile.ZIP_STORED:
+                    raise ValueError(f"{info.filename} is compressed")
+                storage.values = _values(archive.read(info), storage)
+            return storages[key]
+
+        with archive.open(pickled) as opened:
+            return _Unpickler(opened, load_storage).load()
+
+
+def _read_legacy(file):
+    storages = {}
+
+    def load_storage(dtype, key, count):
+        return storages.setdefault(key, _Storage(dtype, count))
+
+    def load():
+        return _Unpickler(file, load_storage).load()
+
+    if load() != _MAGIC_NUMBER or load() != _PROTOCOL_VERSION:
+        raise ValueError("it is no file of torch")
+    load()  # Sizes of integers on the machine that wrote it.
+    content = load()
+    for key in load():
+        storage = storages[key]
+        (count,) = np.frombuffer(file.read(8), "<i8")
+        if count != storage.count:
+            raise ValueError(f"storage {key} has another size than its tensors")
+        storage.values = _values(file.read(count * storage.dtype.itemsize), storage)
+    return content
+
+
+def _values(data, storage):
+    values = np.frombuffer(data, storage.dtype)
+    if len(values) != storage.count:
+        raise ValueError("a storage is cut off")
+    return values
+
+
+def _arrays(content):
+    if not isinstance(content, dict):
+        raise ValueError("it is no dict")
+    for name in ("state_dict", "model"):
+        if isinstance(content.get(name), dict):
+            content = content[name]
+    arrays = {}
+    for name, value in content.items():
+        if not isinstance(value, _Tensor):
+            raise ValueError(f"{name} is no tensor")
+        arrays[str(name)] = value.array()
+    return arrays
