@@ -25,7 +25,7 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest --numprocesses=2 --dist=loadgroup
 
-# Kills, hangs and full disks: half an hour.
+# Kills, hangs, full disks, and a minute of load on an export: half an hour.
 faults: $(VENV)/.installed
 	$(BIN)/python -m pytest -m faults -s
 
