@@ -8,7 +8,7 @@ from keras_resnet import checks, layers, variants
 from keras_resnet.parts import follow_blocks, layers_by_path
 from keras_resnet.preprocessing import Preprocessing
 from keras_resnet.stacks import BlockStack
-from keras_resnet.weights.local import WeightFile
+from keras_resnet.weights.local import open_weights
 
 BLOCKS = {
     "basic": layers.BasicBlock,
@@ -324,7 +324,7 @@ def _constructor(name, depth, shortcuts):
     ):
         checks.check_one_of("shortcut", shortcut, shortcuts)
         checks.check_one_of("block", block, blocks_of_depth)
-        file = None if weights is None else WeightFile(weights)
+        file = None if weights is None else open_weights(weights, depth)
         if file is not None:
             if block == "bottleneck":
                 bottleneck_stride = file.check_stride(bottleneck_stride)
@@ -360,9 +360,11 @@ def _constructor(name, depth, shortcuts):
     construct.__doc__ = f"""The {depth}-layer {kind} network of Table 1, for 224x224 images.
 
     Takes what `keras.applications.ResNet50` takes, and beyond it what `ResNet` explains.
-    `weights=None` (random initialization) is the default; else the path of a file: `.safetensors`
-    or `.pth` with torchvision's and timm's names, or `.h5` of keras.applications. The network then
-    sees RGB, whatever the file was trained on.
+    `weights=None` (random initialization) is the default; else the name of a published set
+    ("imagenet", "torchvision/v1", "torchvision/v2", "keras", see `weights.sets`), which is
+    downloaded once and brings its preprocessing, or the path of a file: `.safetensors` or `.pth`
+    with torchvision's and timm's names, or `.h5` of keras.applications. The network sees RGB,
+    whatever its weights were trained on.
     `input_shape` is (224, 224, 3) by default, (None, None, 3) with `include_top=False`.
 
     Returns:

@@ -16,7 +16,7 @@ LAYERS = (
     ("analysis", "evaluation", "protocols", "scores", "precise_bn", "runs"),
     ("workers", "rendezvous", "strategy", "watchdog"),
     ("inputs", "progress", "plots", "models", "steps", "checkpoints", "schedules"),
-    ("weights.local", "weights.pth", "weights.names"),
+    ("weights.local", "weights.pth", "weights.names", "weights.download", "weights.sets"),
     ("archives", "datasets", "folders", "prepared", "batches", "integrity"),
     ("sources", "records", "shapes"),
     ("parts", "stacks", "variants", "layers", "synchronized", "augmentation", "preprocessing"),

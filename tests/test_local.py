@@ -1,4 +1,9 @@
+import dataclasses
+import functools
+import hashlib
+import http.server
 import json
+import threading
 
 import h5py
 import keras
@@ -11,6 +16,7 @@ from letters import SPEC, with_statistics
 import keras_resnet
 from keras_resnet.weights import names
 from keras_resnet.weights.local import WeightFile, write_safetensors
+from keras_resnet.weights.sets import SETS
 
 
 def make(depth=18, **options):
@@ -72,6 +78,29 @@ def test_a_constructor_takes_a_file(tmp_path, rng):
     assert again.get_config()["bottleneck_stride"] == "1x1"
 
 
+def test_a_published_set_comes_with_stride_and_preprocessing(tmp_path, monkeypatch):
+    """From a server on this machine, in place of the one that publishes it."""
+    peer = with_statistics(keras.applications.ResNet50(weights=None))
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        for variable in peer.variables:
+            file[variable.path] = variable.numpy()
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=tmp_path)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        here = dataclasses.replace(
+            SETS["keras"][50],
+            url=f"http://127.0.0.1:{server.server_address[1]}/x.h5",
+            digest=f"md5:{hashlib.md5((tmp_path / 'x.h5').read_bytes()).hexdigest()}",
+        )
+        monkeypatch.setitem(SETS["keras"], 50, here)
+        model = keras_resnet.ResNet50(weights="keras", include_top=False)
+        server.shutdown()
+    assert model.get_config()["bottleneck_stride"] == "1x1"
+    assert model.preprocessing.mean == (123.68, 116.779, 103.939)
+    kernel = peer.get_layer("conv5_block3_3_conv").kernel
+    np.testing.assert_array_equal(model.get_layer("conv5_3").convolutions[2].kernel, kernel)
+
+
 def test_a_file_that_does_not_say_its_stride_needs_it_said(tmp_path):
     values = {
         names.torch_name(name): names.to_torch(name, variable.numpy())
@@ -123,7 +152,7 @@ def test_what_is_no_file_of_weights_is_explained(tmp_path):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(ValueError, match=message):
             load(make(), tmp_path / name)
-    with pytest.raises(ValueError, match="`weights` must be the path of a file"):
+    with pytest.raises(ValueError, match="`weights` must be one of"):
         load(make(), tmp_path / "b.pth")
     safetensors.numpy.save_file({"vgg": np.zeros(3)}, tmp_path / "b.safetensors")
     with pytest.raises(ValueError, match="must hold a ResNet with the names of .* Received: vgg"):

@@ -12,12 +12,31 @@ from keras_resnet import checks
 from keras_resnet.checks import UserError
 from keras_resnet.preprocessing import Preprocessing
 from keras_resnet.weights import names
+from keras_resnet.weights.download import fetched
 from keras_resnet.weights.pth import read_pth
+from keras_resnet.weights.sets import SETS, weight_set
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".h5")
 
 # What torch does not know of, in our .safetensors files.
 _METADATA = ("bottleneck_stride", "preprocessing", "class_names")
+
+
+def open_weights(weights, depth):
+    """The `WeightFile` that the argument `weights` of a constructor means.
+
+    Args:
+      weights: the name of a published set, of `sets.SETS`, or the path of a file.
+      depth: of the network.
+
+    Raises:
+      UserError: there is no such set or file, or it cannot be had or read.
+    """
+    if weights not in SETS:
+        return WeightFile(weights)
+    published = weight_set(weights, depth)
+    path = fetched(published.url, published.digest)
+    return WeightFile(path, published.bottleneck_stride, published.preprocessing)
 
 
 class WeightFile:
@@ -26,6 +45,7 @@ class WeightFile:
     Args:
       path: a `.safetensors` or `.pth` file with the names of torchvision and timm, or a `.h5` file
         of keras.applications.
+      bottleneck_stride, preprocessing: what is known of it; see the attributes.
 
     Attributes:
       bottleneck_stride: the place of the stride in bottlenecks, "1x1" or "3x3"; None: the file
@@ -37,19 +57,20 @@ class WeightFile:
       UserError: the file is missing, damaged or of another kind.
     """
 
-    def __init__(self, path):
+    def __init__(self, path, bottleneck_stride=None, preprocessing=None):
         path = pathlib.Path(path)
         if not path.is_file():
             raise UserError(
-                f"`weights` must be the path of a file. Received: weights={str(path)!r}, where "
-                "there is none"
+                f"`weights` must be one of {', '.join(map(repr, SETS))}, or the path of a file. "
+                f"Received: weights={str(path)!r}"
             )
         if path.suffix not in SUFFIXES:
             raise UserError(
                 f"A file of weights must end in one of {', '.join(SUFFIXES)}. Received: {path}"
             )
         self.path = path
-        self.bottleneck_stride = self.preprocessing = self.class_names = None
+        self.bottleneck_stride, self.preprocessing = bottleneck_stride, preprocessing
+        self.class_names = None
         if path.suffix == ".safetensors":
             self._values, metadata = _read_safetensors(path)
             self._take(metadata)

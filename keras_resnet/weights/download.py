@@ -1,0 +1,109 @@
+"""Files of published weights: fetched once, taken up where a download broke off, verified."""
+
+import hashlib
+import os
+import pathlib
+
+import requests
+import tqdm
+
+from keras_resnet import files
+from keras_resnet.checks import UserError
+
+TIMEOUT_SECONDS = 30
+# What a break loses at most.
+_CHUNK_BYTES = 2**16
+
+
+def weights_directory():
+    """Where files of weights are kept: KERAS_HOME/keras_resnet/weights, by default in ~/.keras."""
+    home = os.path.expanduser(os.environ.get("KERAS_HOME", "~/.keras"))
+    return pathlib.Path(home, "keras_resnet", "weights")
+
+
+def fetched(url, digest, directory=None):
+    """The path of a file from the network, downloaded if it is not there yet.
+
+    What came before an interruption is kept as `.part` and not asked for again. Proxies are taken
+    from the environment (`https_proxy`).
+
+    Args:
+      url: of the file; its last part is the file's name.
+      digest: algorithm and hexadecimal digest, such as "md5:2cb95161...", or the digest's first
+        digits.
+      directory: where it is kept; None: `weights_directory()`.
+
+    Returns:
+      pathlib.Path of the verified file.
+
+    Raises:
+      UserError: it cannot be had, or is not the one that was published.
+      OSError: it cannot be written.
+    """
+    directory = weights_directory() if directory is None else pathlib.Path(directory)
+    path = directory / url.rpartition("/")[2]
+    if path.exists():
+        return path
+    directory.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.part")
+    with _alone(part, url):
+        try:
+            _download(url, part)
+        except requests.RequestException as error:
+            raise UserError(
+                f"{url} cannot be downloaded: {error}. The same command goes on where it broke "
+                f"off; without a network, put the file at {path}."
+            ) from error
+        found = _digest(part, digest.partition(":")[0])
+        if not found.startswith(digest.partition(":")[2]):
+            part.unlink()
+            raise UserError(
+                f"{url} is not the file that was published: its {digest.partition(':')[0]} is "
+                f"{found}, not {digest.partition(':')[2]}... It was removed."
+            )
+        files.flush_to_disk(part)
+        os.replace(part, path)
+    return path
+
+
+def _alone(part, url):
+    """The lock on a file that is downloaded: two processes must not append to it."""
+    lock = files.lock(part)
+    if lock is None:
+        raise UserError(f"Another process downloads {url} to {part}. Try again when it is done.")
+    return lock
+
+
+def _download(url, part):
+    """Appends to a file what it lacks."""
+    start = part.stat().st_size
+    headers = {"Range": f"bytes={start}-"} if start else {}
+    with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT_SECONDS) as response:
+        if response.status_code == requests.codes.requested_range_not_satisfiable:
+            return  # It is whole; its digest says whether it is right.
+        response.raise_for_status()
+        if response.status_code != requests.codes.partial_content:
+            start = 0  # A server that knows no parts begins anew.
+        length = response.headers.get("Content-Length", "")
+        total = start + int(length) if length.isdecimal() else None
+        with (
+            open(part, "r+b") as file,
+            tqdm.tqdm(
+                total=total,
+                initial=start,
+                unit="B",
+                unit_scale=True,
+                desc=part.stem,
+                disable=None,
+            ) as progress,
+        ):
+            file.truncate(start)
+            file.seek(start)
+            for chunk in response.iter_content(_CHUNK_BYTES):
+                file.write(chunk)
+                progress.update(len(chunk))
+
+
+def _digest(path, algorithm):
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, algorithm).hexdigest()
