@@ -94,7 +94,7 @@ def test_a_host_that_nobody_finds_is_named():
 
     def meet(index):
         with pytest.raises(ValueError) as failure:
-            rendezvous.meet(Cluster(tasks, index), FACTS, 20)
+            rendezvous.meet(Cluster(tasks, index), FACTS, 90)
         failures[index] = str(failure.value)
 
     threads = [threading.Thread(target=meet, args=[index]) for index in (0, 1)]
