@@ -13,6 +13,8 @@ import numpy as np
 import tensorflow as tf
 from conftest import ROOT
 
+from keras_resnet.config import TrainConfig
+
 # A signal that makes a process of `Training` loop endlessly in Python.
 LOOP_SIGNAL = signal.SIGUSR1
 _LOOP = """
@@ -24,6 +26,22 @@ def loop(*_):
 
 signal.signal(signal.SIGUSR1, loop)
 """
+
+
+def tiny_training(**options):
+    """The configuration of a training of seconds, with these options for others."""
+    settings = {
+        "network": "CifarResNet",
+        "depth": 8,
+        "global_batch_size": 8,
+        "learning_rate": 0.1,
+        "weight_decay": 1e-4,
+        "mean": "channel",
+        "augmentation": "crop_mirror",
+        "image_size": 16,
+        "log_every_steps": 1,
+    }
+    return TrainConfig(**{**settings, **options})
 
 
 def free_ports(number):

@@ -11,9 +11,8 @@ import time
 import numpy as np
 import pytest
 from conftest import ROOT, make_picture_folder
-from harness import LOOP_SIGNAL, Training, assert_same_bits, flags, on_small_disk
+from harness import LOOP_SIGNAL, Training, assert_same_bits, flags, on_small_disk, tiny_training
 
-from keras_resnet.config import TrainConfig
 from keras_resnet.watchdog import EXIT_WORKER_LOST
 
 pytestmark = pytest.mark.faults
@@ -23,21 +22,13 @@ def make_config(root):
     """A training of some seconds, with all that a run can have to restore."""
     numbers = {"train": 13, "val": 6}
     folder = make_picture_folder(root / "pictures", np.random.default_rng(0), numbers)
-    return TrainConfig(
-        network="CifarResNet",
-        depth=8,
+    return tiny_training(
         dataset=f"folder:{folder}",
-        global_batch_size=8,
         train_steps=400,
         learning_rate=0.05,
-        weight_decay=1e-4,
-        mean="channel",
-        augmentation="crop_mirror",
         pca_color=0.1,
-        image_size=16,
         warmup_error=0.9,
         ema_momentum=0.9,
-        log_every_steps=1,
         evaluate_every_steps=20,
         checkpoint_every_steps=7,
     )

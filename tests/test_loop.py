@@ -7,9 +7,8 @@ import signal
 import numpy as np
 import pytest
 from conftest import make_picture_folder
-from harness import assert_same_bits, metrics
+from harness import assert_same_bits, metrics, tiny_training
 
-from keras_resnet.config import TrainConfig
 from keras_resnet.evaluation import Evaluator
 from keras_resnet.loop import State, Window
 from keras_resnet.runs import load_network
@@ -20,17 +19,9 @@ from keras_resnet.training import train
 @pytest.fixture
 def config(tmp_path, rng):
     folder = make_picture_folder(tmp_path / "pictures", rng, {"train": 13, "val": 9})
-    return TrainConfig(
-        network="CifarResNet",
-        depth=8,
+    return tiny_training(
         dataset=f"folder:{folder}",
-        global_batch_size=8,
         train_steps=12,
-        learning_rate=0.1,
-        weight_decay=1e-4,
-        mean="channel",
-        augmentation="crop_mirror",
-        image_size=16,
         schedule="plateau",
         plateau_evaluations=1,
         log_every_steps=2,

@@ -8,11 +8,10 @@ import numpy as np
 import PIL.Image
 import pytest
 from conftest import make_picture_folder
-from harness import Training, assert_same_bits, checkpoint_values, losses, metrics
+from harness import Training, assert_same_bits, checkpoint_values, losses, metrics, tiny_training
 from test_prepared import rewrite_shard, swap_label, write_tfds
 
 from keras_resnet import loop, schedules
-from keras_resnet.config import TrainConfig
 from keras_resnet.runs import load_network
 from keras_resnet.training import train
 
@@ -21,19 +20,10 @@ from keras_resnet.training import train
 def config(tmp_path, rng):
     """A tiny training whose batches of 8 straddle the epochs of 26 pictures."""
     folder = make_picture_folder(tmp_path / "pictures", rng, {"train": 13, "val": 6})
-    return TrainConfig(
-        network="CifarResNet",
-        depth=8,
+    return tiny_training(
         dataset=f"folder:{folder}",
-        global_batch_size=8,
         train_steps=20,
-        learning_rate=0.1,
-        weight_decay=1e-4,
-        mean="channel",
-        augmentation="crop_mirror",
         pca_color=0.1,
-        image_size=16,
-        log_every_steps=1,
         evaluate_every_steps=10,
         checkpoint_every_steps=7,
     )

@@ -14,9 +14,8 @@ import pytest
 import skimage.data
 import tensorflow as tf
 from conftest import ROOT
-from harness import Training, free_ports, losses, metrics, tf_config
+from harness import Training, free_ports, losses, metrics, tf_config, tiny_training
 
-from keras_resnet.config import TrainConfig
 from keras_resnet.runs import load_network
 from keras_resnet.workers import Workers
 
@@ -177,23 +176,17 @@ def config(tmp_path):
             for index, (top, left) in enumerate(corners):
                 square = PIL.Image.fromarray(pixels[top : top + 90, left : left + 100])
                 square.save(directory / f"{index}.jpg", quality=95)
-    return TrainConfig(
-        network="CifarResNet",
-        depth=8,
+    return tiny_training(
         dataset=f"folder:{tmp_path}/photographs",
         global_batch_size=12,
         train_steps=20,
-        learning_rate=0.1,
-        weight_decay=1e-4,
         mean="pixel",
-        augmentation="crop_mirror",
         pca_color=0.1,
         image_size=24,
         dtype="float64",
         synchronized_batch_norm=True,
         ema_momentum=0.9,
         learning_rate_shares=(1,),
-        log_every_steps=1,
         evaluate_every_steps=10,
         checkpoint_every_steps=10,
     )

@@ -122,18 +122,3 @@ def from_keras(names, values):
             value = value[:, :, ::-1]
         weights[name] = value
     return weights
-
-
-def to_keras(weights):
-    """The inverse of `from_keras`, with biases of zero: dict of arrays by `layer/weight`."""
-    values = {}
-    for name, value in weights.items():
-        layer, weight = keras_name(name)
-        if weight == "moving_variance":
-            value = value - np.float32(_KERAS_EPSILON - _EPSILON)
-        elif name == "conv1/kernel":
-            value = value[:, :, ::-1]
-        values[f"{layer}/{weight}"] = value
-        if weight == "kernel" and layer.endswith("_conv"):
-            values[f"{layer}/bias"] = np.zeros(value.shape[-1], value.dtype)
-    return values
