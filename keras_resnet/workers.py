@@ -73,7 +73,10 @@ class Workers:
 
     def _check_devices(self):
         numbers = self.share([len(self.strategy.extended.worker_devices)])[:, 0]
-        for index in np.flatnonzero(numbers != numbers[0]):
+        unlike = np.flatnonzero(numbers != numbers[0])
+        if unlike.size:
+            self._part()
+        for index in unlike:
             raise UserError(
                 f"All workers must have as many devices. {self._cluster.describe(index)} has "
                 f"{numbers[index]}, the chief {numbers[0]}: choose with --replicas."
@@ -101,6 +104,15 @@ class Workers:
         """Returns when all workers are here."""
         self.share([0])
 
+    def _part(self):
+        """Returns when the others have all that they need of this process, which may end now.
+
+        What a worker receives of a meeting it fetches from the others, who may be through with it
+        before: another meeting shows that it has come, whatever becomes of that one.
+        """
+        with contextlib.suppress(WorkerLostError):
+            self.meet()
+
     def leave(self, *used):
         """Ends the work with the others, when all are here.
 
@@ -109,6 +121,7 @@ class Workers:
             been seen to hang when it freed an iterator after another worker had left.
         """
         self.meet()
+        self._part()
         if not self._alone:
             self._watchdog.end()
             _KEPT.extend(used)
@@ -131,6 +144,8 @@ class Workers:
     def _raise_on_all(self, refusal):
         """Raises the chief's UserError, if there is one, on all workers."""
         text = self._text_of_chief("" if refusal is None else str(refusal))
+        if text:
+            self._part()
         if refusal is not None:
             raise refusal
         if text:
@@ -171,6 +186,8 @@ class Workers:
         theirs = self.from_chief(lambda: facts)
         differing = [name for name in theirs if facts.get(name) != theirs[name]]
         others = np.flatnonzero(self.share([len(differing)])[:, 0])
+        if others.size:
+            self._part()
         if differing:
             name = differing[0]
             raise UserError(
