@@ -16,15 +16,19 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_resnet import models
+from keras_resnet import constructors, models
 from keras_resnet.checkpoints import Checkpoints
 from keras_resnet.config import RECIPES
 from keras_resnet.steps import steps_function
 
 # Name: network, side and batch size; ResNet-50's batch is made for two cores.
 NETWORKS = {
-    "ResNet-20, batch 128": (lambda: models.CifarResNet(20, input_shape=(32, 32, 3)), 32, 128),
-    "ResNet-50, batch 32": (lambda: models.ResNet50(input_shape=(224, 224, 3)), 224, 32),
+    "ResNet-20, batch 128": (
+        lambda: constructors.CifarResNet(20, input_shape=(32, 32, 3)),
+        32,
+        128,
+    ),
+    "ResNet-50, batch 32": (lambda: constructors.ResNet50(input_shape=(224, 224, 3)), 224, 32),
 }
 ROUNDS = 5
 

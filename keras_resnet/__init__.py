@@ -1,18 +1,18 @@
 """Deep Residual Learning for Image Recognition (He et al., 2016) on Keras and TensorFlow."""
 
 from keras_resnet.config import RECIPES, TrainConfig
-from keras_resnet.models import (
+from keras_resnet.constructors import (
     CifarPlainNet,
     CifarResNet,
     PlainNet18,
     PlainNet34,
-    ResNet,
     ResNet18,
     ResNet34,
     ResNet50,
     ResNet101,
     ResNet152,
 )
+from keras_resnet.models import ResNet
 from keras_resnet.parts import freeze_batch_norm
 from keras_resnet.preprocessing import Preprocessing
 

@@ -6,7 +6,7 @@ import json
 import keras
 import tensorflow as tf
 
-from keras_resnet import __version__, models, schedules
+from keras_resnet import __version__, constructors, schedules
 from keras_resnet.checkpoints import Checkpoints
 from keras_resnet.checks import UserError
 from keras_resnet.inputs import (
@@ -44,7 +44,7 @@ def train(config, run_dir):
       WorkerLostError: another worker died or does not answer.
     """
     keep_freed_memory()
-    construct = models.constructor(config.network, config.depth)
+    construct = constructors.constructor(config.network, config.depth)
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
     workers = join_workers(config.replicas, config.stall_seconds, _facts(config))

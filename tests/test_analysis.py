@@ -2,7 +2,7 @@ import keras
 import pytest
 
 import keras_resnet
-from keras_resnet import analysis, models
+from keras_resnet import analysis, constructors
 
 # He et al., 2016, Table 1: multiply-adds as published, in billions.
 PUBLISHED = {18: 1.8, 34: 3.6, 50: 3.8, 101: 7.6, 152: 11.3}
@@ -15,7 +15,7 @@ V1_5 = {50: 4_089_184_256, 101: 7_801_405_440, 152: 11_513_626_624}
 
 
 def network(depth, **arguments):
-    return models.constructor("ResNet", depth)(**arguments)
+    return constructors.constructor("ResNet", depth)(**arguments)
 
 
 @pytest.mark.parametrize(("depth", "expected"), (OPTION_A | V1).items())
@@ -35,7 +35,7 @@ def test_projections_cost_little_where_only_shapes_change(depth, expected):
 
 @pytest.mark.parametrize("depth", OPTION_A)
 def test_a_plain_net_costs_what_option_a_does(depth):
-    plain = models.constructor("PlainNet", depth)()
+    plain = constructors.constructor("PlainNet", depth)()
     assert analysis.multiply_adds(plain) == OPTION_A[depth]
     assert analysis.trainable_parameters(plain) == analysis.trainable_parameters(
         network(depth, shortcut="A")
@@ -51,7 +51,7 @@ def test_the_stride_on_the_3x3_costs_more(depth, expected):
 @pytest.mark.parametrize(("depth", "ratio"), [(50, 1.64), (101, 1.79), (152, 1.84)])
 def test_projections_everywhere_nearly_double_a_bottleneck_network(depth, ratio):
     model = network(depth, shortcut="C")
-    assert len(analysis.projections(model)) == sum(models.IMAGENET_TABLE[depth][1])
+    assert len(analysis.projections(model)) == sum(constructors.IMAGENET_TABLE[depth][1])
     assert round(analysis.multiply_adds(model) / V1[depth], 2) == ratio
 
 

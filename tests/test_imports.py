@@ -15,7 +15,7 @@ LAYERS = (
     ("loop",),
     ("analysis", "evaluation", "protocols", "scores", "precise_bn", "runs"),
     ("workers", "rendezvous", "strategy", "watchdog"),
-    ("inputs", "progress", "plots", "models", "steps", "checkpoints", "schedules"),
+    ("inputs", "progress", "plots", "constructors", "models", "steps", "checkpoints", "schedules"),
     ("weights.local", "weights.pth", "weights.names", "weights.download", "weights.sets"),
     ("archives", "datasets", "folders", "prepared", "batches", "integrity"),
     ("sources", "records", "shapes"),

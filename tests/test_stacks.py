@@ -5,8 +5,9 @@ import tensorflow as tf
 
 import keras_resnet
 from keras_resnet import analysis
+from keras_resnet.constructors import CifarResNet
 from keras_resnet.layers import BasicBlock, BottleneckBlock
-from keras_resnet.models import CifarResNet, ResNet
+from keras_resnet.models import ResNet
 from keras_resnet.parts import freeze_batch_norm
 from keras_resnet.stacks import BlockStack
 from keras_resnet.strategy import make_strategy

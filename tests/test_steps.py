@@ -3,14 +3,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_resnet import models
+from keras_resnet import constructors, models
 from keras_resnet.steps import steps_function
 from keras_resnet.strategy import make_strategy
 
 
 def test_a_step_is_sgd_with_momentum_and_l2_in_the_gradient(rng):
     keras.utils.set_random_seed(0)
-    model = models.logits_model(models.CifarResNet(8, input_shape=(8, 8, 3), dtype="float64"))
+    model = models.logits_model(constructors.CifarResNet(8, input_shape=(8, 8, 3), dtype="float64"))
     # All three have exact float32 values, to which Keras rounds them.
     rate, momentum, decay = 0.5, 0.75, 2**-7
     optimizer = keras.optimizers.SGD(rate, momentum=momentum)
@@ -20,7 +20,7 @@ def test_a_step_is_sgd_with_momentum_and_l2_in_the_gradient(rng):
         for _ in range(3)
     ]
     # The authors' momentum, v = m v + lr (g + decay w), w -= v, by hand on a copy.
-    copy = models.logits_model(models.CifarResNet(8, input_shape=(8, 8, 3), dtype="float64"))
+    copy = models.logits_model(constructors.CifarResNet(8, input_shape=(8, 8, 3), dtype="float64"))
     copy.set_weights(model.get_weights())
     velocities = [np.zeros(variable.shape) for variable in copy.trainable_variables]
     expected_losses = []
@@ -87,7 +87,9 @@ def test_batch_norms_are_not_decayed_when_told(rng, stacked):
     added = []
     for decay, decay_batch_norm in ((0.0, True), (0.5, True), (0.5, False)):
         keras.utils.set_random_seed(0)
-        model = models.CifarResNet(14, input_shape=(8, 8, 3), dtype="float64", stacked=stacked)
+        model = constructors.CifarResNet(
+            14, input_shape=(8, 8, 3), dtype="float64", stacked=stacked
+        )
         weights = [variable.numpy() for variable in model.trainable_variables]
         options = {"weight_decay": decay, "decay_batch_norm": decay_batch_norm}
         added.append(take_one_step(model, images, labels, **options)[1])
@@ -105,7 +107,7 @@ def test_batch_norms_are_not_decayed_when_told(rng, stacked):
 
 def test_smoothed_labels_have_the_loss_of_the_formula(rng):
     images, labels = rng.normal(size=(4, 8, 8, 3)), np.array([1, 2, 3, 4])
-    model = models.CifarResNet(8, input_shape=(8, 8, 3), dtype="float64")
+    model = constructors.CifarResNet(8, input_shape=(8, 8, 3), dtype="float64")
     model.get_layer("fc").kernel.assign(rng.normal(size=(64, 10)))
     logits = models.logits_model(model)(images, training=True).numpy()
     loss, _ = take_one_step(model, images, labels, weight_decay=0.0, label_smoothing=0.3)
@@ -119,7 +121,7 @@ def test_replicas_share_their_moving_statistics():
     images = np.arange(2 * 6 * 6 * 3, dtype=np.float64).reshape(2, 6, 6, 3) % 7
     images[1] += 5
     with strategy.scope():
-        model = models.CifarResNet(8, input_shape=(6, 6, 3), dtype="float64")
+        model = constructors.CifarResNet(8, input_shape=(6, 6, 3), dtype="float64")
         optimizer = keras.optimizers.SGD(0.0)
         optimizer.build(model.trainable_variables)
     network = models.logits_model(model)

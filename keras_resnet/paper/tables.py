@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_resnet import analysis, models
+from keras_resnet import analysis, constructors, models
 
 # He et al., 2016, Table 1: multiply-adds in billions at 224x224. VGG-19: section 3.3.
 PUBLISHED_BILLIONS = {18: 1.8, 34: 3.6, 50: 3.8, 101: 7.6, 152: 11.3, "VGG-19": 19.6}
@@ -47,7 +47,7 @@ def imagenet_rows():
     """
     rows = []
     for network, depth, arguments in IMAGENET_VARIANTS:
-        model = models.constructor(network, depth)(**arguments)
+        model = constructors.constructor(network, depth)(**arguments)
         described = arguments.get("shortcut") == ("A" if depth < 50 else "B")
         described = described and arguments.get("bottleneck_stride") != "3x3"
         last_blocks = [model.get_layer("conv1"), *_last_blocks(model)]
@@ -97,7 +97,7 @@ def cifar_rows():
     rows = []
     for depth, (millions, error) in PUBLISHED_CIFAR.items():
         for network in ("CifarResNet", "CifarPlainNet"):
-            model = models.constructor(network, depth)()
+            model = constructors.constructor(network, depth)()
             residual = network == "CifarResNet"
             counted = analysis.trainable_parameters(model)
             rows.append(

@@ -1,0 +1,226 @@
+"""The named networks of the paper: Table 1, the CIFAR table, and their plain nets."""
+
+import functools
+
+from keras_resnet import checks
+from keras_resnet.models import ResNet
+from keras_resnet.weights.local import open_weights
+
+# What may take the place of a basic block.
+BASIC = ("basic", "inverted_bottleneck", "outer_addition", "squared_shortcut")
+
+# Table 1: the block, and how many of them conv2_x to conv5_x hold.
+IMAGENET_TABLE = {
+    18: ("basic", (2, 2, 2, 2)),
+    34: ("basic", (3, 4, 6, 3)),
+    50: ("bottleneck", (3, 4, 6, 3)),
+    101: ("bottleneck", (3, 4, 23, 3)),
+    152: ("bottleneck", (3, 8, 36, 3)),
+}
+IMAGENET_FILTERS = (64, 128, 256, 512)
+CIFAR_FILTERS = (16, 32, 64)
+
+# What `shortcut` may be; the first is the default.
+RESIDUAL = ("B", "A", "C")
+PLAIN = (None,)
+
+
+def _constructor(name, depth, shortcuts):
+    """The public constructor of one row of Table 1; the first of `shortcuts` is its default."""
+    block_of_depth, blocks = IMAGENET_TABLE[depth]
+    blocks_of_depth = BASIC if block_of_depth == "basic" else (block_of_depth,)
+    default_name = name.lower()
+
+    def construct(
+        include_top=True,
+        weights=None,
+        input_tensor=None,
+        input_shape=None,
+        pooling=None,
+        classes=1000,
+        classifier_activation="softmax",
+        name=default_name,
+        *,
+        shortcut=shortcuts[0],
+        bottleneck_stride=None,
+        stem="imagenet",
+        block=block_of_depth,
+        activation="relu",
+        synchronized=False,
+        stacked=None,
+        preprocessing=None,
+        class_names=None,
+        dtype=None,
+    ):
+        checks.check_one_of("shortcut", shortcut, shortcuts)
+        checks.check_one_of("block", block, blocks_of_depth)
+        file = None if weights is None else open_weights(weights, depth)
+        if file is not None:
+            if block == "bottleneck":
+                bottleneck_stride = file.check_stride(bottleneck_stride)
+            preprocessing = preprocessing or file.preprocessing
+            class_names = class_names or file.class_names
+        model = ResNet(
+            stem,
+            block,
+            blocks,
+            IMAGENET_FILTERS,
+            include_top,
+            input_tensor,
+            input_shape or ((224, 224, 3) if include_top else (None, None, 3)),
+            pooling,
+            classes,
+            classifier_activation,
+            shortcut,
+            bottleneck_stride,
+            activation,
+            synchronized,
+            stacked,
+            preprocessing,
+            class_names,
+            dtype,
+            name,
+        )
+        if file is not None:
+            file.assign_to(model)
+        return model
+
+    construct.__name__ = construct.__qualname__ = name
+    kind = "plain" if shortcuts == PLAIN else "residual"
+    construct.__doc__ = f"""The {depth}-layer {kind} network of Table 1, for 224x224 images.
+
+    Takes what `keras.applications.ResNet50` takes, and beyond it what `ResNet` explains.
+    `weights=None` (random initialization) is the default; else the name of a published set
+    ("imagenet", "torchvision/v1", "torchvision/v2", "keras", see `weights.sets`), which is
+    downloaded once and brings its preprocessing, or the path of a file: `.safetensors` or `.pth`
+    with torchvision's and timm's names, or `.h5` of keras.applications. The network sees RGB,
+    whatever its weights were trained on.
+    `input_shape` is (224, 224, 3) by default, (None, None, 3) with `include_top=False`.
+
+    Returns:
+      A `ResNet`: float [batch, height, width, channels] to float32 probabilities [batch, classes].
+
+    Raises:
+      ValueError: an argument is not supported; the message names it.
+
+    Source: He et al., 2016, Table 1.
+    """
+    return construct
+
+
+ResNet18 = _constructor("ResNet18", 18, RESIDUAL)
+ResNet34 = _constructor("ResNet34", 34, RESIDUAL)
+ResNet50 = _constructor("ResNet50", 50, RESIDUAL)
+ResNet101 = _constructor("ResNet101", 101, RESIDUAL)
+ResNet152 = _constructor("ResNet152", 152, RESIDUAL)
+PlainNet18 = _constructor("PlainNet18", 18, PLAIN)
+PlainNet34 = _constructor("PlainNet34", 34, PLAIN)
+
+
+def CifarResNet(depth, weights=None, input_shape=None, shortcut="A", name=None, **arguments):
+    """The residual network of section 4.2 for 32x32 images, of any depth 6n+2.
+
+    With more than 100 blocks those of a stage, but for the first, are one layer, such as
+    conv2_2-200 (see `BlockStack`). Before any training the answers of such depths are not finite:
+    each block doubles the variance, which the moving statistics do not know yet.
+
+    Args:
+      depth: number of layers with weights: 20, 32, 44, 56, 110, 1202, ...
+      weights: None: no published weights exist.
+      input_shape: by default (32, 32, 3), (None, None, 3) with `include_top=False`.
+      shortcut: "A" (the paper's, parameter-free), "B" or "C".
+      name: by default cifar_resnet<depth>.
+      **arguments: the others of `ResNet` but for stem, blocks and filters, which the depth gives;
+        `classes` is 10 by default.
+
+    Returns:
+      A `ResNet`: float [batch, height, width, channels] to float32 probabilities [batch, classes].
+
+    Raises:
+      ValueError: an argument is not supported; the message names it.
+
+    Source: He et al., 2016, section 4.2.
+    """
+    checks.check_one_of("shortcut", shortcut, RESIDUAL)
+    name = name or f"cifar_resnet{depth}"
+    return _cifar_network(depth, weights, input_shape, shortcut, name, **arguments)
+
+
+def CifarPlainNet(depth, weights=None, input_shape=None, shortcut=None, name=None, **arguments):
+    """`CifarResNet` without its shortcuts, the comparison of section 4.2; arguments alike."""
+    checks.check_one_of("shortcut", shortcut, PLAIN)
+    name = name or f"cifar_plainnet{depth}"
+    return _cifar_network(depth, weights, input_shape, shortcut, name, **arguments)
+
+
+def check_cifar_depth(depth):
+    """Raises UserError unless the depth is 6n+2."""
+    checks.check_integer("depth", depth, 8)
+    if depth % 6 != 2:
+        raise checks.UserError(
+            "`depth` must be 6n+2 (8, 14, 20, 32, 44, 56, 110, ...) for the CIFAR networks. "
+            f"Received: depth={depth!r}"
+        )
+
+
+def _cifar_network(
+    depth,
+    weights,
+    input_shape,
+    shortcut,
+    name,
+    include_top=True,
+    classes=10,
+    block="basic",
+    **arguments,
+):
+    if weights is not None:
+        raise checks.UserError(
+            "`weights` must be None for the CIFAR networks, of which none are published. "
+            f"Received: weights={weights!r}"
+        )
+    check_cifar_depth(depth)
+    checks.check_one_of("block", block, BASIC)
+    for argument in ("stem", "blocks", "filters"):
+        if argument in arguments:
+            raise checks.UserError(
+                f"`{argument}` must not be given to the CIFAR networks, whose depth says it. "
+                f"Received: {argument}={arguments[argument]!r}"
+            )
+    return ResNet(
+        stem="cifar",
+        block=block,
+        blocks=((depth - 2) // 6,) * 3,
+        filters=CIFAR_FILTERS,
+        include_top=include_top,
+        input_shape=input_shape or ((32, 32, 3) if include_top else (None, None, 3)),
+        classes=classes,
+        shortcut=shortcut,
+        name=name,
+        **arguments,
+    )
+
+
+NETWORKS = {"ResNet": IMAGENET_TABLE, "PlainNet": (18, 34)}
+CIFAR_NETWORKS = {"CifarResNet": CifarResNet, "CifarPlainNet": CifarPlainNet}
+
+
+def constructor(network, depth):
+    """The public constructor of a family at a depth, for programs that know both as data.
+
+    Args:
+      network: "ResNet", "PlainNet", "CifarResNet" or "CifarPlainNet".
+      depth: number of layers with weights.
+
+    Returns:
+      A function of the arguments of `ResNet18`.
+
+    Raises:
+      UserError: there is no such network.
+    """
+    checks.check_one_of("network", network, [*NETWORKS, *CIFAR_NETWORKS])
+    if network in CIFAR_NETWORKS:
+        check_cifar_depth(depth)
+        return functools.partial(CIFAR_NETWORKS[network], depth)
+    checks.check_one_of("depth", depth, tuple(NETWORKS[network]))
+    return globals()[f"{network}{depth}"]

@@ -1,0 +1,163 @@
+import functools
+
+import keras
+import numpy as np
+import pytest
+
+import keras_resnet
+from keras_resnet import constructors, layers
+
+
+@functools.cache
+def build(name, **arguments):
+    return getattr(keras_resnet, name)(**arguments)
+
+
+def count(variables):
+    return sum(int(np.prod(variable.shape)) for variable in variables)
+
+
+def shortcuts_of(model, kind):
+    blocks = [layer for layer in model.layers if hasattr(layer, "shortcut_layer")]
+    return [block.name for block in blocks if isinstance(block.shortcut_layer, kind)]
+
+
+def model_names(model):
+    return [layer.name for layer in model.layers]
+
+
+# Table 1, option B, bias-free convolutions, 1000 classes; the numbers of torchvision and timm too.
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("ResNet18", 11_689_512),
+        ("ResNet34", 21_797_672),
+        ("ResNet50", 25_557_032),
+        ("ResNet101", 44_549_160),
+        ("ResNet152", 60_192_808),
+    ],
+)
+def test_imagenet_networks_have_the_published_parameters(name, parameters):
+    assert count(build(name).trainable_variables) == parameters
+
+
+@pytest.mark.parametrize(
+    ("depth", "parameters"),
+    [(20, 269_722), (32, 464_154), (44, 658_586), (56, 853_018), (110, 1_727_962)],
+)
+def test_cifar_networks_have_the_published_parameters(depth, parameters):
+    model = keras_resnet.CifarResNet(depth)
+    assert count(model.trainable_variables) == parameters
+
+
+@pytest.mark.parametrize("depth", [18, 34])
+def test_option_a_has_as_many_parameters_as_the_plain_net(depth):
+    residual = build(f"ResNet{depth}", shortcut="A")
+    plain = build(f"PlainNet{depth}")
+    assert count(residual.variables) == count(plain.variables)
+
+
+def test_option_b_projects_only_where_the_shape_changes():
+    projected = shortcuts_of(build("ResNet34", shortcut="B"), layers.ProjectionShortcut)
+    assert projected == ["conv3_1", "conv4_1", "conv5_1"]
+    # Bottlenecks widen conv2_x from 64 to 256 channels.
+    projected = shortcuts_of(build("ResNet50"), layers.ProjectionShortcut)
+    assert projected == ["conv2_1", "conv3_1", "conv4_1", "conv5_1"]
+
+
+def test_option_a_pads_where_option_b_projects():
+    model = build("ResNet34", shortcut="A")
+    assert shortcuts_of(model, layers.ZeroPaddedShortcut) == ["conv3_1", "conv4_1", "conv5_1"]
+    assert shortcuts_of(model, layers.ProjectionShortcut) == []
+
+
+def test_option_c_projects_everywhere():
+    assert len(shortcuts_of(build("ResNet34", shortcut="C"), layers.ProjectionShortcut)) == 16
+
+
+@pytest.mark.parametrize("name", ["ResNet18", "ResNet34", "ResNet50", "ResNet101", "ResNet152"])
+def test_stages_halve_the_resolution_from_112_to_7(name):
+    model = build(name)
+    last = [max(n for n in model_names(model) if n.startswith(f"conv{s}_")) for s in (2, 3, 4, 5)]
+    sizes = [model.get_layer(layer).output.shape[1:3] for layer in ("conv1", *last)]
+    assert sizes == [(112, 112), (56, 56), (28, 28), (14, 14), (7, 7)]
+
+
+def test_blocks_are_named_as_in_table_1():
+    names = [
+        name for name in model_names(build("ResNet152")) if "_" in name and "conv1" not in name
+    ]
+    expected = [
+        f"conv{stage}_{block}"
+        for stage, blocks in ((2, 3), (3, 8), (4, 36), (5, 3))
+        for block in range(1, blocks + 1)
+    ]
+    assert [name for name in names if name.startswith("conv")] == expected
+
+
+@pytest.mark.parametrize(
+    ("bottleneck_stride", "strides"), [(None, (2, 1)), ("1x1", (2, 1)), ("3x3", (1, 2))]
+)
+def test_bottleneck_stride_moves_between_1x1_and_3x3(bottleneck_stride, strides):
+    block = build("ResNet50", bottleneck_stride=bottleneck_stride).get_layer("conv4_1")
+    first, second, third = (conv.strides[0] for conv in block.convolutions)
+    assert ((first, second), third) == (strides, 1)
+    assert block.shortcut_layer.conv.strides == (2, 2)
+
+
+def test_signature_begins_like_keras_applications():
+    import inspect
+
+    ours = list(inspect.signature(keras_resnet.ResNet50).parameters)
+    peer = list(inspect.signature(keras.applications.ResNet50).parameters)
+    assert ours[: len(peer)] == peer
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: keras_resnet.CifarPlainNet(8, shortcut="A"), "`shortcut` must be one of None"),
+        (
+            lambda: keras_resnet.ResNet18(weights="x.pth"),
+            "`weights` must be one of .*or the path of a file",
+        ),
+        (lambda: keras_resnet.ResNet18(shortcut="D"), "`shortcut` must be one of 'B', 'A', 'C'"),
+        (lambda: keras_resnet.PlainNet18(shortcut="A"), "`shortcut` must be one of None"),
+        (
+            lambda: keras_resnet.ResNet18(bottleneck_stride="3x3"),
+            "`bottleneck_stride` must be None",
+        ),
+        (lambda: keras_resnet.ResNet50(bottleneck_stride="2x2"), "`bottleneck_stride` must be one"),
+        (lambda: keras_resnet.ResNet50(pooling="mean"), "`pooling` must be one of"),
+        (lambda: keras_resnet.ResNet50(classes=0), "`classes` must be an integer of at least 1"),
+        (lambda: keras_resnet.ResNet50(classifier_activation="relu"), "`classifier_activation`"),
+        (lambda: keras_resnet.ResNet50(input_shape=(224, 224)), "`input_shape` must be"),
+        (lambda: keras_resnet.ResNet50(input_shape=(0, 9, 3)), "`input_shape` must be"),
+        (lambda: keras_resnet.ResNet50(input_shape=(9, 9, None)), "`input_shape` must be"),
+        (lambda: keras_resnet.ResNet50(input_tensor=np.zeros(3)), "`input_tensor` must come from"),
+        (lambda: keras_resnet.CifarResNet(21), "`depth` must be 6n\\+2"),
+        (lambda: keras_resnet.CifarResNet("20"), "`depth` must be an integer"),
+        (lambda: keras_resnet.CifarResNet(2), "`depth` must be an integer of at least 8"),
+        (lambda: keras_resnet.CifarPlainNet(20, weights="x"), "`weights` must be None"),
+        (lambda: keras_resnet.CifarResNet(8, class_names=["a"]), "`class_names` must hold"),
+        (lambda: keras_resnet.CifarResNet(8, dtype="float7"), "`dtype` must be"),
+        (
+            lambda: constructors.constructor("ResNet", 60),
+            "`depth` must be one of 18, 34, 50, 101, 152",
+        ),
+        (lambda: constructors.constructor("PlainNet", 50), "`depth` must be one of 18, 34"),
+        (lambda: constructors.constructor("VGG", 19), "`network` must be one of"),
+    ],
+)
+def test_bad_arguments_are_named(call, message):
+    with pytest.raises(ValueError, match=message) as error:
+        call()
+    assert "Received" in str(error.value)
+
+
+@pytest.mark.parametrize(("network", "depth", "size"), [("ResNet", 18, 31), ("CifarResNet", 8, 3)])
+def test_images_too_small_for_the_network_are_refused(network, depth, size):
+    construct = constructors.constructor(network, depth)
+    with pytest.raises(ValueError, match=f"`input_shape` .* must be at least {size + 1} pixels"):
+        construct(input_shape=(64, size, 3))
+    construct(input_shape=(size + 1, size + 1, 3))
