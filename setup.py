@@ -34,7 +34,7 @@ setuptools.setup(
         "keras_resnet.serving",
         "keras_resnet.weights",
     ],
-    package_data={"keras_resnet": ["py.typed"]},
+    package_data={"keras_resnet": ["py.typed", "imagenet_classes.txt"]},
     python_requires=">=3.11",
     install_requires=[
         "tensorflow>=2.21",

@@ -54,36 +54,33 @@ def _constructor(name, depth, shortcuts):
     ):
         checks.check_one_of("shortcut", shortcut, shortcuts)
         checks.check_one_of("block", block, blocks_of_depth)
-        file = None if weights is None else open_weights(weights, depth)
-        if file is not None:
-            if block == "bottleneck":
-                bottleneck_stride = file.check_stride(bottleneck_stride)
-            preprocessing = preprocessing or file.preprocessing
-            class_names = class_names or file.class_names
-        model = ResNet(
-            stem,
-            block,
-            blocks,
-            IMAGENET_FILTERS,
-            include_top,
-            input_tensor,
-            input_shape or ((224, 224, 3) if include_top else (None, None, 3)),
-            pooling,
-            classes,
-            classifier_activation,
-            shortcut,
-            bottleneck_stride,
-            activation,
-            synchronized,
-            stacked,
-            preprocessing,
-            class_names,
-            dtype,
-            name,
+        is_published = (shortcut, stem, block, activation) == (
+            *("B", "imagenet", block_of_depth, "relu"),
         )
-        if file is not None:
-            file.assign_to(model)
-        return model
+        return _with_weights(
+            weights,
+            depth if is_published else None,
+            default_size=224,
+            stem=stem,
+            block=block,
+            blocks=blocks,
+            filters=IMAGENET_FILTERS,
+            include_top=include_top,
+            input_tensor=input_tensor,
+            input_shape=input_shape,
+            pooling=pooling,
+            classes=classes,
+            classifier_activation=classifier_activation,
+            shortcut=shortcut,
+            bottleneck_stride=bottleneck_stride,
+            activation=activation,
+            synchronized=synchronized,
+            stacked=stacked,
+            preprocessing=preprocessing,
+            class_names=class_names,
+            dtype=dtype,
+            name=name,
+        )
 
     construct.__name__ = construct.__qualname__ = name
     kind = "plain" if shortcuts == PLAIN else "residual"
@@ -91,11 +88,12 @@ def _constructor(name, depth, shortcuts):
 
     Takes what `keras.applications.ResNet50` takes, and beyond it what `ResNet` explains.
     `weights=None` (random initialization) is the default; else the name of a published set
-    ("imagenet", "torchvision/v1", "torchvision/v2", "keras", see `weights.sets`), which is
-    downloaded once and brings its preprocessing, or the path of a file: `.safetensors` or `.pth`
-    with torchvision's and timm's names, or `.h5` of keras.applications. The network sees RGB,
-    whatever its weights were trained on.
-    `input_shape` is (224, 224, 3) by default, (None, None, 3) with `include_top=False`.
+    ("imagenet" and others, see `weights.sets`), which is downloaded once and brings its
+    preprocessing and class names, or a path: a `.safetensors` or `.pth` file with torchvision's and
+    timm's names, a `.h5` file of keras.applications, a `.weights.h5` or `.keras` file of ours, or a
+    run directory. The network sees RGB, whatever its weights were trained on.
+    `input_shape` is by default (224, 224, 3), or what the preprocessing of the weights gives, and
+    (None, None, 3) with `include_top=False`.
 
     Returns:
       A `ResNet`: float [batch, height, width, channels] to float32 probabilities [batch, classes].
@@ -126,7 +124,7 @@ def CifarResNet(depth, weights=None, input_shape=None, shortcut="A", name=None, 
 
     Args:
       depth: number of layers with weights: 20, 32, 44, 56, 110, 1202, ...
-      weights: None: no published weights exist.
+      weights: None (random initialization), or a path as for `ResNet18`; none are published.
       input_shape: by default (32, 32, 3), (None, None, 3) with `include_top=False`.
       shortcut: "A" (the paper's, parameter-free), "B" or "C".
       name: by default cifar_resnet<depth>.
@@ -174,11 +172,6 @@ def _cifar_network(
     block="basic",
     **arguments,
 ):
-    if weights is not None:
-        raise checks.UserError(
-            "`weights` must be None for the CIFAR networks, of which none are published. "
-            f"Received: weights={weights!r}"
-        )
     check_cifar_depth(depth)
     checks.check_one_of("block", block, BASIC)
     for argument in ("stem", "blocks", "filters"):
@@ -187,18 +180,55 @@ def _cifar_network(
                 f"`{argument}` must not be given to the CIFAR networks, whose depth says it. "
                 f"Received: {argument}={arguments[argument]!r}"
             )
-    return ResNet(
+    return _with_weights(
+        weights,
+        None,
+        default_size=32,
         stem="cifar",
         block=block,
         blocks=((depth - 2) // 6,) * 3,
         filters=CIFAR_FILTERS,
         include_top=include_top,
-        input_shape=input_shape or ((32, 32, 3) if include_top else (None, None, 3)),
+        input_shape=input_shape,
         classes=classes,
         shortcut=shortcut,
         name=name,
         **arguments,
     )
+
+
+def _with_weights(weights, depth, default_size, include_top, input_shape, classes, **arguments):
+    """The `ResNet` of some arguments, with weights and what is known of them.
+
+    Args:
+      weights: see `open_weights`; None: random ones.
+      depth: of the published sets that fit; None: none do.
+      default_size: of the images, where neither `input_shape` nor the weights say it.
+    """
+    file = None if weights is None else open_weights(weights, depth)
+    preprocessing = arguments.pop("preprocessing", None)
+    if file is not None:
+        if arguments["block"] == "bottleneck":
+            stride = arguments["bottleneck_stride"]
+            arguments["bottleneck_stride"] = file.check_stride(stride)
+        preprocessing = preprocessing or file.preprocessing
+        if arguments.get("class_names") is None and len(file.class_names or ()) == classes:
+            arguments["class_names"] = file.class_names
+    if input_shape is None:
+        size, channels = default_size, 3
+        if preprocessing is not None:
+            size, channels = preprocessing.size, preprocessing.channels
+        input_shape = (size, size, channels) if include_top else (None, None, channels)
+    model = ResNet(
+        include_top=include_top,
+        input_shape=input_shape,
+        classes=classes,
+        preprocessing=preprocessing,
+        **arguments,
+    )
+    if file is not None:
+        file.assign_to(model)
+    return model
 
 
 NETWORKS = {"ResNet": IMAGENET_TABLE, "PlainNet": (18, 34)}

@@ -1,6 +1,7 @@
 """What a network expects of an image, as a value that training, evaluation and serving share."""
 
 import dataclasses
+import typing
 
 import numpy as np
 import tensorflow as tf
@@ -16,6 +17,33 @@ _MAX_RESIZED_SIDE = 2**24
 # Big-endian int32: the signature of a PNG, then length and name of its first chunk, whose width and
 # height follow. Behind another first chunk the decoder would find a size that was not checked.
 _PNG_START = np.frombuffer(b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR", ">i4").astype(np.int32)
+
+
+def _triangle(x):
+    return tf.nn.relu(1.0 - x)
+
+
+def _keys_cubic(x):
+    """The cubic of Keys (1981) with a = -1/2, which is PIL's and timm's bicubic."""
+    near = (1.5 * x - 2.5) * x * x + 1.0
+    far = ((-0.5 * x + 2.5) * x - 4.0) * x + 2.0
+    return tf.where(x < 1.0, near, tf.where(x < 2.0, far, 0.0))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Kernel:
+    """An interpolation: its name in TensorFlow, its reach in pixels, its value at a distance."""
+
+    name: str
+    radius: int
+    function: typing.Callable
+
+
+_KERNELS = {
+    "bilinear": _Kernel("triangle", 1, _triangle),
+    "bicubic": _Kernel("keyscubic", 2, _keys_cubic),
+}
+INTERPOLATIONS = tuple(_KERNELS)
 
 
 def jpeg_shape(image_bytes):
@@ -127,21 +155,22 @@ def shape_after_resize(shape, shorter):
         return tf.cast(resized_shape, tf.int32)
 
 
-def resized_window(pixels, resized_shape, corner, size):
+def resized_window(pixels, resized_shape, corner, size, interpolation="bilinear"):
     """A square of an image as it would be after resizing; nothing outside of it is computed.
 
-    Bilinear; where the image shrinks, each pixel averages over its source, as PIL's resize does.
+    Where the image shrinks, each pixel averages over its source, as PIL's resize does.
 
     Args:
       pixels: uint8 or float [height, width, channels].
       resized_shape: height and width of the whole image after resizing, int32 [2].
       corner: top and left of the square in the resized image, int32 [2].
       size: side of the square, in pixels.
+      interpolation: one of `INTERPOLATIONS`.
 
     Returns:
-      float32 [size, size, channels], of the input's range.
+      float32 [size, size, channels], of the input's range, which for bicubic must be 0 to 255.
     """
-    window = _window(pixels, resized_shape, corner, [size, size])
+    window = _window(pixels, resized_shape, corner, [size, size], interpolation)
     return tf.ensure_shape(window, [size, size, pixels.shape[-1]])
 
 
@@ -159,33 +188,40 @@ def resized(pixels, resized_shape):
     return tf.ensure_shape(whole, [None, None, pixels.shape[-1]])
 
 
-def _window(pixels, resized_shape, corner, window_shape):
+def _window(pixels, resized_shape, corner, window_shape, interpolation="bilinear"):
     shape = tf.shape(pixels)[:2]
-    return tf.raw_ops.ScaleAndTranslate(
+    window = tf.raw_ops.ScaleAndTranslate(
         images=pixels[tf.newaxis],
         size=window_shape,
         scale=tf.cast(resized_shape, tf.float32) / tf.cast(shape, tf.float32),
         translation=-tf.cast(corner, tf.float32),
-        kernel_type="triangle",
+        kernel_type=_KERNELS[interpolation].name,
         antialias=True,
     )[0]
+    return _bounded_pixels(window, interpolation)
 
 
-def _axis_of_crop(side, resized_side, size):
+def _bounded_pixels(pixels, interpolation):
+    # Beside edges a cubic overshoots.
+    return tf.clip_by_value(pixels, 0.0, 255.0) if interpolation == "bicubic" else pixels
+
+
+def _axis_of_crop(side, resized_side, size, kernel):
     """Which pixels along an axis the central crop needs, and what each counts in each of its own.
 
     Args:
       side, resized_side: length before and after resizing, in pixels.
       size: length of the crop, in pixels.
+      kernel: `_Kernel`.
 
     Returns:
       First pixel and number of pixels, and float32 [size, number of pixels]: the weights of the
-      triangle kernel of `_window`.
+      kernel, as `_window` has them.
     """
     corner = (resized_side - size) // 2
     side, resized_side, corner = (tf.cast(v, tf.int64) for v in (side, resized_side, corner))
-    # A kernel reaches as far as one pixel of the resized image, and at least one of the image.
-    reach = side // resized_side + 2
+    # So many pixels of the resized image, and at least as many of the image.
+    reach = kernel.radius * (side // resized_side + 2)
     start = tf.maximum(corner * side // resized_side - reach, 0)
     stop = tf.minimum((corner + size) * side // resized_side + reach, side)
     # Centers of the crop's pixels, from `start` on, as fractions: float32 would lose their places.
@@ -193,7 +229,7 @@ def _axis_of_crop(side, resized_side, size):
     centers = tf.cast(twice, tf.float32) / tf.cast(2 * resized_side, tf.float32)
     pixels = tf.cast(tf.range(stop - start), tf.float32) + 0.5
     shrinking = tf.maximum(tf.cast(side, tf.float32) / tf.cast(resized_side, tf.float32), 1.0)
-    weights = tf.nn.relu(1.0 - tf.abs(pixels - centers[:, tf.newaxis]) / shrinking)
+    weights = kernel.function(tf.abs(pixels - centers[:, tf.newaxis]) / shrinking)
     weights /= tf.reduce_sum(weights, axis=1, keepdims=True)
     return tf.cast(start, tf.int32), tf.cast(stop - start, tf.int32), weights
 
@@ -218,6 +254,7 @@ class Preprocessing:
         per-pixel mean a nested tuple of shape [size, size, channels].
       deviation: divides the result: a number per channel, or one for all.
       channels: 3 (RGB) or 1 (gray).
+      interpolation: "bilinear" or "bicubic" resizing, both averaging as PIL does.
 
     Raises:
       UserError: a size is not positive, `resize` is below `size`, or a shape does not fit.
@@ -230,11 +267,13 @@ class Preprocessing:
     mean: tuple
     deviation: tuple = (1.0,)
     channels: int = 3
+    interpolation: str = "bilinear"
 
     def __post_init__(self):
         checks.check_integer("size", self.size, 1)
         checks.check_integer("resize", self.resize, self.size)
         checks.check_one_of("channels", self.channels, (1, 3))
+        checks.check_one_of("interpolation", self.interpolation, INTERPOLATIONS)
         object.__setattr__(self, "mean", _as_tuple(self.mean))
         object.__setattr__(self, "deviation", _as_tuple(self.deviation))
         pixel_shape = (self.size, self.size, self.channels)
@@ -245,18 +284,44 @@ class Preprocessing:
         for deviation in self.deviation:
             checks.check_positive("deviation", deviation)
 
-    def __call__(self, image):
-        """The network's input for one image.
+    def __call__(self, images):
+        """The network's input for an image, or for several.
+
+        Example:
+          probabilities = model(model.preprocessing([open("cat.jpg", "rb").read()]))
 
         Args:
-          image: scalar string tensor (JPEG or PNG), or uint8 [height, width, channels].
+          images: bytes or scalar string tensor (JPEG or PNG), or uint8 [height, width, channels];
+            or several: a list of these, of any sizes, a string tensor [n], or uint8 [n, height,
+            width, channels].
 
         Returns:
-          float32 [size, size, channels].
+          float32 [size, size, channels], for several [n, size, size, channels].
 
         Raises:
+          UserError: pixels are not uint8, or of another shape.
           tf.errors.InvalidArgumentError: the bytes are not an undamaged JPEG or PNG.
         """
+        if isinstance(images, list | tuple):
+            return tf.stack([self(image) for image in images])
+        images = tf.convert_to_tensor(images)
+        rank_of_one = 0 if images.dtype == tf.string else 3
+        # Within a data set the rank may be unknown; then it is one image.
+        rank = rank_of_one if images.shape.rank is None else images.shape.rank
+        fits = images.dtype in (tf.string, tf.uint8) and rank in (rank_of_one, rank_of_one + 1)
+        if fits and images.dtype == tf.uint8 and images.shape.rank is not None:
+            fits = images.shape[-1] in (self.channels, None)
+        if not fits:
+            raise checks.UserError(
+                "`images` must be JPEG or PNG bytes, or uint8 [height, width, "
+                f"{self.channels}], or several of these. "
+                f"Received: {images.dtype.name} {images.shape}"
+            )
+        if rank > rank_of_one:
+            return tf.map_fn(self._input, images, fn_output_signature=tf.float32)
+        return self._input(images)
+
+    def _input(self, image):
         return self.normalize(self.center_crop(image))
 
     def center_crop(self, image):
@@ -272,7 +337,7 @@ class Preprocessing:
         shape = tf.shape(pixels)[:2]
         resized_shape = shape_after_resize(shape, self.resize)
         corner = (resized_shape - self.size) // 2
-        return resized_window(pixels, resized_shape, corner, self.size)
+        return resized_window(pixels, resized_shape, corner, self.size, self.interpolation)
 
     def center_crops(self, images):
         """The center crops of a batch of one size, from matrix products alone.
@@ -288,8 +353,9 @@ class Preprocessing:
         """
         shape = tf.shape(images)[1:3]
         resized_shape = shape_after_resize(shape, self.resize)
-        top, height, rows = _axis_of_crop(shape[0], resized_shape[0], self.size)
-        left, width, columns = _axis_of_crop(shape[1], resized_shape[1], self.size)
+        kernel = _KERNELS[self.interpolation]
+        top, height, rows = _axis_of_crop(shape[0], resized_shape[0], self.size, kernel)
+        left, width, columns = _axis_of_crop(shape[1], resized_shape[1], self.size, kernel)
         pixels = tf.cast(images[:, top : top + height, left : left + width], tf.float32)
         # Rows first, then columns, each a product with whole rows of numbers.
         crops = tf.matmul(rows, tf.reshape(pixels, [-1, height, width * self.channels]))
@@ -298,7 +364,7 @@ class Preprocessing:
             tf.transpose(crops, [0, 2, 1, 3]), [-1, width, self.size * self.channels]
         )
         crops = tf.reshape(tf.matmul(columns, crops), [-1, self.size, self.size, self.channels])
-        return tf.transpose(crops, [0, 2, 1, 3])
+        return _bounded_pixels(tf.transpose(crops, [0, 2, 1, 3]), self.interpolation)
 
     def normalize(self, pixels, color=0.0):
         """Subtracts the mean and divides by the deviation.

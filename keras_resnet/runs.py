@@ -25,8 +25,8 @@ import tensorflow as tf
 from keras_resnet import config as config_lib
 from keras_resnet import files, plots
 from keras_resnet.checks import UserError
-from keras_resnet.models import ResNet
 from keras_resnet.preprocessing import Preprocessing
+from keras_resnet.weights.keras_files import keras_file, read_config
 
 SPLITS = ("train", "validation")
 
@@ -283,26 +283,15 @@ def load_network(run_or_model):
     Raises:
       UserError: there is none, or it is not one of ours.
     """
-    path = pathlib.Path(run_or_model)
-    if path.is_dir():
-        if not (path / "config.json").exists():
-            raise UserError(f"{path} is neither a run directory nor a .keras file.")
-        path = path / "model.keras"
-        if not path.exists():
-            raise UserError(f"{path} does not exist yet: the run has not reached its evaluation.")
-    elif not path.exists():
-        raise UserError(f"No run directory and no .keras file at {path}.")
-    if not zipfile.is_zipfile(path):
-        raise UserError(f"{path} is no .keras file, or a damaged one.")
+    path = keras_file(run_or_model)
+    read_config(path)
     try:
-        model = keras.saving.load_model(path)
+        # What it was compiled with is not needed, and might be anything.
+        return keras.saving.load_model(path, compile=False)
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise UserError(f"{path} is damaged: {error}") from error
     except (ValueError, TypeError, OSError, KeyError) as error:
         raise UserError(f"{path} does not load as a Keras model: {error}") from error
-    if not isinstance(model, ResNet):
-        raise UserError(f"{path} holds a {type(model).__name__}, not a network of keras_resnet.")
-    return model
 
 
 def load_config(run_dir):

@@ -15,12 +15,24 @@ LAYERS = (
     ("loop",),
     ("analysis", "evaluation", "protocols", "scores", "precise_bn", "runs"),
     ("workers", "rendezvous", "strategy", "watchdog"),
-    ("inputs", "progress", "plots", "constructors", "models", "steps", "checkpoints", "schedules"),
-    ("weights.local", "weights.pth", "weights.names", "weights.download", "weights.sets"),
+    ("inputs", "progress", "plots", "constructors", "steps", "checkpoints", "schedules"),
+    ("weights.local", "weights.architecture", "weights.keras_files", "weights.pth"),
+    ("weights.names", "weights.download", "weights.sets"),
+    ("models",),
     ("archives", "datasets", "folders", "prepared", "batches", "integrity"),
-    ("sources", "records", "shapes"),
+    ("sources", "records", "shapes", "class_names"),
     ("parts", "stacks", "variants", "layers", "synchronized", "augmentation", "preprocessing"),
-    ("config", "cache", "files", "memory", "processor", "signals", "cluster", "checks"),
+    (
+        "config",
+        "cache",
+        "files",
+        "memory",
+        "processor",
+        "signals",
+        "cluster",
+        "class_names",
+        "checks",
+    ),
 )
 ORDER = [name for layer in LAYERS for name in layer]
 

@@ -10,6 +10,7 @@ from test_layers import normalize
 
 import keras_resnet
 from keras_resnet import layers
+from keras_resnet.weights.names import from_keras, to_keras, variables_by_name
 
 # Table 1, columns 50 to 152: bottlenecks in conv2_x to conv5_x.
 BOTTLENECKS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
@@ -63,14 +64,16 @@ def randomize_applications(peer, names, rng):
     fc.set_weights([kernel, rng.normal(0, 0.1, 1000)])
 
 
-def copy_from_applications(ours, peer, blocks):
-    for name, conv, bn in convolutions(ours, blocks):
-        kernel, bias = peer.get_layer(f"{name}_conv").get_weights()
-        gamma, beta, mean, variance = peer.get_layer(f"{name}_bn").get_weights()
-        conv.set_weights([kernel])
-        # Ours has no bias and adds 1e-5 to the variance, keras.applications adds 1.001e-5.
-        bn.set_weights([gamma, beta, mean - bias, variance + 1e-8])
-    ours.get_layer("fc").set_weights(peer.get_layer("predictions").get_weights())
+def weights_of(peer):
+    return {variable.path: variable.numpy() for variable in peer.variables}
+
+
+def give(ours, weights):
+    """Assigns weights, arrays by our names."""
+    variables = variables_by_name(ours)
+    assert variables.keys() == weights.keys()
+    for name, variable in variables.items():
+        variable.assign(weights[name])
 
 
 def outputs_of(model, names):
@@ -92,7 +95,7 @@ def pair(request):
     )
     names = [name for name, _, _ in convolutions(ours, blocks)]
     randomize_applications(peer, names, np.random.default_rng(request.param))
-    copy_from_applications(ours, peer, blocks)
+    give(ours, from_keras(weights_of(peer)))
     stages = list(enumerate(blocks, 2))
     return (
         outputs_of(ours, [*(f"conv{stage}_{last}" for stage, last in stages), "fc"]),
@@ -107,10 +110,22 @@ def pair(request):
     [("astronaut", (224, 224)), ("chelsea", (225, 193)), ("coffee", (160, 231))],
 )
 def test_bottleneck_networks_give_the_maps_and_logits_of_keras_applications(pair, name, size):
+    # Ours sees RGB, keras.applications BGR.
     images = photographs([name], *size)
-    ours, peer = (model(images, training=False) for model in pair)
+    ours, peer = pair[0](images, training=False), pair[1](images[..., ::-1], training=False)
     assert len(ours) == len(peer) == 5
     for output, expected in zip(ours, peer, strict=True):
+        assert_equal_to_one_in_ten_thousand(output.numpy(), expected.numpy())
+
+
+def test_weights_return_to_keras_applications(pair):
+    images = photographs(["chelsea"], 64, 75)
+    ours, peer = pair
+    before = peer(images, training=False)
+    returned = to_keras({name: v.numpy() for name, v in variables_by_name(ours).items()})
+    for variable in peer.variables:
+        variable.assign(returned[variable.path])
+    for output, expected in zip(peer(images, training=False), before, strict=True):
         assert_equal_to_one_in_ten_thousand(output.numpy(), expected.numpy())
 
 

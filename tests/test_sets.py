@@ -30,11 +30,32 @@ def test_names_of_torchvisions_files_hold_their_digests():
             assert found.bottleneck_stride == (None if depth < 50 else "3x3")
 
 
+def test_timms_files_have_names_of_their_own():
+    files = [found.file_name for found in SETS["timm/tv_in1k"].values()]
+    files += [found.file_name for found in SETS["timm/a1_in1k"].values()]
+    assert len(set(files)) == 10
+    for name in ("timm/tv_in1k", "timm/a1_in1k"):
+        for depth, found in SETS[name].items():
+            if found.file_name.endswith(".safetensors"):
+                assert f"/timm/{found.file_name.removesuffix('.safetensors')}/" in found.url
+                assert len(found.digest) == len("sha256:") + 64
+            else:
+                assert found.file_name.endswith(f"{found.digest.removeprefix('sha256:')}.pth")
+            assert f"resnet{depth}" in found.file_name
+    a1 = {found.preprocessing for found in SETS["timm/a1_in1k"].values()}
+    assert {(p.size, p.resize, p.interpolation) for p in a1} == {(288, 288, "bicubic")}
+
+
+def test_other_networks_have_none():
+    with pytest.raises(ValueError, match="Received: weights='imagenet' for another network"):
+        weight_set("imagenet", None)
+
+
 def test_deeper_is_better_in_every_set():
     for found in SETS.values():
         assert sorted(found, key=lambda depth: found[depth].top1) == sorted(found)
 
 
 def test_a_depth_that_is_missing_is_named():
-    with pytest.raises(ValueError, match="'keras' has depths 50, 101, 152. Received: .* depth 18"):
+    with pytest.raises(ValueError, match="ResNets of depth 50, 101, 152, .* for depth 18"):
         weight_set("keras", 18)

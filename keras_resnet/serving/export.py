@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 
 from keras_resnet import checks, files
+from keras_resnet.class_names import readable
 from keras_resnet.models import logits_model
 from keras_resnet.serving import signatures, warm_up
 from keras_resnet.serving.card import Origin, model_card
@@ -124,7 +125,7 @@ def _check(model):
             f"The preprocessing of the model {model.name!r} must give what the network takes. "
             f"Received: {size}x{size}x{channels} for a network of {model.input_shape[1:]}"
         )
-    class_names = model.class_names or tuple(map(str, range(model.classes)))
+    class_names = readable(model.class_names or map(str, range(model.classes)))
     for class_name in class_names:
         if not isinstance(class_name, str) or "\n" in class_name or not _is_text(class_name):
             raise checks.UserError(

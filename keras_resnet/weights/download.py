@@ -21,17 +21,18 @@ def weights_directory():
     return pathlib.Path(home, "keras_resnet", "weights")
 
 
-def fetched(url, digest, directory=None):
+def fetched(url, digest, directory=None, file_name=None):
     """The path of a file from the network, downloaded if it is not there yet.
 
     What came before an interruption is kept as `.part` and not asked for again. Proxies are taken
     from the environment (`https_proxy`).
 
     Args:
-      url: of the file; its last part is the file's name.
+      url: of the file.
       digest: algorithm and hexadecimal digest, such as "md5:2cb95161...", or the digest's first
         digits.
       directory: where it is kept; None: `weights_directory()`.
+      file_name: under which it is kept; None: the last part of the URL.
 
     Returns:
       pathlib.Path of the verified file.
@@ -41,7 +42,7 @@ def fetched(url, digest, directory=None):
       OSError: it cannot be written.
     """
     directory = weights_directory() if directory is None else pathlib.Path(directory)
-    path = directory / url.rpartition("/")[2]
+    path = directory / (file_name or url.rpartition("/")[2])
     if path.exists():
         return path
     directory.mkdir(parents=True, exist_ok=True)

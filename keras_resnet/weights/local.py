@@ -1,33 +1,36 @@
 """Weights of a file, whoever wrote it, into a network; and a network's weights into a file."""
 
+import contextlib
 import json
 import pathlib
 
-import h5py
 import numpy as np
 import safetensors
 import safetensors.numpy
 
 from keras_resnet import checks
 from keras_resnet.checks import UserError
+from keras_resnet.class_names import imagenet_synsets
+from keras_resnet.models import ResNet
 from keras_resnet.preprocessing import Preprocessing
-from keras_resnet.weights import names
+from keras_resnet.weights import keras_files, names
+from keras_resnet.weights.architecture import OF_FUNCTION, architecture, describe, name_of
 from keras_resnet.weights.download import fetched
 from keras_resnet.weights.pth import read_pth
 from keras_resnet.weights.sets import SETS, weight_set
 
-SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".h5")
+SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".h5", ".weights.h5", ".keras")
 
-# What torch does not know of, in our .safetensors files.
-_METADATA = ("bottleneck_stride", "preprocessing", "class_names")
+# Metadata of our .safetensors files: the arguments of `ResNet` as JSON.
+_CONFIG = "keras_resnet"
 
 
-def open_weights(weights, depth):
+def open_weights(weights, depth=None):
     """The `WeightFile` that the argument `weights` of a constructor means.
 
     Args:
-      weights: the name of a published set, of `sets.SETS`, or the path of a file.
-      depth: of the network.
+      weights: the name of a published set, of `sets.SETS`, or a path; see `WeightFile`.
+      depth: of the network among those that sets are of; None: it is none of them.
 
     Raises:
       UserError: there is no such set or file, or it cannot be had or read.
@@ -35,68 +38,99 @@ def open_weights(weights, depth):
     if weights not in SETS:
         return WeightFile(weights)
     published = weight_set(weights, depth)
-    path = fetched(published.url, published.digest)
-    return WeightFile(path, published.bottleneck_stride, published.preprocessing)
+    path = fetched(published.url, published.digest, file_name=published.file_name)
+    file = WeightFile(path)
+    file.bottleneck_stride = published.bottleneck_stride
+    file.preprocessing = published.preprocessing
+    file.class_names = imagenet_synsets()
+    return file
 
 
 class WeightFile:
     """The weights in a file, read whole.
 
     Args:
-      path: a `.safetensors` or `.pth` file with the names of torchvision and timm, or a `.h5` file
-        of keras.applications.
-      bottleneck_stride, preprocessing: what is known of it; see the attributes.
+      path: a `.safetensors` or `.pth` file with the names of torchvision and timm, a `.h5` file of
+        keras.applications, a `.weights.h5` or `.keras` file of ours, or a run directory.
 
     Attributes:
-      bottleneck_stride: the place of the stride in bottlenecks, "1x1" or "3x3"; None: the file
-        does not say it.
-      preprocessing: `Preprocessing` of the network; None: the file does not say it.
-      class_names: tuple of strings; None: the file does not say it.
+      path: of the file.
+      weights: dict of arrays by our names.
+      config: arguments of `ResNet`, as its `get_config` gives them; None: the file does not say it.
+      bottleneck_stride: the place of the stride in bottlenecks, "1x1" or "3x3"; None: likewise.
+      preprocessing: `Preprocessing` of the network; None: likewise.
+      class_names: tuple of strings; None: likewise.
 
     Raises:
       UserError: the file is missing, damaged or of another kind.
     """
 
-    def __init__(self, path, bottleneck_stride=None, preprocessing=None):
+    def __init__(self, path):
         path = pathlib.Path(path)
+        if path.is_dir():
+            path = keras_files.keras_file(path)
         if not path.is_file():
             raise UserError(
-                f"`weights` must be one of {', '.join(map(repr, SETS))}, or the path of a file. "
-                f"Received: weights={str(path)!r}"
+                f"`weights` must be one of {', '.join(map(repr, SETS))}, or the path of a file or "
+                f"run directory. Received: weights={str(path)!r}"
             )
         if path.suffix not in SUFFIXES:
             raise UserError(
                 f"A file of weights must end in one of {', '.join(SUFFIXES)}. Received: {path}"
             )
         self.path = path
-        self.bottleneck_stride, self.preprocessing = bottleneck_stride, preprocessing
-        self.class_names = None
-        if path.suffix == ".safetensors":
-            self._values, metadata = _read_safetensors(path)
-            self._take(metadata)
+        self.config = self.bottleneck_stride = self.preprocessing = self.class_names = None
+        if path.suffix == ".keras":
+            self._take(keras_files.read_config(path))
+            self.weights = keras_files.read_weights(path)
         elif path.suffix == ".h5":
-            self._values = _read_h5(path)
-            self.bottleneck_stride = "1x1"
+            self._take_keras(keras_files.read_weights(path))
+        elif path.suffix == ".safetensors":
+            values, metadata = _read_safetensors(path)
+            self._take_torch(values)
+            if _CONFIG in metadata:
+                self._take(metadata[_CONFIG])
         else:
-            self._values = read_pth(path)
-        if not names.is_keras(self._values) and not names.is_torch(self._values):
-            raise UserError(
-                f"{path} must hold a ResNet with the names of torchvision, timm or "
-                "keras.applications. "
-                f"Received: {', '.join(sorted(self._values)[:3]) or 'nothing'}, ..."
-            )
+            self._take_torch(read_pth(path))
 
-    def _take(self, metadata):
-        """What `write_safetensors` kept beside the weights."""
+    def _take(self, config):
+        """What a network said of itself when it was saved."""
         try:
-            facts = {name: json.loads(metadata[name]) for name in _METADATA if name in metadata}
-            if "preprocessing" in facts:
-                self.preprocessing = Preprocessing.from_json(facts["preprocessing"])
-            if "class_names" in facts:
-                self.class_names = tuple(map(str, facts["class_names"]))
+            config = dict(json.loads(config) if isinstance(config, str) else config)
+            if config["preprocessing"] is not None:
+                self.preprocessing = Preprocessing.from_json(config["preprocessing"])
+            if config["class_names"] is not None:
+                self.class_names = tuple(map(str, config["class_names"]))
+            self.bottleneck_stride = config["bottleneck_stride"]
+            if config["block"] == "bottleneck":
+                stride = self.bottleneck_stride
+                checks.check_one_of("bottleneck_stride", stride, ("1x1", "3x3"))
         except (ValueError, TypeError, KeyError) as error:
             raise UserError(f"{self.path} describes its network wrongly: {error}") from error
-        self.bottleneck_stride = facts.get("bottleneck_stride")
+        self.config = config
+
+    def _take_keras(self, values):
+        if names.is_keras(values):
+            with _of_file(self.path):
+                self.weights = names.from_keras(values)
+            self.bottleneck_stride = "1x1"
+        elif "conv1/kernel" in values:
+            self.weights = values
+        else:
+            raise self._foreign(values)
+
+    def _take_torch(self, values):
+        if not names.is_torch(values):
+            raise self._foreign(values)
+        with _of_file(self.path):
+            self.weights = names.from_torch(values)
+
+    def _foreign(self, values):
+        return UserError(
+            f"{self.path} must hold a ResNet with the names of torchvision, timm, "
+            "keras.applications or this package. "
+            f"Received: {', '.join(sorted(values)[:3]) or 'nothing'}, ..."
+        )
 
     def check_stride(self, bottleneck_stride):
         """The place of the stride for a network of bottlenecks that is to have these weights.
@@ -117,35 +151,113 @@ class WeightFile:
             checks.check_one_of("bottleneck_stride", bottleneck_stride, [self.bottleneck_stride])
         return bottleneck_stride or self.bottleneck_stride
 
-    def assign_to(self, model):
-        """Gives a network the weights.
+    def assign_to(self, model, new_head=False):
+        """Gives a network the weights; a classifier that it has not is left out.
+
+        Args:
+          model: `ResNet`.
+          new_head: leave the classifier of the network as it is.
 
         Raises:
           UserError: they are of another network, which then is as it was.
         """
         variables = names.variables_by_name(model)
-        try:
-            if names.is_keras(self._values):
-                weights = names.from_keras(list(variables), self._values)
-            else:
-                weights = {
-                    name: names.from_torch(name, self._values[names.torch_name(name)])
-                    for name in variables
-                }
-        except KeyError as error:
-            raise UserError(
-                f"{self.path} has no {error.args[0]!r}: its network has another depth or kind."
-            ) from error
+        if new_head:
+            variables = {name: v for name, v in variables.items() if name not in names.HEAD}
+        self._check_fits(model, variables)
         for name, variable in variables.items():
-            if weights[name].shape != tuple(variable.shape):
+            variable.assign(self.weights[name])
+
+    def _check_fits(self, model, variables):
+        for name in OF_FUNCTION if self.config else ():
+            theirs, ours = self.config.get(name), model.get_config()[name]
+            if theirs != ours:
+                raise UserError(
+                    f"{self.path} is of a network with {name}={theirs!r}; {model.name!r} has "
+                    f"{name}={ours!r}."
+                )
+        missing = sorted(variables.keys() - self.weights.keys())
+        left_over = sorted(self.weights.keys() - variables.keys() - set(names.HEAD))
+        if missing or left_over:
+            difference = f"lacks {missing[0]}" if missing else f"has {left_over[0]} besides"
+            raise UserError(
+                f"{self.path} holds {describe(self.weights)}, not the network {model.name!r}: it "
+                f"{difference}."
+            )
+        for name, variable in variables.items():
+            weight = self.weights[name]
+            if weight.shape != tuple(variable.shape):
                 raise UserError(
                     f"{self.path} does not fit the network {model.name!r}: {name} has the shape "
-                    f"{weights[name].shape} there and {tuple(variable.shape)} here."
+                    f"{weight.shape} there and {tuple(variable.shape)} here."
                 )
-            if not np.issubdtype(weights[name].dtype, np.floating):
-                raise UserError(f"{self.path} has integers for {name}.")
-        for name, variable in variables.items():
-            variable.assign(weights[name])
+            if not np.issubdtype(weight.dtype, np.floating):
+                raise UserError(f"{self.path} has {weight.dtype} for {name}, not floats.")
+
+    def network(self, bottleneck_stride=None):
+        """The network that the weights are of, with them.
+
+        Args:
+          bottleneck_stride: see `check_stride`.
+
+        Raises:
+          UserError: the file does not say enough of it, or contradicts itself.
+        """
+        if self.config is None:
+            model = ResNet(**self._arguments(bottleneck_stride))
+        else:
+            if self.bottleneck_stride is not None:
+                self.check_stride(bottleneck_stride)
+            model = self._network_of_config()
+        self.assign_to(model)
+        return model
+
+    def _network_of_config(self):
+        config = self.config
+        try:
+            last = "conv{}_2-{}/0" if config["stacked"] else "conv{}_{}/conv1/kernel"
+            expected = {
+                last.format(stage, count)
+                for stage, count in enumerate(config["blocks"], 2)
+                if count > 1
+            }
+            # Before any memory is spent on what there are no weights for.
+            if not self.weights.keys() >= expected:
+                raise ValueError(f"its weights are not those of {config['blocks']} blocks")
+            return ResNet.from_config(config)
+        except (ValueError, TypeError, KeyError) as error:
+            raise UserError(f"{self.path} describes its network wrongly: {error}") from error
+
+    def _arguments(self, bottleneck_stride):
+        """What `ResNet` takes, from the weights alone and what is known beside them."""
+        with _of_file(self.path):
+            found = architecture(self.weights)
+        for name in ("stem", "shortcut"):
+            if found[name] is None:
+                raise UserError(
+                    f"{self.path} does not say its `{name}`: build the network and give it the "
+                    f"file, as in keras_resnet.CifarResNet(20, weights={str(self.path)!r})."
+                )
+        if found["block"] == "bottleneck":
+            found["bottleneck_stride"] = self.check_stride(bottleneck_stride)
+        size = {"imagenet": 224, "cifar": 32}[found["stem"]]
+        size = size if self.preprocessing is None else self.preprocessing.size
+        return {
+            **found,
+            "input_shape": (size, size, self.weights["conv1/kernel"].shape[2]),
+            "preprocessing": self.preprocessing,
+            "class_names": self.class_names,
+            "name": name_of(found),
+        }
+
+
+@contextlib.contextmanager
+def _of_file(path):
+    """Names the file in the errors of what is in it."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
 
 
 def _read_safetensors(path):
@@ -154,47 +266,19 @@ def _read_safetensors(path):
         with safetensors.safe_open(path, "numpy") as file:
             found = file.keys()
             return {name: file.get_tensor(name) for name in found}, file.metadata() or {}
-    except (safetensors.SafetensorError, OSError, ValueError, KeyError) as error:
+    except (safetensors.SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path} is no whole .safetensors file: {error}") from error
-
-
-def _read_h5(path):
-    values = {}
-    try:
-        with h5py.File(path, "r") as file:
-            _collect(file, values)
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
-        raise UserError(f"{path} is no whole .h5 file: {error}") from error
-    return values
-
-
-def _collect(group, values):
-    """Adds the arrays of a group and those within it by `layer/weight`, without following links."""
-    for name in group:
-        link = group.get(name, getlink=True)
-        if not isinstance(link, h5py.HardLink):
-            raise ValueError(f"{name} is a link to elsewhere")
-        item = group[name]
-        if isinstance(item, h5py.Group):
-            _collect(item, values)
-        elif item.external or item.is_virtual:
-            raise ValueError(f"{name} is kept in other files")
-        else:
-            # Within conv1_conv/conv1_conv/ is kernel:0.
-            layer = item.parent.name.rsplit("/", 1)[-1]
-            values[f"{layer}/{name.removesuffix(':0')}"] = item[()]
 
 
 def write_safetensors(model, path):
     """Writes a network's weights with torchvision's names and layout.
 
-    What torch does not know of is kept as metadata: the place of the stride, the preprocessing and
-    the class names.
+    What torch does not know of is kept as metadata: the network's description, with its
+    preprocessing and class names.
+
+    Raises:
+      UserError: its blocks are stacked.
     """
-    config = model.get_config()
-    metadata = {name: json.dumps(config[name]) for name in _METADATA if config[name] is not None}
-    tensors = {
-        names.torch_name(name): names.to_torch(name, variable.numpy())
-        for name, variable in names.variables_by_name(model).items()
-    }
-    safetensors.numpy.save_file(tensors, path, metadata)
+    weights = {name: v.numpy() for name, v in names.variables_by_name(model).items()}
+    metadata = {_CONFIG: json.dumps(model.get_config())}
+    safetensors.numpy.save_file(names.to_torch(weights), path, metadata)

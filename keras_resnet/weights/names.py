@@ -8,33 +8,45 @@ import re
 
 import numpy as np
 
+from keras_resnet.checks import UserError
 from keras_resnet.layers import BatchNormalization, Convolution
 from keras_resnet.parts import layers_by_path
+from keras_resnet.stacks import BlockStack
 
 # What keras.applications adds to a variance, and what we do.
 _KERAS_EPSILON = 1.001e-5
 _EPSILON = 1e-5
 
-# Ours, and torch's; a batch normalization's count of batches has no use here.
-_TORCH_NORM = {
-    "gamma": "weight",
-    "beta": "bias",
-    "moving_mean": "running_mean",
-    "moving_variance": "running_var",
-}
+OF_CONVOLUTION = ("kernel", "bias")
+OF_NORM = ("gamma", "beta", "moving_mean", "moving_variance")
+HEAD = ("fc/kernel", "fc/bias")
+_TORCH_OF_CONVOLUTION = ("weight", "bias")
+_TORCH_OF_NORM = ("weight", "bias", "running_mean", "running_var")
+
+# Torch counts the batches that a normalization has seen, which has no use here.
+_TORCH_COUNT = "num_batches_tracked"
+
+
+def is_norm(path):
+    """Whether a layer of ours is a batch normalization: conv1_bn, bn2, shortcut/bn."""
+    return "bn" in path.rpartition("/")[2]
 
 
 def variables_by_name(model):
     """The variables of a `ResNet` by our names, in order.
 
-    Args:
-      model: `ResNet` whose blocks are not stacked.
+    Those of stacked blocks, which only we have, are numbered: `conv2_2-200/0`.
     """
-    variables = {}
+    variables, stacks = {}, []
     for path, layer in layers_by_path(model).items():
-        if isinstance(layer, BatchNormalization):
-            for name in _TORCH_NORM:
-                variables[f"{path}/{name}"] = getattr(layer, name)
+        if isinstance(layer, BlockStack):
+            stacks.append(path)
+            # In the order in which Keras saves them.
+            variables.update((f"{path}/{place}", v) for place, v in enumerate(layer.variables))
+        elif path.partition("/")[0] in stacks:
+            continue  # What stands in a stack for all of its blocks.
+        elif isinstance(layer, BatchNormalization):
+            variables.update((f"{path}/{name}", getattr(layer, name)) for name in OF_NORM)
         elif isinstance(layer, Convolution) or path == "fc":
             variables[f"{path}/kernel"] = layer.kernel
             if layer.use_bias:
@@ -45,32 +57,32 @@ def variables_by_name(model):
 # --- torchvision and timm
 
 
-def torch_name(name):
-    """torch's name for one of ours: `layer1.0.downsample.1.running_mean`."""
-    path, _, weight = name.rpartition("/")
-    match = re.fullmatch(r"conv(\d)_(\d+)/(.+)", path)
-    if match:
-        stage, position, part = int(match[1]) - 1, int(match[2]) - 1, match[3]
-        part = {"shortcut/conv": "downsample.0", "shortcut/bn": "downsample.1"}.get(part, part)
-        path = f"layer{stage}.{position}.{part}"
-    elif path == "conv1_bn":
-        path = "bn1"
-    is_norm = "bn" in path or path.endswith("downsample.1")
-    return f"{path}.{_TORCH_NORM[weight] if is_norm else {'kernel': 'weight'}.get(weight, weight)}"
+def to_torch(weights):
+    """Weights of ours, arrays by name, with the names and layouts of torchvision and timm.
+
+    Their kernels are [out, in, height, width] or [out, in].
+
+    Raises:
+      UserError: blocks are stacked, which have no names there.
+    """
+    return {
+        _torch_name(name): _turned(value, (3, 2, 0, 1)) if name.endswith("/kernel") else value
+        for name, value in weights.items()
+    }
 
 
-def to_torch(name, value):
-    """A weight of ours in torch's layout: kernels are [out, in, height, width] or [out, in]."""
-    if not name.endswith("/kernel"):
-        return value
-    return np.ascontiguousarray(value.transpose(3, 2, 0, 1) if value.ndim == 4 else value.T)
+def from_torch(values):
+    """The inverse of `to_torch`.
 
-
-def from_torch(name, value):
-    """The inverse of `to_torch`."""
-    if not name.endswith("/kernel"):
-        return value
-    return np.ascontiguousarray(value.transpose(2, 3, 1, 0) if value.ndim == 4 else value.T)
+    Raises:
+      UserError: a name is none of a residual network.
+    """
+    weights = {}
+    for theirs, value in values.items():
+        if not theirs.endswith(_TORCH_COUNT):
+            name = _name_of_torch(theirs)
+            weights[name] = _turned(value, (2, 3, 1, 0)) if name.endswith("/kernel") else value
+    return weights
 
 
 def is_torch(names):
@@ -78,20 +90,92 @@ def is_torch(names):
     return {"conv1.weight", "layer1.0.conv1.weight"} <= set(names)
 
 
-# --- keras.applications
+def _turned(kernel, axes):
+    return np.ascontiguousarray(kernel.transpose(axes) if kernel.ndim == 4 else kernel.T)
 
 
-def keras_name(name):
-    """keras.applications' name of a layer for one of ours, and of the weight in it."""
+def _torch_name(name):
+    """torch's name for one of ours: `layer1.0.downsample.1.running_mean`."""
     path, _, weight = name.rpartition("/")
     match = re.fullmatch(r"conv(\d)_(\d+)/(.+)", path)
     if match:
-        part = match[3].removeprefix("shortcut/")
-        index = 0 if match[3].startswith("shortcut/") else int(part[-1])
-        path = f"conv{match[1]}_block{match[2]}_{index}_{part.rstrip('123')}"
-    elif path in ("conv1", "fc"):
-        path = {"conv1": "conv1_conv", "fc": "predictions"}[path]
-    return path, weight
+        part = {"shortcut/conv": "downsample.0", "shortcut/bn": "downsample.1"}
+        part = part.get(match[3], match[3])
+        theirs = f"layer{int(match[1]) - 1}.{int(match[2]) - 1}.{part}"
+    elif path in ("conv1", "conv1_bn", "fc"):
+        theirs = {"conv1_bn": "bn1"}.get(path, path)
+    else:
+        raise UserError(f"Stacked blocks have no names in torchvision and timm. Received: {name}")
+    if is_norm(path):
+        return f"{theirs}.{_TORCH_OF_NORM[OF_NORM.index(weight)]}"
+    return f"{theirs}.{_TORCH_OF_CONVOLUTION[OF_CONVOLUTION.index(weight)]}"
+
+
+def _name_of_torch(theirs):
+    """Our name for one of torch's."""
+    path, _, weight = theirs.rpartition(".")
+    match = re.fullmatch(r"layer(\d)\.(\d+)\.(?:(conv\d|bn\d)|downsample\.([01]))", path)
+    if match:
+        part = match[3] or ("shortcut/conv", "shortcut/bn")[int(match[4])]
+        path = f"conv{int(match[1]) + 1}_{int(match[2]) + 1}/{part}"
+    elif path in ("conv1", "bn1", "fc"):
+        path = {"bn1": "conv1_bn"}.get(path, path)
+    else:
+        raise UserError(f"{theirs!r} is no weight of a residual network.")
+    ours = dict(
+        zip(_TORCH_OF_NORM, OF_NORM, strict=True)
+        if is_norm(path)
+        else zip(_TORCH_OF_CONVOLUTION, OF_CONVOLUTION, strict=True)
+    )
+    if weight not in ours:
+        raise UserError(f"{theirs!r} is no weight of a residual network.")
+    return f"{path}/{ours[weight]}"
+
+
+# --- keras.applications
+
+
+def to_keras(weights):
+    """Weights of ours, arrays by name, with the names of keras.applications, `layer/weight`.
+
+    Its convolutions have biases, here zeros; it adds more to variances; and its images are BGR.
+
+    Raises:
+      UserError: the network is none of bottlenecks.
+    """
+    values = {}
+    for name, value in weights.items():
+        layer, weight = _keras_name(name)
+        if weight == "kernel" and layer.endswith("_conv"):
+            values[f"{layer}/bias"] = np.zeros(value.shape[-1:], value.dtype)
+        if weight == "moving_variance":
+            value = value - np.float32(_KERAS_EPSILON - _EPSILON)
+        elif name == "conv1/kernel":
+            value = np.ascontiguousarray(value[:, :, ::-1])
+        values[f"{layer}/{weight}"] = value
+    return values
+
+
+def from_keras(values):
+    """The inverse of `to_keras`; the means of normalizations take biases before them.
+
+    Raises:
+      UserError: a name is none of a residual network.
+    """
+    weights = {}
+    for theirs, value in values.items():
+        name = _name_of_keras(theirs)
+        if name.endswith("/bias") and name != "fc/bias":
+            continue
+        if name.endswith("/moving_mean"):
+            layer = theirs.rpartition("/")[0].removesuffix("_bn")
+            value = value - values.get(f"{layer}_conv/bias", np.float32(0))
+        elif name.endswith("/moving_variance"):
+            value = value + np.float32(_KERAS_EPSILON - _EPSILON)
+        elif name == "conv1/kernel":
+            value = np.ascontiguousarray(value[:, :, ::-1])
+        weights[name] = value
+    return weights
 
 
 def is_keras(names):
@@ -99,26 +183,28 @@ def is_keras(names):
     return {"conv1_conv/kernel", "conv2_block1_1_conv/kernel"} <= set(names)
 
 
-def from_keras(names, values):
-    """Our weights of keras.applications', by our names.
+def _keras_name(name):
+    """keras.applications' name of a layer for one of ours, and of the weight in it."""
+    path, _, weight = name.rpartition("/")
+    match = re.fullmatch(r"conv(\d)_(\d+)/(shortcut/)?(conv|bn)(\d?)", path)
+    if match:
+        return f"conv{match[1]}_block{match[2]}_{match[5] or 0}_{match[4]}", weight
+    if path not in ("conv1", "conv1_bn", "fc"):
+        raise UserError(f"Stacked blocks have no names in keras.applications. Received: {name}")
+    return {"conv1": "conv1_conv", "fc": "predictions"}.get(path, path), weight
 
-    Its convolutions have biases, which the means of the normalizations after them can take; it adds
-    more to variances; and its images are BGR.
 
-    Args:
-      names: ours, of the weights that are wanted.
-      values: dict of arrays by `layer/weight`.
-    """
-    weights = {}
-    for name in names:
-        layer, weight = keras_name(name)
-        value = values["/".join((layer, weight))]
-        if weight == "moving_mean":
-            conv = f"{layer.removesuffix('_bn')}_conv"
-            value = value - values[f"{conv}/bias"]
-        elif weight == "moving_variance":
-            value = value + np.float32(_KERAS_EPSILON - _EPSILON)
-        elif name == "conv1/kernel":
-            value = value[:, :, ::-1]
-        weights[name] = value
-    return weights
+def _name_of_keras(theirs):
+    """Our name for one of keras.applications'."""
+    path, _, weight = theirs.rpartition("/")
+    match = re.fullmatch(r"conv(\d)_block(\d+)_(\d)_(conv|bn)", path)
+    if match:
+        part = f"shortcut/{match[4]}" if match[3] == "0" else f"{match[4]}{match[3]}"
+        path = f"conv{match[1]}_{match[2]}/{part}"
+    elif path in ("conv1_conv", "conv1_bn", "predictions"):
+        path = {"conv1_conv": "conv1", "predictions": "fc"}.get(path, path)
+    else:
+        raise UserError(f"{theirs!r} is no weight of a residual network.")
+    if weight not in (OF_NORM if is_norm(path) else OF_CONVOLUTION):
+        raise UserError(f"{theirs!r} is no weight of a residual network.")
+    return f"{path}/{weight}"

@@ -11,6 +11,10 @@ _TORCH = {"mean": (123.675, 116.28, 103.53), "deviation": (58.395, 57.12, 57.375
 _CAFFE = {"mean": (123.68, 116.779, 103.939)}
 
 _TORCHVISION = "https://download.pytorch.org/models/"
+_TIMM = "https://huggingface.co/timm/"
+_TIMM_RELEASE = (
+    "https://github.com/huggingface/pytorch-image-models/releases/download/v0.1-rsb-weights/"
+)
 _KERAS = "https://storage.googleapis.com/tensorflow/keras-applications/resnet/"
 
 
@@ -20,6 +24,7 @@ class WeightSet:
 
     Attributes:
       url: of the file.
+      file_name: under which it is kept.
       digest: see `download.fetched`.
       bottleneck_stride: place of the stride in bottlenecks; None where there are none.
       preprocessing: what the network expects of images.
@@ -27,26 +32,41 @@ class WeightSet:
     """
 
     url: str
+    file_name: str
     digest: str
     bottleneck_stride: str | None
     preprocessing: Preprocessing
     top1: float
 
 
-def _torchvision(depth, digest, resize, top1):
+def _torch(depth, url, digest, preprocessing, top1, file_name=None):
     return WeightSet(
-        # The first digits of the SHA-256 are in the name.
-        url=f"{_TORCHVISION}resnet{depth}-{digest}.pth",
+        url=url,
+        file_name=file_name or url.rpartition("/")[2],
         digest=f"sha256:{digest}",
         bottleneck_stride="3x3" if depth >= 50 else None,
-        preprocessing=Preprocessing(size=224, resize=resize, **_TORCH),
+        preprocessing=preprocessing,
         top1=top1,
     )
 
 
+def _torchvision(depth, digest, resize, top1):
+    # The first digits of the SHA-256 are in the name.
+    url = f"{_TORCHVISION}resnet{depth}-{digest}.pth"
+    return _torch(depth, url, digest, Preprocessing(size=224, resize=resize, **_TORCH), top1)
+
+
+def _timm(depth, tag, preprocessing, sha256, top1):
+    name = f"resnet{depth}.{tag}"
+    url = f"{_TIMM}{name}/resolve/main/model.safetensors"
+    return _torch(depth, url, sha256, preprocessing, top1, f"{name}.safetensors")
+
+
 def _keras(depth, digest, top1):
+    file_name = f"resnet{depth}_weights_tf_dim_ordering_tf_kernels.h5"
     return WeightSet(
-        url=f"{_KERAS}resnet{depth}_weights_tf_dim_ordering_tf_kernels.h5",
+        url=_KERAS + file_name,
+        file_name=file_name,
         digest=f"md5:{digest}",
         bottleneck_stride="1x1",
         preprocessing=Preprocessing(size=224, resize=256, **_CAFFE),
@@ -54,8 +74,26 @@ def _keras(depth, digest, top1):
     )
 
 
-# Sources: torchvision 0.29.1, torchvision/models/resnet.py; Keras 3.15.1,
-# keras/src/applications/resnet.py, and the table of keras.io/api/applications.
+_PLAIN = Preprocessing(size=224, resize=256, **_TORCH)
+# Of procedure A1 in "ResNet strikes back" (Wightman et al., 2021).
+_STRIKES_BACK = Preprocessing(size=288, resize=288, interpolation="bicubic", **_TORCH)
+
+# Of timm's copies on huggingface.co: the SHA-256 that is shown there, and the published top-1.
+_TV = {
+    18: ("694f673df6520a3158624e8a89af086f59923ee4cd7436fe5bc3bc71d295ad81", 69.758),
+    50: ("5d061a3c593d795bfe682d9b152bafbcf550579873492def3515b46db1189888", 76.130),
+    152: ("15897077afdf4d6334dc0c3f8e6fb483afb3faa9298c139f3c6eb29bca6ae5b2", 78.312),
+}
+_A1 = {
+    18: ("80c49dee3da4822c009c5a7fe591e9223c5a2cfcf95a4067ca4dfb5a7b89c612", 73.158),
+    34: ("829a220f9529d2b1ffdc8719d3273463001e0daf411eaf1916865d9db62c0ed2", 77.918),
+    50: ("773525d5821de224f8f30c33377b7a795d7863e08522698200d3217d3f2a41bb", 81.214),
+    101: ("1ba5b660e7c175b3c27c557fc7dc8b2815be830c516815b0155f61b403f27380", 82.322),
+}
+
+# Sources: torchvision 0.29.1, torchvision/models/resnet.py; timm 1.0.31, timm/models/resnet.py and
+# results/results-imagenet.csv; Keras 3.15.1, keras/src/applications/resnet.py, and the table of
+# keras.io/api/applications.
 SETS = {
     "torchvision/v1": {
         18: _torchvision(18, "f37072fd", 256, 69.758),
@@ -74,22 +112,30 @@ SETS = {
         101: _keras(101, "f1aeb4b969a6efcfb50fad2f0c20cfc5", 76.4),
         152: _keras(152, "100835be76be38e30d865e96f2aaae62", 76.6),
     },
+    "timm/tv_in1k": {depth: _timm(depth, "tv_in1k", _PLAIN, *_TV[depth]) for depth in _TV},
+    "timm/a1_in1k": {depth: _timm(depth, "a1_in1k", _STRIKES_BACK, *_A1[depth]) for depth in _A1},
 }
-
 # One preprocessing for all five depths.
 SETS["imagenet"] = SETS["torchvision/v1"]
+# Of copies whose SHA-256 is not known here the files that timm names as their origins.
+for _depth in (34, 101):
+    SETS["timm/tv_in1k"][_depth] = SETS["torchvision/v1"][_depth]
+SETS["timm/a1_in1k"][152] = _torch(
+    152, f"{_TIMM_RELEASE}resnet152_a1_0-2eee8a7a.pth", "2eee8a7a", _STRIKES_BACK, 82.732
+)
 
 
 def weight_set(name, depth):
-    """The `WeightSet` of a name for a depth.
+    """The `WeightSet` of a name for a depth; None: of a network that has none.
 
     Raises:
       UserError: there is none.
     """
     if depth not in SETS[name]:
-        depths = ", ".join(map(str, SETS[name]))
+        depths = ", ".join(map(str, sorted(SETS[name])))
         raise UserError(
-            f"`weights` must be for the network: {name!r} has depths {depths}. "
-            f"Received: weights={name!r} for depth {depth}"
+            f"`weights` must be for the network: {name!r} is for ResNets of depth {depths}, as "
+            f"they are by default. Received: weights={name!r} for "
+            f"{'another network' if depth is None else f'depth {depth}'}"
         )
     return SETS[name][depth]

@@ -1,0 +1,81 @@
+"""Which network weights are of, as far as their names and shapes tell it."""
+
+import re
+
+from keras_resnet.checks import UserError
+
+_STEMS = {7: "imagenet", 3: "cifar"}
+
+# What a network computes beside its weights, and a file of weights may say.
+OF_FUNCTION = ("stem", "block", "shortcut", "bottleneck_stride", "activation")
+
+
+def architecture(weights):
+    """The arguments of `ResNet` that weights of ours show.
+
+    Where bottlenecks have their stride they do not show, nor what has no weights: option A looks
+    like a plain net, and activations like each other.
+
+    Args:
+      weights: dict of arrays by our names.
+
+    Returns:
+      dict of `stem`, `block`, `blocks`, `filters`, `include_top`, `classes` (with the top) and
+      `shortcut`; None for a shortcut that cannot be told.
+
+    Raises:
+      UserError: they are of no residual network.
+    """
+    blocks, filters = [], []
+    matches = [re.match(r"conv(\d)_(\d+)/", name) for name in weights]
+    positions = {(int(match[1]), int(match[2])) for match in matches if match}
+    while (len(blocks) + 2, 1) in positions:
+        stage = len(blocks) + 2
+        blocks.append(sum(of_stage == stage for of_stage, _ in positions))
+        filters.append(weights[f"conv{stage}_1/conv1/kernel"].shape[-1])
+    if not blocks or len(positions) != sum(blocks) or "conv1/kernel" not in weights:
+        raise UserError("The weights are of no residual network with blocks of its own.")
+    is_bottleneck = "conv2_1/conv3/kernel" in weights
+    found = {
+        "stem": _STEMS.get(weights["conv1/kernel"].shape[0]),
+        "block": "bottleneck" if is_bottleneck else "basic",
+        "blocks": blocks,
+        "filters": filters,
+        "include_top": "fc/kernel" in weights,
+        "shortcut": _shortcut(weights, positions),
+    }
+    if found["include_top"]:
+        found["classes"] = weights["fc/kernel"].shape[-1]
+    return found
+
+
+def _shortcut(weights, positions):
+    projecting = {
+        position
+        for position in positions
+        if _has_projection(weights, "conv{}_{}".format(*position))
+    }
+    if projecting == positions:
+        return "C"
+    return "B" if (3, 1) in projecting else None
+
+
+def _has_projection(weights, block):
+    return f"{block}/shortcut/conv/kernel" in weights
+
+
+def describe(weights):
+    """A few words for the network that weights of ours are of."""
+    try:
+        found = architecture(weights)
+    except UserError:
+        return "another kind of network"
+    listing = ", ".join(map(str, found["blocks"]))
+    return f"{name_of(found)} ({found['block']} blocks: {listing})"
+
+
+def name_of(found):
+    """A name for what `architecture` found: resnet50, cifar_resnet20."""
+    convolutions = {"basic": 2, "bottleneck": 3}[found["block"]]
+    prefix = {"imagenet": "", "cifar": "cifar_"}.get(found["stem"], "")
+    return f"{prefix}resnet{convolutions * sum(found['blocks']) + 2}"

@@ -1,0 +1,50 @@
+import importlib.resources
+
+import keras
+import numpy as np
+import pytest
+
+import keras_resnet
+from keras_resnet import class_names
+
+
+def test_imagenets_classes_are_those_of_tfds_in_order():
+    labels = importlib.resources.files("tensorflow_datasets") / "datasets/imagenet2012/labels.txt"
+    synsets = class_names.imagenet_synsets()
+    assert list(synsets) == labels.read_text().split()
+    assert len(set(class_names.readable(synsets))) == 1000
+
+
+def test_words_belong_to_their_ids():
+    # WordNet 3.0.
+    known = {
+        "n01440764": "tench",
+        "n02123045": "tabby",
+        "n02504458": "African elephant",
+        "n07753592": "banana",
+        "n15075141": "toilet tissue",
+    }
+    assert class_names.readable(known) == tuple(known.values())
+    assert class_names.readable(["star", "n01440764"]) == ("star", "tench")
+
+
+def test_predictions_are_decoded_as_keras_applications_does(rng):
+    probabilities = rng.dirichlet(np.ones(1000), size=3).astype(np.float32)
+    ours = keras_resnet.decode_predictions(keras.ops.convert_to_tensor(probabilities), top=7)
+    for row, decoded in zip(probabilities, ours, strict=True):
+        values = sorted(row, reverse=True)[:7]
+        assert [probability for _, _, probability in decoded] == values
+        synsets = class_names.imagenet_synsets()
+        assert [row[synsets.index(synset)] for synset, _, _ in decoded] == values
+        assert all(name == class_names.readable([synset])[0] for synset, name, _ in decoded)
+
+
+def test_a_network_of_other_classes_has_its_own_names():
+    decoded = keras_resnet.decode_predictions([[0.25, 0.75]], class_names=("cat", "dog"))
+    assert decoded == [[("dog", "dog", 0.75), ("cat", "cat", 0.25)]]
+
+
+@pytest.mark.parametrize("shape", [(2, 10), (1000,), (2, 1000, 1)])
+def test_probabilities_of_other_classes_are_refused(shape):
+    with pytest.raises(ValueError, match=r"shape \[n, 1000\]"):
+        keras_resnet.decode_predictions(np.zeros(shape))
