@@ -12,6 +12,7 @@ MEANS = ("pixel", "channel")
 AUGMENTATIONS = ("pad_crop_mirror", "crop_mirror", "none", "doubled", "tripled")
 SCHEDULES = ("steps", "plateau", "cosine")
 STEMS = ("imagenet", "cifar")
+STAGES = ("conv1", "conv2", "conv3", "conv4", "conv5")
 BLOCKS = ("basic", "inverted_bottleneck", "outer_addition", "squared_shortcut")
 ACTIVATIONS = ("relu", "leaky_relu", "tanh", "sigmoid")
 
@@ -81,6 +82,24 @@ class TrainConfig:
     zero_last_gamma: bool = _option(
         "Network",
         "begin with residual blocks that are the identity; plain blocks stay as they are",
+        False,
+    )
+    weights: str | None = _option(
+        "Network",
+        "begin with these weights: the name of a published set (imagenet, ...; docs/weights.md), a "
+        "file, or a run directory. Preprocessing and bottleneck_stride are theirs; the classifier "
+        "is new unless the classes are theirs",
+        None,
+    )
+    freeze: str | None = _option(
+        "Network",
+        "with weights: keep conv1 and the stages up to this one as they are: conv1, conv2, ...; "
+        "the last one leaves the classifier alone to be trained",
+        None,
+    )
+    freeze_batch_norm: bool = _option(
+        "Network",
+        "with weights: keep statistics, scales and offsets of all batch normalizations",
         False,
     )
     data_dir: str | None = _option(
@@ -232,6 +251,18 @@ class TrainConfig:
         checks.check_one_of("stem", self.stem, (None, *STEMS))
         checks.check_one_of("block", self.block, (None, *BLOCKS))
         checks.check_one_of("activation", self.activation, ACTIVATIONS)
+        checks.check_one_of("freeze", self.freeze, (None, *STAGES))
+        for name in ("freeze", "freeze_batch_norm"):
+            if getattr(self, name) and self.weights is None:
+                raise checks.UserError(
+                    f"`{name}` is for weights to keep. "
+                    f"Received: {name}={getattr(self, name)!r} without weights"
+                )
+        if self.zero_last_gamma and self.weights is not None:
+            raise checks.UserError(
+                "`zero_last_gamma` must be False for a training that begins with weights. "
+                f"Received: zero_last_gamma=True with weights={self.weights!r}"
+            )
         if self.stem is not None and self.network.startswith("Cifar"):
             raise checks.UserError(
                 "`stem` is for the networks ResNet and PlainNet. Received: "
@@ -395,6 +426,18 @@ _IMAGENET = TrainConfig(
     pca_color=0.1,
 )
 
+# For a folder of some hundred to some ten thousand pictures.
+_FINE_TUNING = dataclasses.replace(
+    _IMAGENET,
+    weights="imagenet",
+    global_batch_size=32,
+    train_steps=None,
+    train_epochs=20.0,
+    learning_rate=0.01,
+    schedule="cosine",
+    pca_color=0.0,
+)
+
 # The base of the ablation study of ResNet-18, a course project; see paper/ablation.py.
 _ABLATION = TrainConfig(
     network="ResNet",
@@ -422,6 +465,7 @@ RECIPES = types.MappingProxyType(
             "modern": dataclasses.replace(
                 _IMAGENET, **_MODERN, ema_momentum=0.9999, train_steps=None, train_epochs=90.0
             ),
+            "fine_tuning": _FINE_TUNING,
         },
         "ablation": {"study": _ABLATION},
     }

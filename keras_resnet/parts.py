@@ -94,6 +94,29 @@ def freeze_batch_norm(model):
     return model
 
 
+def freeze_stages(model, last):
+    """Makes conv1 and the stages up to one keep their weights and statistics.
+
+    Compile the model after it.
+
+    Args:
+      model: `ResNet`.
+      last: the last stage to freeze: "conv1", "conv2" (conv1 and conv2_x), ..., "conv5".
+
+    Returns:
+      The model.
+
+    Raises:
+      UserError: the network has no such stage.
+    """
+    stages = sorted({layer.name[:5] for layer in model.layers if layer.name.startswith("conv")})
+    checks.check_one_of("freeze", last, stages)
+    for layer in model.layers:
+        if layer.name.startswith("conv") and layer.name[:5] <= last:
+            layer.trainable = False
+    return model
+
+
 def weights_of_layers(model):
     """The weights of each layer by its name, arrays; those of stacked blocks by the blocks' names.
 

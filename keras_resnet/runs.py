@@ -1,7 +1,7 @@
 """The run directory: all that a training run leaves behind, and what lets it go on.
 
 config.json       the configuration; another one is refused
-data.json         what the data set was, and the preprocessing computed from it
+data.json         what the data set was, the preprocessing, and the stride of initial weights
 .lock             held by the process that trains
 metrics.jsonl     a line for each log and each evaluation
 events/           the same for TensorBoard
@@ -134,11 +134,15 @@ class RunDirectory:
 
     # --- Data
 
-    def read_preprocessing(self, description):
-        """The preprocessing of this run, or None if this is its first start.
+    def read_setup(self, description):
+        """What the first start of this run found out, or None if this is it.
 
         Args:
           description: JSON-serializable facts about the data set.
+
+        Returns:
+          dict of `preprocessing`, and of `bottleneck_stride`: that of the initial weights, else
+          None.
 
         Raises:
           UserError: the data set is not the one that the run began with.
@@ -159,13 +163,21 @@ class RunDirectory:
                     f"{data.get(name)!r} and is {value!r}. Restore it, or name another --run_dir."
                 )
         try:
-            return Preprocessing.from_json(data["preprocessing"])
+            preprocessing = Preprocessing.from_json(data["preprocessing"])
         except (TypeError, KeyError, ValueError) as error:
             raise _damaged(path, error) from error
+        return {
+            "preprocessing": preprocessing,
+            "bottleneck_stride": data.get("bottleneck_stride"),
+        }
 
-    def write_data(self, description, preprocessing):
-        """Remembers the data set and the preprocessing."""
-        data = {**description, "preprocessing": preprocessing.to_json()}
+    def write_data(self, description, preprocessing, bottleneck_stride=None):
+        """Remembers the data set, and what `read_setup` gives."""
+        data = {
+            **description,
+            "preprocessing": preprocessing.to_json(),
+            "bottleneck_stride": bottleneck_stride,
+        }
         files.write_text(self.path / "data.json", json.dumps(data) + "\n")
 
     # --- Metrics

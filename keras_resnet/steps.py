@@ -3,6 +3,8 @@
 import keras
 import tensorflow as tf
 
+from keras_resnet.parts import batch_norms, moving_statistics
+
 
 def steps_function(
     network,
@@ -38,7 +40,12 @@ def steps_function(
     """
     replicas = strategy.num_replicas_in_sync
     variables = network.trainable_variables
-    statistics = network.non_trainable_variables
+    statistics = [
+        statistic
+        for norm, pair in zip(batch_norms(network), moving_statistics(network), strict=True)
+        if norm.trainable
+        for statistic in pair
+    ]
     decays = [
         weight_decay if decay_batch_norm or not _is_of_batch_norm(variable) else 0.0
         for variable in variables
@@ -57,7 +64,7 @@ def steps_function(
             )
         ]
         optimizer.apply_gradients(zip(gradients, variables, strict=True))
-        if replicas > 1 and average_statistics:
+        if replicas > 1 and average_statistics and statistics:
             # Each replica has moved its own; a checkpoint holds one value of a variable.
             context = tf.distribute.get_replica_context()
             values = [tf.convert_to_tensor(statistic) for statistic in statistics]

@@ -1,12 +1,13 @@
 """Trains a network: sets up what a run needs, from its configuration or from its checkpoint."""
 
 import contextlib
+import functools
 import json
 
 import keras
 import tensorflow as tf
 
-from keras_resnet import __version__, constructors, schedules
+from keras_resnet import __version__, constructors, fine_tuning, schedules
 from keras_resnet.checkpoints import Checkpoints
 from keras_resnet.checks import UserError
 from keras_resnet.inputs import (
@@ -60,13 +61,19 @@ def train(config, run_dir):
     description = _description(sources)
     workers.check_alike("data set", description)
 
-    def begun_preprocessing():
-        preprocessing = run.read_preprocessing(description)
-        if preprocessing is None:
-            preprocessing = make_preprocessing(config, sources["train"])
-        return preprocessing.to_json()
+    @functools.cache
+    def weights():
+        return fine_tuning.initial_weights(config)
 
-    preprocessing = Preprocessing.from_json(workers.from_chief(begun_preprocessing))
+    def begun_setup():
+        setup = run.read_setup(description)
+        if setup is None:
+            setup = _setup(config, sources["train"], weights)
+        return {**setup, "preprocessing": setup["preprocessing"].to_json()}
+
+    setup = workers.from_chief(begun_setup)
+    preprocessing = Preprocessing.from_json(setup["preprocessing"])
+    bottleneck_stride = setup["bottleneck_stride"] or config.bottleneck_stride
     augmentation = make_augmentation(config, preprocessing, sources["train"])
     sources["train"] = with_copies(sources["train"], augmentation)
     steps_per_epoch = len(sources["train"]) / config.global_batch_size
@@ -81,14 +88,16 @@ def train(config, run_dir):
             preprocessing=preprocessing,
             class_names=sources["train"].class_names,
             dtype=config.dtype,
+            bottleneck_stride=bottleneck_stride,
             **{
                 name: getattr(config, name)
-                for name in ("shortcut", "bottleneck_stride", "stem", "block", "activation")
+                for name in ("shortcut", "stem", "block", "activation")
                 if getattr(config, name) is not None
             },
         )
         if config.zero_last_gamma:
             zero_last_gammas(model)
+        fine_tuning.freeze(model, config)
         schedule = _schedule(config, train_steps, steps_per_epoch)
         optimizer = keras.optimizers.SGD(
             schedule,
@@ -107,7 +116,7 @@ def train(config, run_dir):
     def begun_state():
         # Only now, when nothing in the configuration can be wrong any more.
         run.begin()
-        run.write_data(description, preprocessing)
+        run.write_data(description, preprocessing, setup["bottleneck_stride"])
         state = checkpoints.restore_newest()
         if state is None:
             earlier = run.metrics()
@@ -116,6 +125,8 @@ def train(config, run_dir):
                     f"There is no checkpoint in {run.checkpoints}, though the run has reached step "
                     f"{earlier[-1]['step']}. It begins anew."
                 )
+            if config.weights is not None:
+                fine_tuning.begin_with(model, weights())
             state = State(replicas=replicas).to_json()
         state["rows"] = run.rewind_metrics(state["rows"])
         return state
@@ -143,6 +154,20 @@ def train(config, run_dir):
             state=state,
         )
         return loop.run()
+
+
+def _setup(config, source, weights):
+    """What a run is to remember of its first start; see `RunDirectory.read_setup`."""
+    if config.weights is None:
+        return {"preprocessing": make_preprocessing(config, source), "bottleneck_stride": None}
+    file = weights()
+    has_bottlenecks = config.network == "ResNet" and config.depth >= 50
+    return {
+        "preprocessing": fine_tuning.preprocessing_of(file, config),
+        "bottleneck_stride": file.check_stride(config.bottleneck_stride)
+        if has_bottlenecks
+        else None,
+    }
 
 
 def _facts(config):

@@ -166,7 +166,9 @@ def define_degradation_flags():
         "errors", ["30", "20", "15", "10"], "training errors in % whose first steps are compared"
     )
     program.document("Flags", "depths", "errors")
-    program.define_train_flags(RECIPES["cifar10"], without=("network", "depth", "run_dir"))
+    program.define_train_flags(
+        RECIPES["cifar10"], without=("network", "depth", "run_dir", *OF_FINE_TUNING)
+    )
 
 
 def define_ablation_flags():
@@ -193,6 +195,7 @@ def define_ablation_flags():
             "learning_rate_shares",
             "warmup_epochs",
             "run_dir",
+            *OF_FINE_TUNING,
         ),
     )
 
@@ -205,6 +208,9 @@ def _share(text):
             f"`shares` must be integers and colons, such as 2:1:1. Received: {text!r}"
         ) from None
 
+
+# The paper trains from scratch.
+OF_FINE_TUNING = ("weights", "freeze", "freeze_batch_norm")
 
 CIFAR_RUN = "a run directory of a CifarResNet or CifarPlainNet"
 

@@ -27,6 +27,9 @@ from keras_resnet.workers import WorkerLostError
 EXIT_USER_ERROR = 1
 EXIT_INTERRUPTED = 130
 
+# The recipe of trainings that begin with weights.
+FINE_TUNING = "fine_tuning"
+
 
 def run(main, usage):
     """Runs a program: parses flags, prints help, turns the user's mistakes into one message.
@@ -117,7 +120,8 @@ def define_train_flags(recipes, without=()):
     flags.DEFINE_string(
         "recipe",
         next(iter(recipes)),
-        f"where the defaults come from; below are those of the first: {', '.join(recipes)}",
+        f"where the defaults come from; below are those of the first: {', '.join(recipes)}"
+        + (f" (unset with weights: {FINE_TUNING})" if FINE_TUNING in recipes else ""),
     )
     document("Recipe", "recipe")
     defaults = next(iter(recipes.values()))
@@ -151,6 +155,9 @@ def _definer(field_type):
 def train_config(recipes):
     """The configuration that the flags describe: the recipe, and what was given beside it."""
     recipe = flags.FLAGS.recipe
+    begins_with_weights = "weights" in flags.FLAGS and flags.FLAGS.weights is not None
+    if begins_with_weights and FINE_TUNING in recipes and not flags.FLAGS["recipe"].present:
+        recipe = FINE_TUNING
     if recipe not in recipes:
         raise UserError(f"`recipe` must be one of {', '.join(recipes)}. Received: {recipe!r}")
     given = {

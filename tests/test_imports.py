@@ -11,7 +11,7 @@ LAYERS = (
     ("serving.optimization", "serving.folding", "serving.signatures"),
     ("paper.degradation", "paper.ablation", "paper.trainings"),
     ("paper.tables", "paper.construction", "paper.responses"),
-    ("training",),
+    ("training", "fine_tuning"),
     ("loop",),
     ("analysis", "evaluation", "protocols", "scores", "precise_bn", "runs"),
     ("workers", "rendezvous", "strategy", "watchdog"),

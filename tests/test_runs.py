@@ -74,11 +74,11 @@ def test_patterns_in_the_name_are_refused(tmp_path):
 def test_damaged_files_are_named(run):
     (run.path / "data.json").write_text("{")
     with pytest.raises(ValueError, match=r"data\.json is damaged"):
-        run.read_preprocessing(DATA)
+        run.read_setup(DATA)
     for text in ("[5]", "null", "{}", '{"preprocessing": {}}', '{"preprocessing": 5}'):
         (run.path / "data.json").write_text(text)
         with pytest.raises(ValueError, match=r"data\.json is damaged"):
-            run.read_preprocessing({})
+            run.read_setup({})
     for text in (
         *("{", "5", "null", "{}", '{"step": 1}', '{"step": 1, "split": "test"}', "\udcff"),
         *('{"step": "x", "split": "train"}', '{"step": 1, "split": "train", "loss": "x"}'),
@@ -90,10 +90,10 @@ def test_damaged_files_are_named(run):
 
 
 def test_a_trained_run_without_its_data_file_is_refused(run):
-    assert run.read_preprocessing(DATA) is None
+    assert run.read_setup(DATA) is None
     (run.checkpoints / "step-00000005").mkdir(parents=True)
     with pytest.raises(ValueError, match=r"data\.json is missing"):
-        run.read_preprocessing(DATA)
+        run.read_setup(DATA)
 
 
 def test_lost_lines_of_metrics_are_said(run, capsys):
@@ -161,11 +161,13 @@ def test_a_read_only_directory_is_named():
 
 def test_data_is_remembered(run):
     preprocessing = Preprocessing(4, 5, (1.0, 2.0, 1 / 3))
-    assert run.read_preprocessing(DATA) is None
+    assert run.read_setup(DATA) is None
     run.write_data(DATA, preprocessing)
-    assert run.read_preprocessing(DATA) == preprocessing
+    assert run.read_setup(DATA) == {"preprocessing": preprocessing, "bottleneck_stride": None}
+    run.write_data(DATA, preprocessing, "3x3")
+    assert run.read_setup(DATA)["bottleneck_stride"] == "3x3"
     with pytest.raises(ValueError, match="The data set changed .* train_images was 5 and is 6"):
-        run.read_preprocessing({**DATA, "train_images": 6})
+        run.read_setup({**DATA, "train_images": 6})
 
 
 def row(step, split="train"):

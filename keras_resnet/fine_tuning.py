@@ -1,0 +1,74 @@
+"""A training that begins with weights of another: which, what they expect, what stays as it is."""
+
+import dataclasses
+
+from keras_resnet.checks import UserError
+from keras_resnet.parts import freeze_batch_norm, freeze_stages
+from keras_resnet.weights.local import open_weights
+
+
+def initial_weights(config):
+    """The `WeightFile` that a training begins with.
+
+    Args:
+      config: `TrainConfig` with `weights`.
+
+    Raises:
+      UserError: they cannot be had, or do not say what they expect of images.
+    """
+    file = open_weights(config.weights, _depth_of_sets(config))
+    if file.preprocessing is None:
+        raise UserError(
+            f"{file.path} does not say what its network expects of images. "
+            "launch/convert_weights.py --like=SET writes a file that does. "
+            f"Received: weights={config.weights!r}"
+        )
+    return file
+
+
+def _depth_of_sets(config):
+    """The depth for which published sets fit the network of a configuration; None: none does."""
+    of_default = {"shortcut": "B", "stem": "imagenet", "block": None, "activation": "relu"}
+    fits = config.network == "ResNet" and all(
+        getattr(config, name) in (None, value) for name, value in of_default.items()
+    )
+    return config.depth if fits else None
+
+
+def preprocessing_of(file, config):
+    """The `Preprocessing` of a training: that of the weights, at another size if that is asked for.
+
+    Raises:
+      UserError: the weights subtract a mean image, which has one size.
+    """
+    preprocessing = file.preprocessing
+    if config.image_size in (None, preprocessing.size) and config.resize is None:
+        return preprocessing
+    size = config.image_size or preprocessing.size
+    resize = config.resize or round(size * preprocessing.resize / preprocessing.size)
+    if isinstance(preprocessing.mean[0], tuple) and size != preprocessing.size:
+        raise UserError(
+            f"`image_size` must be {preprocessing.size}, that of the mean image of {file.path}. "
+            f"Received: image_size={config.image_size!r}"
+        )
+    return dataclasses.replace(preprocessing, size=size, resize=resize)
+
+
+def begin_with(model, file):
+    """Gives a network the weights of a file; its classifier is new unless its classes are theirs.
+
+    Raises:
+      UserError: the weights are of another network.
+    """
+    keeps_head = file.class_names == model.class_names
+    file.assign_to(model, new_head=not keeps_head)
+    head = "with" if keeps_head else f"but for a new classifier of {model.classes} classes,"
+    print(f"Beginning {head} the weights of {file.path}.", flush=True)
+
+
+def freeze(model, config):
+    """Freezes what a configuration wants to keep as the weights have it: stages, batch norms."""
+    if config.freeze is not None:
+        freeze_stages(model, config.freeze)
+    if config.freeze_batch_norm:
+        freeze_batch_norm(model)

@@ -1,0 +1,180 @@
+import dataclasses
+import shutil
+
+import numpy as np
+import pytest
+from conftest import make_picture_folder
+from harness import tiny_training
+from letters import SPEC, with_statistics
+
+import keras_resnet
+from keras_resnet import fine_tuning, training
+from keras_resnet.preprocessing import Preprocessing
+from keras_resnet.runs import load_network
+from keras_resnet.training import train
+from keras_resnet.weights import names
+from keras_resnet.weights.local import WeightFile, write_safetensors
+
+SPEC_16 = dataclasses.replace(SPEC, size=16, resize=18)
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    rng = np.random.default_rng(0)
+    root = tmp_path_factory.mktemp("pictures") / "folder"
+    return make_picture_folder(root, rng, {"train": 6, "val": 3})
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """A network of seven classes, which the pictures have not."""
+    model = keras_resnet.CifarResNet(
+        8, input_shape=(16, 16, 3), classes=7, class_names=list("abcdefg"), preprocessing=SPEC_16
+    )
+    path = tmp_path_factory.mktemp("weights") / "x.safetensors"
+    write_safetensors(with_statistics(model), path)
+    return path
+
+
+@pytest.fixture
+def config(pictures, weights):
+    return tiny_training(
+        dataset=f"folder:{pictures}", weights=str(weights), image_size=None, train_steps=2
+    )
+
+
+def trained(config, run_dir):
+    """What the variables of a network are after a training, arrays by name, and the network."""
+    train(config, run_dir)
+    model = load_network(run_dir)
+    return {name: v.numpy() for name, v in names.variables_by_name(model).items()}, model
+
+
+def unequal(found, weights):
+    """Names of the weights that differ from those of a file, the classifier aside."""
+    expected = WeightFile(weights).weights
+    assert found.keys() == expected.keys()
+    bodies = [name for name in found if not name.startswith("fc/")]
+    return {name for name in bodies if not np.array_equal(found[name], expected[name])}
+
+
+def test_a_training_begins_with_the_weights_and_what_they_expect(config, weights, tmp_path, capsys):
+    # A rate of 0, after which only statistics have moved.
+    at_rest = dataclasses.replace(config, learning_rate=0.0, weight_decay=0.0)
+    found, model = trained(at_rest, tmp_path / "run")
+    moved = {name for name in found if "moving" in name}
+    assert unequal(found, weights) == moved
+    assert model.preprocessing == SPEC_16
+    assert found["fc/kernel"].shape == (64, model.classes) and model.classes != 7
+    said = capsys.readouterr().out
+    assert f"but for a new classifier of {model.classes} classes, the weights of {weights}" in said
+
+
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_what_is_frozen_keeps_its_bits(config, weights, tmp_path, replicas):
+    options = {"replicas": replicas}
+    frozen = dataclasses.replace(config, freeze="conv3", freeze_batch_norm=True, **options)
+    found, model = trained(frozen, tmp_path / "run")
+    assert unequal(found, weights) == {
+        "conv4_1/conv1/kernel",
+        "conv4_1/conv2/kernel",
+    }
+    assert {v.path for v in model.trainable_variables} == {
+        "conv4_1/conv1/kernel",
+        "conv4_1/conv2/kernel",
+        "fc/kernel",
+        "fc/bias",
+    }
+
+
+def test_all_but_the_classifier_can_be_frozen(config, weights, tmp_path):
+    found, _ = trained(dataclasses.replace(config, freeze="conv4"), tmp_path / "run")
+    assert unequal(found, weights) == set()
+
+
+def test_the_classifier_of_the_same_classes_is_kept(config, tmp_path, capsys):
+    first, _ = trained(config, tmp_path / "first")
+    again = dataclasses.replace(
+        config, weights=str(tmp_path / "first"), learning_rate=0.0, weight_decay=0.0
+    )
+    second, _ = trained(again, tmp_path / "second")
+    np.testing.assert_array_equal(second["fc/kernel"], first["fc/kernel"])
+    assert "Beginning with the weights of" in capsys.readouterr().out
+
+
+def test_a_run_goes_on_without_the_file_that_it_began_with(config, weights, tmp_path):
+    copy = tmp_path / "copy.safetensors"
+    shutil.copy(weights, copy)
+    config = dataclasses.replace(config, weights=str(copy))
+    train(config, tmp_path / "run")
+    copy.unlink()
+    (tmp_path / "run" / "model.keras").unlink()
+    train(config, tmp_path / "run")
+    assert load_network(tmp_path / "run").preprocessing == SPEC_16
+
+
+def test_a_larger_size_keeps_the_proportions(weights):
+    file = WeightFile(weights)
+    config = tiny_training(dataset="shapes", weights=str(weights), train_steps=1)
+    spec = fine_tuning.preprocessing_of(file, dataclasses.replace(config, image_size=32))
+    assert spec == dataclasses.replace(SPEC_16, size=32, resize=36)
+    spec = fine_tuning.preprocessing_of(file, dataclasses.replace(config, resize=20))
+    assert spec == dataclasses.replace(SPEC_16, resize=20)
+
+
+def test_a_mean_image_has_one_size(weights):
+    file = WeightFile(weights)
+    file.preprocessing = Preprocessing(16, 16, (0, 0, 0)).with_mean(np.zeros((16, 16, 3)))
+    config = tiny_training(dataset="shapes", weights="x", train_steps=1, image_size=32)
+    with pytest.raises(ValueError, match="`image_size` must be 16, that of the mean image of"):
+        fine_tuning.preprocessing_of(file, config)
+
+
+def test_bottlenecks_have_their_stride_where_the_weights_have_it(tmp_path):
+    model = keras_resnet.ResNet50(
+        include_top=False, bottleneck_stride="3x3", preprocessing=SPEC_16, input_shape=(32, 32, 3)
+    )
+    write_safetensors(model, tmp_path / "x.safetensors")
+    config = tiny_training(
+        network="ResNet", depth=50, dataset="shapes", weights="x", train_steps=1, image_size=None
+    )
+    setup = training._setup(config, None, lambda: WeightFile(tmp_path / "x.safetensors"))
+    assert setup == {"preprocessing": SPEC_16, "bottleneck_stride": "3x3"}
+    with pytest.raises(ValueError, match="`bottleneck_stride` must be one of '3x3'"):
+        training._setup(
+            dataclasses.replace(config, bottleneck_stride="1x1"),
+            None,
+            lambda: WeightFile(tmp_path / "x.safetensors"),
+        )
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"depth": 14}, "holds cifar_resnet8 .*, not the network 'cifar_resnet14'"),
+        ({"network": "CifarPlainNet"}, "network with shortcut='A'"),
+        ({"weights": "imagenet"}, "'imagenet' is for ResNets of depth 18, .* another network"),
+        ({"weights": "absent.pth"}, "`weights` must be one of"),
+        ({"freeze": "conv5"}, "`freeze` must be one of 'conv1', 'conv2', 'conv3', 'conv4'"),
+    ],
+)
+def test_weights_that_do_not_fit_leave_no_run(config, tmp_path, change, message):
+    with pytest.raises(ValueError, match=message):
+        train(dataclasses.replace(config, **change), tmp_path / "run")
+    assert not (tmp_path / "run" / "model.keras").exists()
+
+
+def test_weights_that_do_not_say_their_preprocessing_are_refused(config, tmp_path):
+    model = keras_resnet.CifarResNet(8)
+    write_safetensors(model, tmp_path / "x.safetensors")
+    config = dataclasses.replace(config, weights=str(tmp_path / "x.safetensors"))
+    with pytest.raises(ValueError, match="does not say what its network expects .* --like=SET"):
+        train(config, tmp_path / "run")
+
+
+@pytest.mark.parametrize("options", [{"freeze": "conv2"}, {"freeze_batch_norm": True}])
+def test_what_is_frozen_must_have_weights(options):
+    with pytest.raises(ValueError, match="is for weights to keep"):
+        tiny_training(dataset="shapes", train_steps=1, **options)
+    with pytest.raises(ValueError, match="`zero_last_gamma` must be False"):
+        tiny_training(dataset="shapes", train_steps=1, weights="x", zero_last_gamma=True)
