@@ -44,6 +44,52 @@ def test_convolution_pads_both_sides_alike(rng, size, kernel, stride):
     np.testing.assert_allclose(outputs, convolve(images, layer.kernel.numpy(), stride), atol=1e-5)
 
 
+def spread(kernel, dilation):
+    """The kernel with zeros between its values: plainly used it does what dilation says."""
+    places = np.eye(dilation * (kernel.shape[0] - 1) + 1)[::dilation]
+    return tf.einsum("ijab,iy,jx->yxab", kernel, *[tf.cast(places, kernel.dtype)] * 2)
+
+
+@pytest.mark.parametrize("size", [(8, 8), (7, 9), (3, 2)])
+@pytest.mark.parametrize(("kernel", "dilation"), [(3, 2), (3, 4), (5, 3)])
+def test_dilated_convolution_leaves_pixels_out(rng, size, kernel, dilation):
+    images = rng.normal(size=(2, *size, 3)).astype(np.float32)
+    layer = layers.Convolution(4, kernel, dilation_rate=dilation)
+    outputs = layer(images)
+    assert outputs.shape == layer.compute_output_shape(images.shape)
+    expected = convolve(images, spread(layer.kernel.value, dilation).numpy(), 1)
+    np.testing.assert_allclose(outputs, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"), [("float32", 1e-5), ("float64", 1e-12), ("bfloat16", 0.02)]
+)
+@pytest.mark.parametrize("dilation", [2, 3])
+def test_dilated_convolution_has_the_gradients_of_a_spread_kernel(rng, dtype, tolerance, dilation):
+    values = rng.normal(size=(2, 7, 9, 3)), rng.normal(size=(3, 3, 3, 4))
+    layer = layers.Convolution(4, 3, dilation_rate=dilation)
+
+    def gradients(values, convolve):
+        # Also those of the gradients.
+        with tf.GradientTape() as outer:
+            outer.watch(values)
+            with tf.GradientTape() as inner:
+                inner.watch(values)
+                loss = tf.reduce_sum(convolve(*values) ** 2)
+            first = inner.gradient(loss, values)
+            length = tf.add_n([tf.reduce_sum(gradient**2) for gradient in first])
+        return *first, *outer.gradient(length, values)
+
+    ours = tf.function(gradients)([tf.cast(v, dtype) for v in values], layer.convolution_op)
+    theirs = gradients(
+        [tf.constant(value) for value in values],
+        lambda images, kernel: tf.nn.conv2d(images, spread(kernel, dilation), 1, "SAME"),
+    )
+    for our, their in zip(ours, theirs, strict=True):
+        error = tf.reduce_max(tf.abs(tf.cast(our, tf.float64) - their))
+        assert our.dtype == dtype and error < tolerance * tf.reduce_max(tf.abs(their))
+
+
 def test_convolution_starts_as_he_et_al_2015():
     layer = layers.Convolution(256, 3)
     layer.build((None, 8, 8, 128))
@@ -196,6 +242,7 @@ def test_every_weight_of_a_block_receives_a_gradient(rng, shortcut):
     "layer",
     [
         layers.Convolution(4, 3, 2),
+        layers.Convolution(4, 3, dilation_rate=2),
         layers.MaxPooling(3, 2),
         layers.BatchNormalization(synchronized=True),
         layers.Activation("tanh"),
