@@ -279,6 +279,12 @@ class Block(keras.layers.Layer):
 
     Args:
       table: (channels, kernel size, stride) of each convolution, in order.
+      dilation: of the convolutions whose kernels are larger than a pixel.
+      subsample: False: the block keeps height and width whatever its strides; the convolutions that
+        come after one of stride 2 are dilated twice as much instead. So every second pixel of the
+        output is what the block would give otherwise. (In bottlenecks with the stride in the 3x3
+        convolution that one keeps its dilation, as in torchvision; where the 1x1 convolution has
+        the stride, and in the second of a basic block, it doubles.)
       folded: convolutions with biases and no normalization, which is then part of their weights:
         the same function, faster, and not to be trained (see `serving.folding`).
     """
@@ -292,6 +298,8 @@ class Block(keras.layers.Layer):
         synchronized,
         activation="relu",
         folded=False,
+        dilation=1,
+        subsample=True,
         **kwargs,
     ):
         if shortcut is not None:
@@ -304,13 +312,18 @@ class Block(keras.layers.Layer):
         self.synchronized = synchronized
         self.activation = activation
         self.folded = folded
+        self.dilation = dilation
+        self.subsample = subsample
         dtype = self.dtype_policy
-        self.convolutions = [
-            Convolution(
-                channels, size, stride, use_bias=folded, dtype=dtype, name=f"conv{position}"
+        self.convolutions = []
+        for position, (channels, size, stride) in enumerate(table, 1):
+            settings = {"use_bias": folded, "dtype": dtype, "name": f"conv{position}"}
+            if size > 1:
+                settings["dilation_rate"] = dilation
+            self.convolutions.append(
+                Convolution(channels, size, stride if subsample else 1, **settings)
             )
-            for position, (channels, size, stride) in enumerate(table, 1)
-        ]
+            dilation *= 1 if subsample else stride
         self.norms = [
             BatchNormalization(synchronized=synchronized, dtype=dtype, name=f"bn{position}")
             for position in range(1, 1 if folded else len(table) + 1)
@@ -325,7 +338,8 @@ class Block(keras.layers.Layer):
             if not self.folded:
                 self.norms[position].build(shape)
         changes_shape = self.strides != 1 or input_shape[-1] != shape[-1]
-        settings = {"strides": self.strides, "dtype": self.dtype_policy, "name": "shortcut"}
+        strides = self.strides if self.subsample else 1
+        settings = {"strides": strides, "dtype": self.dtype_policy, "name": "shortcut"}
         if self.shortcut == "C" or (self.shortcut == "B" and changes_shape):
             self.shortcut_layer = ProjectionShortcut(
                 shape[-1], synchronized=self.synchronized, folded=self.folded, **settings
@@ -369,6 +383,8 @@ class Block(keras.layers.Layer):
             "synchronized": self.synchronized,
             "activation": self.activation,
             "folded": self.folded,
+            "dilation": self.dilation,
+            "subsample": self.subsample,
         }
 
 

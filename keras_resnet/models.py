@@ -15,7 +15,8 @@ BLOCKS = {
     "squared_shortcut": variants.SquaredShortcutBlock,
 }
 
-STEMS = ("imagenet", "cifar")
+# The stems, and the stride of the first stage, in pixels of the image.
+STEM_STRIDES = {"imagenet": 4, "cifar": 1}
 
 # A functional model of some 450 blocks exceeds Python's depth of recursion, and its graph takes
 # minutes to build.
@@ -50,6 +51,10 @@ class ResNet(keras.Model):
         conv2_2-200; see `BlockStack`. None: only where there are more than 100 blocks.
       folded: convolutions with biases instead of batch normalizations, for inference only; see
         `serving.folding`, which makes such a network of a trained one.
+      output_stride: stride of the last feature map, in pixels of the image, one of the stages'
+        strides. Stages that would go beyond it keep height and width, and their 3x3 convolutions
+        are dilated: with the same weights every second pixel of their maps (every fourth, ...) is a
+        pixel of the undilated network's. None: no stage does.
       preprocessing: `Preprocessing` that the network expects of its inputs; travels with the model.
       class_names: names of the outputs, in order; travels with the model.
       dtype: Keras dtype policy, by default the global one. Logits are at least float32.
@@ -62,7 +67,7 @@ class ResNet(keras.Model):
     Raises:
       ValueError: an argument is none of the above; the message names it.
 
-    Source: He et al., 2016, sections 3.3, 4.1, 4.2.
+    Source: He et al., 2016, sections 3.3, 4.1, 4.2; dilation: Chen et al., 2015 (DeepLab).
     """
 
     def __init__(
@@ -87,13 +92,14 @@ class ResNet(keras.Model):
         dtype=None,
         name=None,
         folded=False,
+        output_stride=None,
     ):
         if keras.config.image_data_format() != "channels_last":
             raise checks.UserError(
                 "`image_data_format` must be 'channels_last' (keras.config.set_image_data_format). "
                 f"Received: image_data_format={keras.config.image_data_format()!r}"
             )
-        checks.check_one_of("stem", stem, STEMS)
+        checks.check_one_of("stem", stem, list(STEM_STRIDES))
         checks.check_one_of("block", block, list(BLOCKS))
         checks.check_one_of("shortcut", shortcut, [*layers.SHORTCUTS, None])
         checks.check_one_of("activation", activation, layers.ACTIVATIONS)
@@ -121,9 +127,11 @@ class ResNet(keras.Model):
                 "`synchronized` must be False for a network whose blocks are stacked (more than "
                 f"{MAX_UNROLLED_BLOCKS} of them, or stacked=True). Received: synchronized=True"
             )
+        strides = stage_strides(stem, len(blocks))
+        checks.check_one_of("output_stride", output_stride, [None, *strides])
         dtype = _dtype_policy(dtype)
         inputs = _inputs(input_tensor, input_shape)
-        _check_size(inputs.shape[1:3], (4 if stem == "imagenet" else 1) * 2 ** (len(blocks) - 1))
+        _check_size(inputs.shape[1:3], output_stride or strides[-1])
         x = _stem(inputs, stem, filters[0], activation, synchronized, folded, dtype)
         settings = {
             "shortcut": shortcut,
@@ -134,16 +142,22 @@ class ResNet(keras.Model):
         }
         if block == "bottleneck":
             settings["bottleneck_stride"] = bottleneck_stride
+        dilation = 1
         for stage, (stage_blocks, width) in enumerate(zip(blocks, filters, strict=True)):
+            subsample = strides[stage] <= (output_stride or strides[-1])
             for position in range(1 if stacked else stage_blocks):
+                block_stride = 2 if stage > 0 and position == 0 else 1
                 x = BLOCKS[block](
                     width,
-                    strides=2 if stage > 0 and position == 0 else 1,
+                    strides=block_stride,
+                    dilation=dilation,
+                    subsample=subsample,
                     name=f"conv{stage + 2}_{position + 1}",
                     **settings,
                 )(x)
+                dilation *= 1 if subsample else block_stride
             if stacked and stage_blocks > 1:
-                equal_block = BLOCKS[block](width, name="block", **settings)
+                equal_block = BLOCKS[block](width, dilation=dilation, name="block", **settings)
                 # The first of a stage may change the shape.
                 name_of_stack = f"conv{stage + 2}_2-{stage_blocks}"
                 x = BlockStack(equal_block, stage_blocks - 1, dtype=dtype, name=name_of_stack)(x)
@@ -186,6 +200,7 @@ class ResNet(keras.Model):
             "dtype": dtype.name,
             "name": self.name,
             "folded": folded,
+            "output_stride": output_stride,
         }
 
     def get_config(self):
@@ -208,6 +223,11 @@ class ResNet(keras.Model):
             layer.trainable = path not in frozen
         follow_blocks(model)
         return model
+
+
+def stage_strides(stem, stages):
+    """The stride of each stage's maps, in pixels of the image, where nothing is dilated."""
+    return [STEM_STRIDES[stem] * 2**stage for stage in range(stages)]
 
 
 def logits_model(model):

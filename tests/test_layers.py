@@ -1,9 +1,11 @@
+import functools
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_resnet import layers
+from keras_resnet import layers, variants
 from keras_resnet.strategy import make_strategy
 
 
@@ -228,6 +230,37 @@ def test_blocks_compute_the_equations_of_the_paper(rng, make, strides, shortcut)
     np.testing.assert_allclose(outputs, forward(block, x), rtol=1e-4, atol=1e-3)
 
 
+@pytest.mark.parametrize("shortcut", ["A", "B", "C", None])
+@pytest.mark.parametrize("size", [(8, 8), (7, 10)])
+@pytest.mark.parametrize(
+    ("make", "dilations"),
+    [
+        (layers.BasicBlock, [3, 6]),
+        (layers.BottleneckBlock, [1, 6, 1]),
+        # As torchvision's with `replace_stride_with_dilation`.
+        (functools.partial(layers.BottleneckBlock, bottleneck_stride="3x3"), [1, 3, 1]),
+        (variants.InvertedBottleneckBlock, [1, 3, 1]),
+    ],
+)
+def test_block_that_keeps_its_size_gives_the_same_at_every_second_pixel(
+    rng, make, dilations, size, shortcut
+):
+    x = rng.normal(size=(2, *size, 8)).astype(np.float32)
+    blocks = [
+        make(8, strides=2, shortcut=shortcut, subsample=subsample) for subsample in (True, False)
+    ]
+    outputs = []
+    for block in blocks:
+        block.build(x.shape)
+        for ours, theirs in zip(block.variables, blocks[0].variables, strict=True):
+            ours.assign(theirs)
+        outputs.append(block(x))
+    assert outputs[1].shape[1:3] == size
+    np.testing.assert_allclose(outputs[1][:, ::2, ::2], outputs[0], atol=1e-5)
+    convolutions = make(8, strides=2, dilation=3, subsample=False).convolutions
+    assert [conv.dilation_rate for conv in convolutions] == [(d, d) for d in dilations]
+
+
 @pytest.mark.parametrize("shortcut", ["A", "B", "C"])
 def test_every_weight_of_a_block_receives_a_gradient(rng, shortcut):
     block = layers.BottleneckBlock(4, strides=2, shortcut=shortcut)
@@ -249,6 +282,7 @@ def test_every_weight_of_a_block_receives_a_gradient(rng, shortcut):
         layers.ZeroPaddedShortcut(5, 2),
         layers.ProjectionShortcut(5, 2),
         layers.BasicBlock(5, 2, "A"),
+        layers.BasicBlock(5, 2, "A", dilation=2, subsample=False),
         layers.BottleneckBlock(5, 2, "C", "3x3", synchronized=True),
     ],
 )

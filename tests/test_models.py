@@ -81,6 +81,37 @@ def test_keras_file_keeps_what_was_set_later(tmp_path):
     assert [v.path for v in loaded.trainable_variables] == ["fc/kernel", "fc/bias"]
 
 
+@pytest.mark.parametrize("stacked", [False, True])
+def test_dilated_network_computes_the_same_at_the_pixels_of_the_undilated(rng, stacked):
+    settings = {"include_top": False, "input_shape": (33, 40, 3), "stacked": stacked}
+    network = keras_resnet.CifarResNet(20, **settings)
+    for variable in network.variables:
+        variable.assign(rng.uniform(0.5, 1.5, variable.shape) * variable)
+    images = rng.normal(size=(2, 33, 40, 3)).astype(np.float32)
+    expected = network(images, training=False).numpy()
+    for output_stride, shape in ((4, (9, 10)), (2, (17, 20)), (1, (33, 40))):
+        dilated = keras_resnet.CifarResNet(20, output_stride=output_stride, **settings)
+        dilated.set_weights(network.get_weights())
+        maps = dilated(images, training=False)
+        assert maps.shape[1:3] == shape == dilated.output_shape[1:3]
+        step = 4 // output_stride
+        np.testing.assert_allclose(maps[:, ::step, ::step], expected, atol=1e-5 * expected.max())
+
+
+def test_output_stride_travels_and_is_not_needed_in_old_files(tmp_path):
+    model = tiny(output_stride=2)
+    model.save(tmp_path / "model.keras")
+    assert keras.saving.load_model(tmp_path / "model.keras").get_config() == model.get_config()
+    config = tiny().get_config()
+    del config["output_stride"]
+    assert keras_resnet.ResNet.from_config(config).get_config() == tiny().get_config()
+
+
+def test_output_stride_is_that_of_a_stage():
+    with pytest.raises(ValueError, match=r"`output_stride` must be one of None, 1, 2, 4\. Rec"):
+        tiny(output_stride=8)
+
+
 def test_channels_first_is_refused():
     keras.config.set_image_data_format("channels_first")
     try:
