@@ -1,5 +1,6 @@
 """Deep Residual Learning for Image Recognition (He et al., 2016) on Keras and TensorFlow."""
 
+from keras_resnet.backbones import feature_pyramid
 from keras_resnet.class_names import decode_predictions
 from keras_resnet.config import RECIPES, TrainConfig
 from keras_resnet.constructors import (
@@ -34,5 +35,6 @@ __all__ = [
     "ResNet152",
     "TrainConfig",
     "decode_predictions",
+    "feature_pyramid",
     "freeze_batch_norm",
 ]

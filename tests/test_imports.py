@@ -13,7 +13,7 @@ LAYERS = (
     ("paper.tables", "paper.construction", "paper.responses"),
     ("training", "fine_tuning"),
     ("loop",),
-    ("analysis", "evaluation", "protocols", "scores", "precise_bn", "runs"),
+    ("analysis", "backbones", "evaluation", "protocols", "scores", "precise_bn", "runs"),
     ("workers", "rendezvous", "strategy", "watchdog"),
     ("inputs", "progress", "plots", "constructors", "steps", "checkpoints", "schedules"),
     ("weights.local", "weights.architecture", "weights.keras_files", "weights.pth"),
