@@ -8,7 +8,8 @@ import setuptools
 ROOT = pathlib.Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "keras_resnet/__init__.py").read_text())[1]
 
-# scikit-image brings photographs; nbclient and ipykernel run the examples; pydot draws networks.
+# scikit-image brings photographs; nbclient and ipykernel run the examples; pydot draws networks;
+# keras-hub has detectors that the networks become a part of.
 TEST = [
     "pytest>=8",
     "pytest-xdist",
@@ -19,6 +20,7 @@ TEST = [
     "ipykernel",
     "pydot",
     "openvino",
+    "keras-hub",
 ]
 
 setuptools.setup(
