@@ -37,15 +37,7 @@ def load_folder(root, split, skip_corrupt):
     directory = root / {"train": "train", "validation": "val"}[split]
     paths, labels = [], []
     for label, class_name in enumerate(class_names):
-        pictures = sorted(
-            path
-            for path in (directory / class_name).rglob("*")
-            if path.suffix.lower() in PICTURE_SUFFIXES
-            and not path.is_dir()
-            # As of a link that leads nowhere, reading will say what is wrong with it.
-            and (path.is_file() or not path.exists())
-            and not any(map(_is_hidden, path.relative_to(directory).parts))
-        )
+        pictures = pictures_below(directory / class_name)
         if not pictures:
             raise UserError(
                 f"{directory / class_name} holds no picture (.jpg, .jpeg or .png). "
@@ -61,6 +53,19 @@ def load_folder(root, split, skip_corrupt):
         "folder", source.paths, (len(source),), lambda: _contents(source, directory)
     )
     return FileSource(source.paths, source.labels, source.class_names, contents)
+
+
+def pictures_below(directory):
+    """Paths of the pictures at any depth of a directory, sorted, without what is hidden in it."""
+    return sorted(
+        path
+        for path in directory.rglob("*")
+        if path.suffix.lower() in PICTURE_SUFFIXES
+        and not path.is_dir()
+        # As of a link that leads nowhere, reading will say what is wrong with it.
+        and (path.is_file() or not path.exists())
+        and not any(map(_is_hidden, path.relative_to(directory).parts))
+    )
 
 
 def _is_hidden(name):
