@@ -1,0 +1,42 @@
+"""Writes the features that a trained network sees in pictures, as an array.
+
+MODEL is a run directory, of which the network at the last evaluation is taken (model.keras), or a
+.keras file. FOLDER is searched for .jpg, .jpeg and .png at any depth; what is hidden is left out.
+Features are the average over the last feature map, before the classifier: a row of float32 for each
+picture. The list of the pictures, a line for each row, is written beside them (FILE.txt). What is
+there already is never overwritten.
+
+  python launch/features.py runs/mine my_pictures --output=features.npy
+
+  features = numpy.load("features.npy", mmap_mode="r")  # [pictures, channels]
+  names = open("features.txt", encoding="utf-8").read().splitlines()
+"""
+
+import program
+from absl import flags
+
+from keras_resnet.checks import UserError
+from keras_resnet.features import write_features
+from keras_resnet.runs import load_network
+
+flags.DEFINE_string("output", None, "the array to write, a .npy file, required")
+flags.DEFINE_integer("batch_size", 32, "pictures at once")
+flags.DEFINE_bool(
+    "skip_corrupt", False, "leave out pictures that do not decode, count and name them"
+)
+program.document("Flags", "output", "batch_size", "skip_corrupt")
+
+
+def main(arguments):
+    model, folder = program.positional(arguments, "MODEL", "FOLDER")
+    values = flags.FLAGS
+    if not values.output:
+        raise UserError("--output=FILE.npy must say where the features go.")
+    number, listing = write_features(
+        load_network(model), folder, values.output, values.batch_size, values.skip_corrupt
+    )
+    print(f"Features of {number} pictures: {values.output}\n  in the order of:  {listing}")
+
+
+if __name__ == "__main__":
+    program.run(main, "MODEL FOLDER --output=FILE.npy [flags]")
