@@ -55,6 +55,7 @@ class WeightFile:
 
     Attributes:
       path: of the file.
+      framework: whose names it has: "torchvision" (also timm's), "keras.applications"; None: ours.
       weights: dict of arrays by our names.
       config: arguments of `ResNet`, as its `get_config` gives them; None: the file does not say it.
       bottleneck_stride: the place of the stride in bottlenecks, "1x1" or "3x3"; None: likewise.
@@ -79,6 +80,7 @@ class WeightFile:
                 f"A file of weights must end in one of {', '.join(SUFFIXES)}. Received: {path}"
             )
         self.path = path
+        self.framework = None
         self.config = self.bottleneck_stride = self.preprocessing = self.class_names = None
         if path.suffix == ".keras":
             self._take(keras_files.read_config(path))
@@ -113,6 +115,7 @@ class WeightFile:
         if names.is_keras(values):
             with _of_file(self.path):
                 self.weights = names.from_keras(values)
+            self.framework = "keras.applications"
             self.bottleneck_stride = "1x1"
         elif "conv1/kernel" in values:
             self.weights = values
@@ -124,6 +127,7 @@ class WeightFile:
             raise self._foreign(values)
         with _of_file(self.path):
             self.weights = names.from_torch(values)
+        self.framework = "torchvision"
 
     def _foreign(self, values):
         return UserError(

@@ -1,0 +1,139 @@
+"""Converts weights: of torchvision, timm, keras.applications and ours, into ours and back.
+
+SOURCE is the name of a published set (imagenet, torchvision/v2, timm/a1_in1k, keras, ...; with
+--depth), a file of weights (.safetensors, .pth, .h5, .weights.h5, .keras) or a run directory. The
+end of DEST says what it becomes: .keras (a network, for evaluate, export and fine-tuning),
+.weights.h5, .safetensors with torchvision's names, or .h5 for keras.applications.
+
+  python launch/convert_weights.py imagenet resnet50.keras --depth=50
+  python launch/convert_weights.py theirs.pth ours.keras --like=torchvision/v1
+  python launch/convert_weights.py runs/mine mine.safetensors
+
+With --images the network answers about pictures, and so does the framework that SOURCE is of, if it
+is installed (torchvision, also for timm's): the largest difference of a logit is printed.
+"""
+
+import contextlib
+
+with contextlib.suppress(ImportError):
+    import torchvision  # After TensorFlow torch would crash.
+
+import sys
+
+import numpy as np
+import program
+from absl import flags
+
+from keras_resnet.checks import UserError, check_one_of
+from keras_resnet.class_names import imagenet_synsets
+from keras_resnet.layers import STRIDE_PLACES
+from keras_resnet.models import logits_model
+from keras_resnet.weights import conversion
+from keras_resnet.weights.local import WeightFile, open_weights
+from keras_resnet.weights.sets import SETS, weight_set
+
+DEPTHS = (18, 34, 50, 101, 152)
+
+flags.DEFINE_integer("depth", None, "of a published set: 18, 34, 50, 101 or 152")
+flags.DEFINE_string(
+    "bottleneck_stride",
+    None,
+    "convolution with the stride, for files that do not say it: 3x3 (torchvision, timm) or 1x1",
+)
+flags.DEFINE_string(
+    "like",
+    None,
+    "published set whose preprocessing, classes and bottleneck_stride SOURCE has: "
+    + ", ".join(SETS),
+)
+flags.DEFINE_list("images", [], "pictures about which the network and its framework answer")
+program.document("Flags", "depth", "bottleneck_stride", "like", "images")
+
+
+def main(arguments):
+    source, dest = program.positional(arguments, "SOURCE", "DEST")
+    values = flags.FLAGS
+    check_one_of("bottleneck_stride", values.bottleneck_stride, [None, *STRIDE_PLACES])
+    conversion.check_free(dest)
+    file = opened(source)
+    model = file.network(values.bottleneck_stride)
+    conversion.write(model, dest)
+    print(f"{file.path} -> {dest}: {model.name}, {model.count_params():,} weights")
+    if values.images:
+        print(parity(file, model, values.images))
+
+
+def opened(source):
+    """The `WeightFile`, and what --like says of it."""
+    values = flags.FLAGS
+    check_one_of("depth", values.depth, [None, *DEPTHS])
+    if source in SETS:
+        if values.depth is None or values.like is not None:
+            raise UserError(f"{source!r} is a published set: give --depth, and not --like.")
+        return open_weights(source, values.depth)
+    if values.depth is not None:
+        raise UserError("--depth is for published sets; a file shows its depth.")
+    file = WeightFile(source)
+    if values.like is not None:
+        check_one_of("like", values.like, list(SETS))
+        if file.config is not None:
+            raise UserError(f"{file.path} says itself what --like would say.")
+        published = weight_set(values.like, max(SETS[values.like]))
+        file.preprocessing, file.class_names = published.preprocessing, imagenet_synsets()
+        file.bottleneck_stride = file.bottleneck_stride or published.bottleneck_stride
+    return file
+
+
+def parity(file, model, paths):
+    """A line about how much logits differ from those of the framework that a file is of."""
+    if model.preprocessing is None:
+        raise UserError("--images needs a network with a preprocessing: --like=SET.")
+    images = []
+    for path in paths:
+        with open(path, "rb") as picture:
+            images.append(picture.read())
+    inputs = model.preprocessing(images).numpy()
+    if file.framework is None:
+        return "The weights are ours: there is no other framework to compare with."
+    if file.framework == "keras.applications":
+        theirs = of_applications(file, model, inputs)
+    elif "torchvision" not in sys.modules:
+        return "torchvision is not installed: its logits are not compared."
+    elif model.get_config()["bottleneck_stride"] == "1x1":
+        return "torchvision has no such network, with the stride in the first 1x1 convolution."
+    else:
+        theirs = of_torchvision(file, model, inputs)
+    ours = logits_model(model).predict(inputs, verbose=0)
+    difference, largest = np.abs(ours - theirs).max(), np.abs(theirs).max()
+    return (
+        f"Largest difference from the logits of {file.framework}: {difference:.2g} of "
+        f"{largest:.4g}, {len(paths)} pictures"
+    )
+
+
+def of_applications(file, model, inputs):
+    """Logits of keras.applications with the weights of the file itself."""
+    network = conversion.applications_network(model)
+    network.load_weights(file.path)
+    # Its images are BGR.
+    return network.predict(inputs[..., ::-1], verbose=0)
+
+
+def of_torchvision(file, model, inputs):
+    """Logits of torchvision with the weights of the file itself."""
+    import safetensors.torch
+    import torch
+
+    network = getattr(torchvision.models, model.name)(num_classes=model.classes).eval()
+    if file.path.suffix == ".safetensors":
+        state = safetensors.torch.load_file(file.path)
+    else:
+        state = torch.load(file.path, weights_only=True)
+        state = state.get("state_dict", state.get("model", state))
+    network.load_state_dict(state)
+    with torch.no_grad():
+        return network(torch.from_numpy(inputs.transpose(0, 3, 1, 2).copy())).numpy()
+
+
+if __name__ == "__main__":
+    program.run(main, "SOURCE DEST [flags]")
