@@ -29,10 +29,11 @@ test: $(VENV)/.installed
 faults: $(VENV)/.installed
 	$(BIN)/python -m pytest -m faults -s
 
-# Our networks with the weights of torchvision and timm, whose environment takes 6 GB.
+# Our networks with the weights of torchvision, timm, whose environment takes 6 GB, and Keras.
 parity: $(VENV)/.installed $(PARITY)/.installed
 	$(PARITY)/bin/python parity/peers.py build/parity
 	$(BIN)/python parity/compare.py build/parity
+	$(BIN)/python -m pytest tests/test_parity.py
 
 $(PARITY)/.installed:
 	$(PYTHON) -m venv $(PARITY)

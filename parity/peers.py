@@ -7,8 +7,11 @@ TensorFlow:
 
 For each network DIRECTORY gets <name>.pth and <name>.safetensors, its weights, and <name>.npz: the
 last map of each stage and the logits for every photograph, as float32 of [height, width, channels].
+Dilated ones have the output stride at the end of their names. sets.json has what torchvision and
+timm say of their published weights, and sets.npz what these expect of a photograph.
 """
 
+import json
 import pathlib
 import sys
 
@@ -63,33 +66,61 @@ def answers(model, images):
     }
 
 
+def write(path, model, images):
+    """Writes the weights of a network with random statistics, and its answers."""
+    torch.manual_seed(0)
+    model.eval()
+    randomize(model, 0)
+    torch.save(model.state_dict(), path.with_suffix(".pth"))
+    safetensors.torch.save_file(model.state_dict(), path.with_suffix(".safetensors"))
+    arrays = {}
+    for number, image in enumerate(images):
+        arrays[f"{number}/images"] = image[0].permute(1, 2, 0).numpy()
+        for name, value in answers(model, image).items():
+            arrays[f"{number}/{name}"] = value
+    np.savez(path.with_suffix(".npz"), **arrays)
+    print(path, flush=True)
+
+
+def write_sets(directory):
+    """What is published of weights: URL, top-1 if it is said, and the inputs for a photograph."""
+    picture = PIL.Image.fromarray(skimage.data.chelsea())
+    facts, arrays = {}, {"pixels": np.array(picture)}
+    for depth in DEPTHS:
+        for weights in torchvision.models.get_model_weights(f"resnet{depth}"):
+            name = f"torchvision/{weights.name.rpartition('_')[2].lower()}/{depth}"
+            top1 = weights.meta["_metrics"]["ImageNet-1K"]["acc@1"]
+            facts[name] = {"url": weights.url, "top1": top1}
+            arrays[name] = weights.transforms()(picture).permute(1, 2, 0).numpy()
+        for tag in ("tv_in1k", "a1_in1k"):
+            config = timm.models.get_pretrained_cfg(f"resnet{depth}.{tag}").to_dict()
+            name = f"timm/{tag}/{depth}"
+            facts[name] = {"url": config["url"], "hub": f"{config['hf_hub_id']}"}
+            expected = timm.data.resolve_data_config({}, config, use_test_size=True)
+            transform = timm.data.create_transform(**expected)
+            arrays[name] = transform(picture).permute(1, 2, 0).numpy()
+    (directory / "sets.json").write_text(json.dumps(facts))
+    np.savez(directory / "sets.npz", **arrays)
+
+
 def main(directory):
     """Writes all files."""
     directory = pathlib.Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
+    write_sets(directory)
     images = []
     for name, (height, width) in PHOTOGRAPHS.items():
         picture = PIL.Image.fromarray(getattr(skimage.data, name)())
         pixels = np.array(picture.resize((width, height)), np.float32)
         images.append(torch.from_numpy((pixels - 118) / 60).permute(2, 0, 1)[None])
     for depth in DEPTHS:
-        for library, construct in (
-            ("torchvision", getattr(torchvision.models, f"resnet{depth}")),
-            ("timm", lambda depth=depth: timm.create_model(f"resnet{depth}", pretrained=False)),
-        ):
-            torch.manual_seed(depth)
-            model = construct().eval()
-            randomize(model, depth)
-            path = directory / f"{library}-{depth}"
-            torch.save(model.state_dict(), path.with_suffix(".pth"))
-            safetensors.torch.save_file(model.state_dict(), path.with_suffix(".safetensors"))
-            arrays = {}
-            for number, image in enumerate(images):
-                arrays[f"{number}/images"] = image[0].permute(1, 2, 0).numpy()
-                for name, value in answers(model, image).items():
-                    arrays[f"{number}/{name}"] = value
-            np.savez(path.with_suffix(".npz"), **arrays)
-            print(path, flush=True)
+        torchvisions = getattr(torchvision.models, f"resnet{depth}")
+        write(directory / f"torchvision-{depth}", torchvisions(), images)
+        timms = timm.create_model(f"resnet{depth}", pretrained=False)
+        write(directory / f"timm-{depth}", timms, images)
+    for stride, dilated in ((16, (False, False, True)), (8, (False, True, True))):
+        model = torchvision.models.resnet50(replace_stride_with_dilation=dilated)
+        write(directory / f"torchvision-50-{stride}", model, images)
     # The format before torch 1.6.
     legacy = directory / "legacy.pth"
     torch.save(model.state_dict(), legacy, _use_new_zipfile_serialization=False)
