@@ -21,6 +21,7 @@ import keras_resnet
 from keras_resnet.config import RECIPES
 from keras_resnet.files import lock
 from keras_resnet.preprocessing import Preprocessing
+from keras_resnet.serving import export as export_lib
 from keras_resnet.serving.export import export, newest_version
 from keras_resnet.serving.folding import fold_batch_norm
 from keras_resnet.serving.signatures import Limits
@@ -406,3 +407,9 @@ def test_a_killed_export_is_no_version(run, tmp_path):
     assert not [path for path in output.iterdir() if path.name.isdecimal()]
     assert export(network(), output).name == "1"
     assert os.listdir(output / "1")
+
+
+def test_labels_of_imagenet_are_words():
+    synsets = ("n01440764", "n02123045", "n02504458", "d", "e", "f", "g")
+    expected = ("tench", "tabby", "African elephant", "d", "e", "f", "g")
+    assert export_lib._check(network(class_names=synsets)) == expected

@@ -111,10 +111,10 @@ def _preprocessing(value):
     kind = "an image" if isinstance(value.mean[0], tuple) else _listing(value.mean)
     return (
         f"Part of the export. Pictures are decoded to {colors}, the shorter side is resized to "
-        f"{value.resize} pixels (bilinear, antialiased), the central {value.size}x{value.size} "
-        f"pixels are kept; of values from 0 to 255 the mean ({kind}) is subtracted, and the result "
-        f"divided by {_listing(value.deviation)}. Transparency is dropped, and an EXIF orientation "
-        "not applied, as in training and evaluation."
+        f"{value.resize} pixels ({value.interpolation}, antialiased), the central "
+        f"{value.size}x{value.size} pixels are kept; of values from 0 to 255 the mean ({kind}) is "
+        f"subtracted, and the result divided by {_listing(value.deviation)}. Transparency is "
+        "dropped, and an EXIF orientation not applied, as in training and evaluation."
     )
 
 
