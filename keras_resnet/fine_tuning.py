@@ -54,16 +54,22 @@ def preprocessing_of(file, config):
     return dataclasses.replace(preprocessing, size=size, resize=resize)
 
 
-def begin_with(model, file):
-    """Gives a network the weights of a file; its classifier is new unless its classes are theirs.
+def _keeps_head(model, file):
+    """Whether the classifier of the weights is kept: for the same classes."""
+    return file.class_names == model.class_names
 
-    Raises:
-      UserError: the weights are of another network.
-    """
-    keeps_head = file.class_names == model.class_names
+
+def check_fits(model, file):
+    """Raises UserError unless a training of a network can begin with the weights of a file."""
+    file.check_fits(model, new_head=not _keeps_head(model, file))
+
+
+def begin_with(model, file):
+    """Gives a network the weights of a file; the classifier, too, if the classes are equal."""
+    keeps_head = _keeps_head(model, file)
     file.assign_to(model, new_head=not keeps_head)
-    head = "with" if keeps_head else f"but for a new classifier of {model.classes} classes,"
-    print(f"Beginning {head} the weights of {file.path}.", flush=True)
+    head = "" if keeps_head else f", but for a new classifier of {model.classes} classes"
+    print(f"Beginning with the weights of {file.path}{head}.", flush=True)
 
 
 def freeze(model, config):

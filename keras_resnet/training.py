@@ -114,6 +114,8 @@ def train(config, run_dir):
     )
 
     def begun_state():
+        if config.weights is not None and not checkpoints.paths():
+            fine_tuning.check_fits(model, weights())
         # Only now, when nothing in the configuration can be wrong any more.
         run.begin()
         run.write_data(description, preprocessing, setup["bottleneck_stride"])

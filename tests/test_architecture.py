@@ -51,3 +51,8 @@ def test_what_lacks_a_part_is_no_network(left_out):
     weights = {name: value for name, value in weights.items() if not name.startswith(left_out)}
     with pytest.raises(ValueError, match="are of no residual network"):
         architecture(weights)
+
+
+def test_stacked_blocks_are_counted():
+    found = architecture(weights_of(keras_resnet.CifarResNet(20, stacked=True, shortcut="B")))
+    assert found["blocks"] == [3, 3, 3] and found["shortcut"] is None

@@ -67,7 +67,8 @@ def test_a_training_begins_with_the_weights_and_what_they_expect(config, weights
     assert model.preprocessing == SPEC_16
     assert found["fc/kernel"].shape == (64, model.classes) and model.classes != 7
     said = capsys.readouterr().out
-    assert f"but for a new classifier of {model.classes} classes, the weights of {weights}" in said
+    expected = f"weights of {weights}, but for a new classifier of {model.classes} classes."
+    assert expected in said
 
 
 @pytest.mark.parametrize("replicas", [1, 2])
@@ -99,7 +100,7 @@ def test_the_classifier_of_the_same_classes_is_kept(config, tmp_path, capsys):
     )
     second, _ = trained(again, tmp_path / "second")
     np.testing.assert_array_equal(second["fc/kernel"], first["fc/kernel"])
-    assert "Beginning with the weights of" in capsys.readouterr().out
+    assert f"weights of {tmp_path / 'first' / 'model.keras'}." in capsys.readouterr().out
 
 
 def test_a_run_goes_on_without_the_file_that_it_began_with(config, weights, tmp_path):
@@ -161,7 +162,7 @@ def test_bottlenecks_have_their_stride_where_the_weights_have_it(tmp_path):
 def test_weights_that_do_not_fit_leave_no_run(config, tmp_path, change, message):
     with pytest.raises(ValueError, match=message):
         train(dataclasses.replace(config, **change), tmp_path / "run")
-    assert not (tmp_path / "run" / "model.keras").exists()
+    assert not (tmp_path / "run").exists()
 
 
 def test_weights_that_do_not_say_their_preprocessing_are_refused(config, tmp_path):
@@ -170,6 +171,7 @@ def test_weights_that_do_not_say_their_preprocessing_are_refused(config, tmp_pat
     config = dataclasses.replace(config, weights=str(tmp_path / "x.safetensors"))
     with pytest.raises(ValueError, match="does not say what its network expects .* --like=SET"):
         train(config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("options", [{"freeze": "conv2"}, {"freeze_batch_norm": True}])

@@ -14,7 +14,7 @@ def architecture(weights):
     """The arguments of `ResNet` that weights of ours show.
 
     Where bottlenecks have their stride they do not show, nor what has no weights: option A looks
-    like a plain net, and activations like each other.
+    like a plain net, and activations like each other. Nor do they show it within stacked blocks.
 
     Args:
       weights: dict of arrays by our names.
@@ -26,14 +26,16 @@ def architecture(weights):
     Raises:
       UserError: they are of no residual network.
     """
+    matches = (re.match(r"conv(\d)_(\d+)(?:-(\d+))?/", name) for name in weights)
+    # Stage, first and last position: of a block the same, of a stack of them not.
+    spans = {(int(m[1]), int(m[2]), int(m[3] or m[2])) for m in matches if m}
     blocks, filters = [], []
-    matches = [re.match(r"conv(\d)_(\d+)/", name) for name in weights]
-    positions = {(int(match[1]), int(match[2])) for match in matches if match}
-    while (len(blocks) + 2, 1) in positions:
+    while f"conv{len(blocks) + 2}_1/conv1/kernel" in weights:
         stage = len(blocks) + 2
-        blocks.append(sum(of_stage == stage for of_stage, _ in positions))
+        blocks.append(sum(last - first + 1 for number, first, last in spans if number == stage))
         filters.append(weights[f"conv{stage}_1/conv1/kernel"].shape[-1])
-    if not blocks or len(positions) != sum(blocks) or "conv1/kernel" not in weights:
+    stages = {number for number, _, _ in spans}
+    if not blocks or len(stages) != len(blocks) or "conv1/kernel" not in weights:
         raise UserError("The weights are of no residual network with blocks of its own.")
     is_bottleneck = "conv2_1/conv3/kernel" in weights
     found = {
@@ -42,26 +44,21 @@ def architecture(weights):
         "blocks": blocks,
         "filters": filters,
         "include_top": "fc/kernel" in weights,
-        "shortcut": _shortcut(weights, positions),
+        "shortcut": _shortcut(weights, spans),
     }
     if found["include_top"]:
         found["classes"] = weights["fc/kernel"].shape[-1]
     return found
 
 
-def _shortcut(weights, positions):
-    projecting = {
-        position
-        for position in positions
-        if _has_projection(weights, "conv{}_{}".format(*position))
-    }
-    if projecting == positions:
+def _shortcut(weights, spans):
+    blocks = {f"conv{stage}_{first}" for stage, first, last in spans if first == last}
+    if len(blocks) < len(spans):
+        return None
+    projecting = {block for block in blocks if f"{block}/shortcut/conv/kernel" in weights}
+    if projecting == blocks:
         return "C"
-    return "B" if (3, 1) in projecting else None
-
-
-def _has_projection(weights, block):
-    return f"{block}/shortcut/conv/kernel" in weights
+    return "B" if "conv3_1" in projecting else None
 
 
 def describe(weights):

@@ -165,14 +165,19 @@ class WeightFile:
         Raises:
           UserError: they are of another network, which then is as it was.
         """
-        variables = names.variables_by_name(model)
-        if new_head:
-            variables = {name: v for name, v in variables.items() if name not in names.HEAD}
-        self._check_fits(model, variables)
-        for name, variable in variables.items():
+        self.check_fits(model, new_head)
+        for name, variable in self._variables(model, new_head).items():
             variable.assign(self.weights[name])
 
-    def _check_fits(self, model, variables):
+    def _variables(self, model, new_head):
+        """Those of a network that have a weight here."""
+        variables = names.variables_by_name(model)
+        left_out = names.HEAD if new_head else ()
+        return {name: v for name, v in variables.items() if name not in left_out}
+
+    def check_fits(self, model, new_head=False):
+        """Raises UserError unless `assign_to` can give a network the weights."""
+        variables = self._variables(model, new_head)
         for name in OF_FUNCTION if self.config else ():
             theirs, ours = self.config.get(name), model.get_config()[name]
             if theirs != ours:
@@ -194,6 +199,11 @@ class WeightFile:
                 raise UserError(
                     f"{self.path} does not fit the network {model.name!r}: {name} has the shape "
                     f"{weight.shape} there and {tuple(variable.shape)} here."
+                    + (
+                        " include_top=False leaves the classifier out."
+                        if name in names.HEAD
+                        else ""
+                    )
                 )
             if not np.issubdtype(weight.dtype, np.floating):
                 raise UserError(f"{self.path} has {weight.dtype} for {name}, not floats.")
@@ -219,15 +229,15 @@ class WeightFile:
     def _network_of_config(self):
         config = self.config
         try:
-            last = "conv{}_2-{}/0" if config["stacked"] else "conv{}_{}/conv1/kernel"
-            expected = {
-                last.format(stage, count)
-                for stage, count in enumerate(config["blocks"], 2)
-                if count > 1
-            }
             # Before any memory is spent on what there are no weights for.
-            if not self.weights.keys() >= expected:
-                raise ValueError(f"its weights are not those of {config['blocks']} blocks")
+            found = architecture(self.weights)
+            found["input_shape"] = [
+                *config["input_shape"][:2],
+                self.weights["conv1/kernel"].shape[2],
+            ]
+            for name in ("blocks", "filters", "include_top", "classes", "input_shape"):
+                if config[name] != found.get(name, config[name]):
+                    raise ValueError(f"{name}={config[name]!r}, of {found[name]!r} are the weights")
             return ResNet.from_config(config)
         except (ValueError, TypeError, KeyError) as error:
             raise UserError(f"{self.path} describes its network wrongly: {error}") from error
