@@ -29,10 +29,12 @@ from keras_resnet.class_names import imagenet_synsets
 from keras_resnet.layers import STRIDE_PLACES
 from keras_resnet.models import logits_model
 from keras_resnet.weights import conversion
+from keras_resnet.weights.architecture import architecture, name_of
 from keras_resnet.weights.local import WeightFile, open_weights
 from keras_resnet.weights.sets import SETS, weight_set
 
 DEPTHS = (18, 34, 50, 101, 152)
+PEERS = [f"resnet{depth}" for depth in DEPTHS]
 
 flags.DEFINE_integer("depth", None, "of a published set: 18, 34, 50, 101 or 152")
 flags.DEFINE_string(
@@ -99,10 +101,10 @@ def parity(file, model, paths):
         theirs = of_applications(file, model, inputs)
     elif "torchvision" not in sys.modules:
         return "torchvision is not installed: its logits are not compared."
-    elif model.get_config()["bottleneck_stride"] == "1x1":
-        return "torchvision has no such network, with the stride in the first 1x1 convolution."
     else:
         theirs = of_torchvision(file, model, inputs)
+        if theirs is None:
+            return "torchvision has no such network: logits are not compared."
     ours = logits_model(model).predict(inputs, verbose=0)
     difference, largest = np.abs(ours - theirs).max(), np.abs(theirs).max()
     return (
@@ -120,11 +122,15 @@ def of_applications(file, model, inputs):
 
 
 def of_torchvision(file, model, inputs):
-    """Logits of torchvision with the weights of the file itself."""
+    """Logits of torchvision with the weights of the file itself; None: it has no such network."""
     import safetensors.torch
     import torch
 
-    network = getattr(torchvision.models, model.name)(num_classes=model.classes).eval()
+    config, name = model.get_config(), name_of(architecture(file.weights))
+    facts = config["shortcut"], config["activation"], config["bottleneck_stride"]
+    if facts not in (("B", "relu", "3x3"), ("B", "relu", None)) or name not in PEERS:
+        return None
+    network = getattr(torchvision.models, name)(num_classes=model.classes).eval()
     if file.path.suffix == ".safetensors":
         state = safetensors.torch.load_file(file.path)
     else:
