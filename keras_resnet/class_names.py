@@ -32,7 +32,7 @@ def decode_predictions(probabilities, top=5, class_names=None):
     """The most probable classes of each picture, named.
 
     Example:
-      keras_resnet.decode_predictions(model(images))[0][0]  # ("n02123045", "tabby", 0.83)
+      keras_resnet.decode_predictions(model(images))[0][0]  # ("n02123045", "tabby", p)
 
     Args:
       probabilities: [n, classes], array or tensor.
