@@ -23,7 +23,7 @@ demo: $(VENV)/.installed
 	$(BIN)/python launch/predict.py exports/demo docs/star.jpg
 
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest --numprocesses=2 --dist=loadgroup
+	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile
 
 # Kills, hangs, full disks, and a minute of load on an export: half an hour.
 faults: $(VENV)/.installed

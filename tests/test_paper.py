@@ -8,9 +8,6 @@ from conftest import assert_user_error, run_program
 from keras_resnet.config import RECIPES
 from keras_resnet.training import train
 
-# The tables of all networks take half a minute: once, for one process.
-pytestmark = pytest.mark.xdist_group("paper")
-
 
 @pytest.fixture(scope="module")
 def output(tmp_path_factory):
