@@ -5,7 +5,7 @@ import pathlib
 
 import numpy as np
 
-from keras_resnet.checks import UserError
+from keras_resnet.checks import UserError, check_integer
 
 # A line for each class of ILSVRC2012 in the order of its labels: the WordNet id, and the name that
 # torchvision gives it (0.29.1, torchvision/models/_meta.py).
@@ -36,7 +36,7 @@ def decode_predictions(probabilities, top=5, class_names=None):
 
     Args:
       probabilities: [n, classes], array or tensor.
-      top: number of classes named for each picture; no more than there are.
+      top: number of classes named for each picture, at least 1; no more than there are.
       class_names: names of the classes, such as `model.class_names`; None: the 1000 of ImageNet.
 
     Returns:
@@ -44,9 +44,10 @@ def decode_predictions(probabilities, top=5, class_names=None):
       probable first, as `keras.applications` has it.
 
     Raises:
-      UserError: there are not as many names as classes.
+      UserError: there are not as many names as classes, or `top` is no such number.
     """
-    probabilities = np.asarray(probabilities)
+    check_integer("top", top, 1)
+    probabilities = np.asarray(probabilities, np.float64)
     class_names = imagenet_synsets() if class_names is None else tuple(class_names)
     if probabilities.ndim != 2 or probabilities.shape[1] != len(class_names):
         raise UserError(

@@ -94,7 +94,7 @@ class TrainConfig:
     freeze: str | None = _option(
         "Network",
         "with weights: keep conv1 and the stages up to this one as they are: conv1, conv2, ...; "
-        "the last one leaves the classifier alone to be trained",
+        "with the last one (conv5, of CIFAR networks conv4) only the classifier is trained",
         None,
     )
     freeze_batch_norm: bool = _option(

@@ -19,8 +19,9 @@ def initial_weights(config):
     file = open_weights(config.weights, _depth_of_sets(config))
     if file.preprocessing is None:
         raise UserError(
-            f"{file.path} does not say what its network expects of images. "
-            "launch/convert_weights.py --like=SET writes a file that does. "
+            f"{file.path} does not say what its network expects of images. Of a network of yours "
+            "take the .keras file; of weights like a published set's launch/convert_weights.py "
+            "--like=SET makes one. "
             f"Received: weights={config.weights!r}"
         )
     return file

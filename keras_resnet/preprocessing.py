@@ -278,6 +278,8 @@ class Preprocessing:
         object.__setattr__(self, "deviation", _as_tuple(self.deviation))
         pixel_shape = (self.size, self.size, self.channels)
         checks.check_one_of("shape of mean", np.shape(self.mean), ((self.channels,), pixel_shape))
+        if not np.isfinite(self.mean).all():
+            raise checks.UserError("`mean` must be finite numbers. Received: some that are not")
         checks.check_one_of(
             "shape of deviation", np.shape(self.deviation), ((1,), (self.channels,))
         )
@@ -299,12 +301,20 @@ class Preprocessing:
           float32 [size, size, channels], for several [n, size, size, channels].
 
         Raises:
-          UserError: pixels are not uint8, or of another shape.
+          UserError: pixels are not uint8, or of another shape; or one of a list does not decode.
           tf.errors.InvalidArgumentError: the bytes are not an undamaged JPEG or PNG.
         """
         if isinstance(images, list | tuple):
-            return tf.stack([self(image) for image in images])
-        images = tf.convert_to_tensor(images)
+            inputs = [self._of_list(place, image) for place, image in enumerate(images)]
+            shape = [len(images), self.size, self.size, self.channels]
+            return tf.reshape(tf.stack(inputs) if inputs else [], shape)
+        try:
+            images = tf.convert_to_tensor(images)
+        except (ValueError, TypeError) as error:
+            raise checks.UserError(
+                "`images` must be JPEG or PNG bytes, or uint8 pixels, or several of these. "
+                f"Received: {images!r}"
+            ) from error
         rank_of_one = 0 if images.dtype == tf.string else 3
         # Within a data set the rank may be unknown; then it is one image.
         rank = rank_of_one if images.shape.rank is None else images.shape.rank
@@ -318,8 +328,19 @@ class Preprocessing:
                 f"Received: {images.dtype.name} {images.shape}"
             )
         if rank > rank_of_one:
-            return tf.map_fn(self._input, images, fn_output_signature=tf.float32)
+            shape = [self.size, self.size, self.channels]
+            signature = tf.TensorSpec(shape, tf.float32)
+            return tf.map_fn(self._input, images, fn_output_signature=signature)
         return self._input(images)
+
+    def _of_list(self, place, image):
+        try:
+            return self(image)
+        except tf.errors.InvalidArgumentError as error:
+            raise checks.UserError(
+                f"`images` must be JPEGs and PNGs: image {place} does not decode as one. (Bytes "
+                "are expected, not the path of a file.)"
+            ) from error
 
     def _input(self, image):
         return self.normalize(self.center_crop(image))

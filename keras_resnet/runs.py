@@ -16,10 +16,7 @@ import json
 import os
 import pathlib
 import shutil
-import zipfile
-import zlib
 
-import keras
 import tensorflow as tf
 
 from keras_resnet import config as config_lib
@@ -27,6 +24,7 @@ from keras_resnet import files, plots
 from keras_resnet.checks import UserError
 from keras_resnet.preprocessing import Preprocessing
 from keras_resnet.weights.keras_files import keras_file, read_config
+from keras_resnet.weights.local import WeightFile
 
 SPLITS = ("train", "validation")
 
@@ -296,14 +294,9 @@ def load_network(run_or_model):
       UserError: there is none, or it is not one of ours.
     """
     path = keras_file(run_or_model)
+    # Not by Keras, which would make whatever a file asks for.
     read_config(path)
-    try:
-        # What it was compiled with is not needed, and might be anything.
-        return keras.saving.load_model(path, compile=False)
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise UserError(f"{path} is damaged: {error}") from error
-    except (ValueError, TypeError, OSError, KeyError) as error:
-        raise UserError(f"{path} does not load as a Keras model: {error}") from error
+    return WeightFile(path).network()
 
 
 def load_config(run_dir):

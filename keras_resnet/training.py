@@ -116,6 +116,12 @@ def train(config, run_dir):
     def begun_state():
         if config.weights is not None and not checkpoints.paths():
             fine_tuning.check_fits(model, weights())
+            now = _setup(config, sources["train"], weights)
+            if now != {**setup, "preprocessing": preprocessing}:
+                raise UserError(
+                    f"{weights().path} expects other images than when this run began: it was "
+                    "replaced. Restore it, or name another --run_dir."
+                )
         # Only now, when nothing in the configuration can be wrong any more.
         run.begin()
         run.write_data(description, preprocessing, setup["bottleneck_stride"])

@@ -22,6 +22,7 @@ import sys
 
 import numpy as np
 import program
+import tensorflow as tf
 from absl import flags
 
 from keras_resnet.checks import UserError, check_one_of
@@ -40,7 +41,8 @@ flags.DEFINE_integer("depth", None, "of a published set: 18, 34, 50, 101 or 152"
 flags.DEFINE_string(
     "bottleneck_stride",
     None,
-    "convolution with the stride, for files that do not say it: 3x3 (torchvision, timm) or 1x1",
+    "which convolution has the stride, for files that do not say it: 3x3 (torchvision, timm) or "
+    "1x1",
 )
 flags.DEFINE_string(
     "like",
@@ -59,10 +61,11 @@ def main(arguments):
     conversion.check_free(dest)
     file = opened(source)
     model = file.network(values.bottleneck_stride)
+    inputs = inputs_of(model, values.images)
     conversion.write(model, dest)
     print(f"{file.path} -> {dest}: {model.name}, {model.count_params():,} weights")
     if values.images:
-        print(parity(file, model, values.images))
+        print(parity(file, model, inputs))
 
 
 def opened(source):
@@ -86,15 +89,24 @@ def opened(source):
     return file
 
 
-def parity(file, model, paths):
-    """A line about how much logits differ from those of the framework that a file is of."""
+def inputs_of(model, paths):
+    """The inputs of a network for pictures in files, float32 [n, size, size, channels]."""
+    if not paths:
+        return None
     if model.preprocessing is None:
         raise UserError("--images needs a network with a preprocessing: --like=SET.")
-    images = []
+    inputs = []
     for path in paths:
-        with open(path, "rb") as picture:
-            images.append(picture.read())
-    inputs = model.preprocessing(images).numpy()
+        try:
+            with open(path, "rb") as picture:
+                inputs.append(model.preprocessing(picture.read()))
+        except tf.errors.InvalidArgumentError as error:
+            raise UserError(f"{path} does not decode as JPEG or PNG.") from error
+    return np.stack(inputs)
+
+
+def parity(file, model, inputs):
+    """A line about how much logits differ from those of the framework that a file is of."""
     if file.framework is None:
         return "The weights are ours: there is no other framework to compare with."
     if file.framework == "keras.applications":
@@ -109,7 +121,7 @@ def parity(file, model, paths):
     difference, largest = np.abs(ours - theirs).max(), np.abs(theirs).max()
     return (
         f"Largest difference from the logits of {file.framework}: {difference:.2g} of "
-        f"{largest:.4g}, {len(paths)} pictures"
+        f"{largest:.4g}, {len(inputs)} pictures"
     )
 
 

@@ -48,3 +48,9 @@ def test_a_network_of_other_classes_has_its_own_names():
 def test_probabilities_of_other_classes_are_refused(shape):
     with pytest.raises(ValueError, match=r"shape \[n, 1000\]"):
         keras_resnet.decode_predictions(np.zeros(shape))
+
+
+@pytest.mark.parametrize("top", [0, -1, 1.5, "x"])
+def test_a_top_that_is_no_number_of_classes_is_refused(top):
+    with pytest.raises(ValueError, match="`top` must be an integer of at least 1"):
+        keras_resnet.decode_predictions(np.zeros((1, 1000)), top=top)

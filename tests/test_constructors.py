@@ -140,13 +140,16 @@ def test_signature_begins_like_keras_applications():
         (lambda: keras_resnet.CifarResNet(2), "`depth` must be an integer of at least 8"),
         (
             lambda: keras_resnet.CifarPlainNet(20, weights="imagenet"),
-            "'imagenet' is for ResNets of depth 18, .* for another network",
+            "'imagenet' has weights for the ResNets .* for another network",
         ),
         (
             lambda: keras_resnet.ResNet18(weights="imagenet", shortcut="A"),
-            "'imagenet' is for ResNets of depth 18, .* for another network",
+            "'imagenet' has weights for the ResNets .* for another network",
         ),
-        (lambda: keras_resnet.ResNet18(weights="keras"), "'keras' is for ResNets of depth 50, 101"),
+        (
+            lambda: keras_resnet.ResNet18(weights="keras"),
+            "'keras' has weights for the ResNets of Table 1 with 50, 101",
+        ),
         (lambda: keras_resnet.CifarResNet(8, class_names=["a"]), "`class_names` must hold"),
         (lambda: keras_resnet.CifarResNet(8, dtype="float7"), "`dtype` must be"),
         (

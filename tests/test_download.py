@@ -75,7 +75,7 @@ def test_the_first_digits_of_a_digest_are_enough(server, tmp_path):
 def test_what_breaks_off_goes_on_there(server, tmp_path):
     server.limit = 1_000_000
     for _ in range(3):
-        with pytest.raises(ValueError, match="The same command goes on where it broke off"):
+        with pytest.raises(ValueError, match="Trying again goes on where it broke off"):
             fetched(server.url, DIGEST, tmp_path)
     assert not (tmp_path / "resnet18.pth").exists()
     assert fetched(server.url, DIGEST, tmp_path).read_bytes() == CONTENT
@@ -97,7 +97,7 @@ def test_a_whole_part_is_only_verified(server, tmp_path):
 
 def test_another_file_is_removed(server, tmp_path):
     (tmp_path / "resnet18.pth.part").write_bytes(b"x" * 1000)
-    with pytest.raises(ValueError, match="is not the file that was published: its sha256 is"):
+    with pytest.raises(ValueError, match="is not the file that was published, whose digest is"):
         fetched(server.url, DIGEST, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
@@ -140,3 +140,10 @@ def test_a_full_disk_is_said(server, tmp_path):
     process = on_small_disk(disk, "1m", command)
     assert process.returncode == 0, process.stdout + process.stderr
     assert "refused: " in process.stdout and "No space left" in process.stdout
+
+
+def test_a_file_put_there_by_hand_is_verified_too(server, tmp_path):
+    (tmp_path / "resnet18.pth").write_bytes(b"another")
+    with pytest.raises(ValueError, match="is not the file that .* was. Remove it"):
+        fetched(server.url, DIGEST, tmp_path)
+    assert (tmp_path / "resnet18.pth").read_bytes() == b"another"

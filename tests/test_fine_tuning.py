@@ -114,6 +114,20 @@ def test_a_run_goes_on_without_the_file_that_it_began_with(config, weights, tmp_
     assert load_network(tmp_path / "run").preprocessing == SPEC_16
 
 
+def test_a_replaced_file_of_weights_is_refused(config, weights, tmp_path):
+    """Before the first checkpoint a run begins anew, and must not mix two networks."""
+    copy = tmp_path / "copy.safetensors"
+    shutil.copy(weights, copy)
+    config = dataclasses.replace(config, weights=str(copy))
+    train(config, tmp_path / "run")
+    shutil.rmtree(tmp_path / "run" / "checkpoints")
+    model = WeightFile(copy).network()
+    model.preprocessing = dataclasses.replace(SPEC_16, mean=(1.0, 2.0, 3.0))
+    write_safetensors(model, copy)
+    with pytest.raises(ValueError, match="expects other images than when this run began"):
+        train(config, tmp_path / "run")
+
+
 def test_a_larger_size_keeps_the_proportions(weights):
     file = WeightFile(weights)
     config = tiny_training(dataset="shapes", weights=str(weights), train_steps=1)
@@ -154,7 +168,7 @@ def test_bottlenecks_have_their_stride_where_the_weights_have_it(tmp_path):
     [
         ({"depth": 14}, "holds cifar_resnet8 .*, not the network 'cifar_resnet14'"),
         ({"network": "CifarPlainNet"}, "network with shortcut='A'"),
-        ({"weights": "imagenet"}, "'imagenet' is for ResNets of depth 18, .* another network"),
+        ({"weights": "imagenet"}, "'imagenet' has weights for the ResNets .* another network"),
         ({"weights": "absent.pth"}, "`weights` must be one of"),
         ({"freeze": "conv5"}, "`freeze` must be one of 'conv1', 'conv2', 'conv3', 'conv4'"),
     ],
@@ -169,7 +183,7 @@ def test_weights_that_do_not_say_their_preprocessing_are_refused(config, tmp_pat
     model = keras_resnet.CifarResNet(8)
     write_safetensors(model, tmp_path / "x.safetensors")
     config = dataclasses.replace(config, weights=str(tmp_path / "x.safetensors"))
-    with pytest.raises(ValueError, match="does not say what its network expects .* --like=SET"):
+    with pytest.raises(ValueError, match="does not say what its network expects .*--like=SET"):
         train(config, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 

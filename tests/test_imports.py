@@ -24,7 +24,7 @@ LAYERS = (
         "weights.keras_files",
         "weights.pth",
     ),
-    ("weights.names", "weights.download", "weights.sets"),
+    ("weights.names", "weights.damage", "weights.download", "weights.sets"),
     ("models",),
     ("archives", "datasets", "folders", "prepared", "batches", "integrity"),
     ("sources", "records", "shapes", "class_names"),

@@ -70,10 +70,10 @@ def test_code_in_a_model_is_not_run(saved, tmp_path):
         }
     )
     replaced(saved, **{"config.json": lambda_config})
-    for path, message in ((tmp_path / "evil.keras", "holds a Sequential"), (saved, "wrongly|load")):
+    for path, message in ((tmp_path / "evil.keras", "holds a Sequential"), (saved, "wrongly")):
         with pytest.raises(ValueError, match=message):
             WeightFile(path).network()
-        with pytest.raises(ValueError, match="holds a Sequential|does not load"):
+        with pytest.raises(ValueError, match="holds a Sequential|wrongly"):
             runs.load_network(path)
     assert not ran.exists()
 
@@ -167,3 +167,49 @@ def test_a_network_that_is_described_wrongly_is_refused(saved, changes):
     replaced(saved, **{"config.json": config_with(saved, **changes)})
     with pytest.raises(ValueError, match="describes its network wrongly|not the network"):
         WeightFile(saved).network()
+
+
+def doubling_groups(file):
+    """Each group holds the next one twice: 2^60 paths."""
+    group = file.create_group("layers")
+    for _ in range(60):
+        group["a"] = group["b"] = inner = file.create_group(None)
+        group = inner
+
+
+def many_links(file):
+    file["layers/conv/vars/0"] = np.zeros(10**5, np.float32)
+    variables = file["layers/conv/vars"]
+    variables.attrs["name"] = "conv1"
+    for place in range(1, 100):
+        variables[str(place)] = variables["0"]
+
+
+def strings(file):
+    file["layers/conv/vars/0"] = np.array([b"x", b"y"])
+    file["layers/conv/vars"].attrs["name"] = "conv1"
+
+
+@pytest.mark.parametrize("change", [doubling_groups, many_links, strings])
+def test_what_would_take_all_memory_or_time_is_refused(tmp_path, change):
+    path = tmp_path / "x.weights.h5"
+    path.write_bytes(weights_with(change))
+    with pytest.raises(ValueError, match="is there twice|no array of numbers"):
+        WeightFile(path)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"conv1_conv/kernel": np.zeros(3, np.float32)},
+        {"conv1_bn/moving_mean": np.zeros(4), "conv1_conv/bias": np.zeros(3)},
+    ],
+)
+def test_arrays_of_impossible_shapes_are_explained(tmp_path, values):
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        for name in ("conv1_conv/kernel", "conv2_block1_1_conv/kernel"):
+            file[name] = values.pop(name, np.zeros((1, 1, 3, 4), np.float32))
+        for name, value in values.items():
+            file[name] = value
+    with pytest.raises(ValueError, match=r"x\.h5 "):
+        WeightFile(tmp_path / "x.h5").network()

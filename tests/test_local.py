@@ -303,6 +303,22 @@ def test_links_out_of_a_file_are_not_followed(tmp_path):
             load(make(), tmp_path / f"{name}.h5")
 
 
+@pytest.mark.parametrize("text", ["[" * 100_000, "{}", '{"preprocessing": 7}', "7"])
+def test_descriptions_that_make_no_sense_are_explained(trained, tmp_path, text):
+    values = names.to_torch({n: v.numpy() for n, v in names.variables_by_name(trained).items()})
+    safetensors.numpy.save_file(values, tmp_path / "x.safetensors", {"keras_resnet": text})
+    with pytest.raises(ValueError, match="describes its network wrongly"):
+        WeightFile(tmp_path / "x.safetensors")
+
+
+def test_numbers_that_numpy_has_not_are_explained(tmp_path):
+    header = b'{"conv1.weight": {"dtype": "F8_E4M3", "shape": [1], "data_offsets": [0, 1]}}'
+    content = len(header).to_bytes(8, "little") + header + b"\x00"
+    (tmp_path / "x.safetensors").write_bytes(content)
+    with pytest.raises(ValueError, match="is no whole .safetensors file"):
+        WeightFile(tmp_path / "x.safetensors")
+
+
 def test_a_cut_file_is_noticed(trained, tmp_path):
     write_safetensors(trained, tmp_path / "x.safetensors")
     data = (tmp_path / "x.safetensors").read_bytes()

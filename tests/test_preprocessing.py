@@ -262,6 +262,13 @@ def test_a_batch_is_cropped_as_its_images(rng, size, channels, interpolation):
     np.testing.assert_allclose(spec.center_crops(tf.constant(images)), expected, atol=0.01)
 
 
+def test_the_one_of_several_that_does_not_decode_is_named(rng):
+    data = encoded(picture(rng), "JPEG")
+    for broken in (b"junk", "cat.jpg", data[: len(data) // 2]):
+        with pytest.raises(ValueError, match="image 1 does not decode"):
+            Preprocessing(28, 32, (0, 0, 0))([data, broken])
+
+
 def test_bicubic_does_not_leave_the_range_of_pixels():
     """Beside an edge the cubic of Keys overshoots by some 7% of the step; PIL cuts that off."""
     pixels = np.zeros((9, 9, 3), np.uint8)
@@ -282,6 +289,8 @@ def test_several_images_give_what_each_gives(rng):
         np.testing.assert_array_equal(spec(images), expected)
     np.testing.assert_array_equal(spec(files[0]), expected[0])
     np.testing.assert_array_equal(spec(np.stack([pixels[0]] * 2)), expected[[0, 0]])
+    for nothing in ([], np.zeros((0, 9, 9, 3), np.uint8)):
+        assert spec(nothing).shape == (0, 28, 28, 3)
 
 
 @pytest.mark.parametrize(
@@ -293,10 +302,11 @@ def test_several_images_give_what_each_gives(rng):
         np.zeros((2, 9, 9, 1), np.uint8),
         [np.zeros((9, 9, 4), np.uint8)],
         np.array([[b"x"]]),
+        None,
     ],
 )
 def test_what_is_no_image_is_refused(images):
-    with pytest.raises(ValueError, match="`images` must be JPEG or PNG bytes, or uint8"):
+    with pytest.raises(ValueError, match="`images` must be JPEG or PNG bytes"):
         Preprocessing(4, 5, (0, 0, 0))(images)
 
 
@@ -328,6 +338,7 @@ def test_is_frozen():
         ({"size": 0}, "`size` must be an integer of at least 1"),
         ({"resize": 3}, "`resize` must be an integer of at least 4"),
         ({"mean": (0, 0)}, "`shape of mean` must be one of"),
+        ({"mean": (0, 0, float("nan"))}, "`mean` must be finite numbers"),
         ({"deviation": (1, 1)}, "`shape of deviation` must be one of"),
         ({"deviation": (1, 0, 1)}, "`deviation` must be above 0"),
         ({"channels": 2}, "`channels` must be one of 1, 3"),

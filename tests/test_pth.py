@@ -4,6 +4,7 @@ import collections
 import io
 import os
 import pickle
+import struct
 import sys
 import types
 import zipfile
@@ -176,4 +177,45 @@ def test_any_cut_is_noticed(tmp_path, write):
 def test_what_would_unpack_to_more_is_refused(tmp_path):
     write_zip(tmp_path / "x.pth", tensors(VALUES), VALUES, zipfile.ZIP_DEFLATED)
     with pytest.raises(ValueError, match="is compressed"):
+        read_pth(tmp_path / "x.pth")
+
+
+def deflated_pickle(path):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a/data.pkl", b"\x80\x02" + b"]" * 10**7 + b".")
+
+
+def endless_pickle(path):
+    write_zip(path, b"\x80\x02" + b"]" * 2**25 + b".", {})
+
+
+def laughs(path):
+    """A tuple of two of a tuple of two ...: the hash of this key takes 2^60 steps."""
+    key = b"N\x85q\x00" + b"".join(
+        b"0h" + bytes([n]) + b"h" + bytes([n]) + b"\x86q" + bytes([n + 1]) for n in range(60)
+    )
+    path.write_bytes(b"\x80\x02}" + key + b"Ns.")
+
+
+def far_memo(path):
+    path.write_bytes(b"\x80\x02Nr" + struct.pack("<I", 2**32 - 1) + b".")
+
+
+def many_views(path):
+    storage = Storage(np.zeros(10**5, np.float32), "0")
+    content = {f"x{n}": Tensor(storage, 0, (10**5,), (1,)) for n in range(1000)}
+    write_zip(path, content, {"x": np.zeros(10**5, np.float32)})
+
+
+def far_shape(path):
+    content = {"a": Tensor(Storage(SIX["a"], "0"), 0, (0, 10**30), (1, 1))}
+    write_zip(path, content, SIX)
+
+
+@pytest.mark.parametrize(
+    "write", [deflated_pickle, endless_pickle, laughs, far_memo, many_views, far_shape]
+)
+def test_what_would_take_all_memory_or_time_is_refused(tmp_path, write):
+    write(tmp_path / "x.pth")
+    with pytest.raises(ValueError, match="holds no tensors that can be read"):
         read_pth(tmp_path / "x.pth")

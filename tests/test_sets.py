@@ -57,5 +57,7 @@ def test_deeper_is_better_in_every_set():
 
 
 def test_a_depth_that_is_missing_is_named():
-    with pytest.raises(ValueError, match="ResNets of depth 50, 101, 152, .* for depth 18"):
+    with pytest.raises(
+        ValueError, match="ResNets of Table 1 with 50, 101, 152 layers.* for depth 18"
+    ):
         weight_set("keras", 18)

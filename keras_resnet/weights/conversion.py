@@ -22,7 +22,8 @@ def format_of(path):
       UserError: it means none.
     """
     for suffix in FORMATS:
-        if str(path).endswith(suffix):
+        name = pathlib.Path(path).name
+        if name.endswith(suffix) and name != suffix:
             return suffix
     raise UserError(
         "DEST must end in .keras or .weights.h5 (ours), .safetensors (torchvision, timm) or .h5 "

@@ -44,6 +44,9 @@ def fetched(url, digest, directory=None, file_name=None):
     directory = weights_directory() if directory is None else pathlib.Path(directory)
     path = directory / (file_name or url.rpartition("/")[2])
     if path.exists():
+        # Somebody may have put it there.
+        if not _is_published(path, digest):
+            raise UserError(f"{path} is not the file that {url} was. Remove it to download it.")
         return path
     directory.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.part")
@@ -52,15 +55,14 @@ def fetched(url, digest, directory=None, file_name=None):
             _download(url, part)
         except requests.RequestException as error:
             raise UserError(
-                f"{url} cannot be downloaded: {error}. The same command goes on where it broke "
+                f"{url} cannot be downloaded: {error}. Trying again goes on where it broke "
                 f"off; without a network, put the file at {path}."
             ) from error
-        found = _digest(part, digest.partition(":")[0])
-        if not found.startswith(digest.partition(":")[2]):
+        if not _is_published(part, digest):
             part.unlink()
             raise UserError(
-                f"{url} is not the file that was published: its {digest.partition(':')[0]} is "
-                f"{found}, not {digest.partition(':')[2]}... It was removed."
+                f"{url} is not the file that was published, whose digest is {digest}. What came "
+                "was removed."
             )
         files.flush_to_disk(part)
         os.replace(part, path)
@@ -105,6 +107,8 @@ def _download(url, part):
                 progress.update(len(chunk))
 
 
-def _digest(path, algorithm):
+def _is_published(path, digest):
+    """Whether a file has a digest, or one that begins so."""
+    algorithm, _, expected = digest.partition(":")
     with open(path, "rb") as file:
-        return hashlib.file_digest(file, algorithm).hexdigest()
+        return hashlib.file_digest(file, algorithm).hexdigest().startswith(expected)

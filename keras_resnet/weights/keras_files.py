@@ -4,29 +4,13 @@ import io
 import json
 import pathlib
 import zipfile
-import zlib
 
 import h5py
 import numpy as np
 
 from keras_resnet.checks import UserError
+from keras_resnet.weights.damage import explained
 from keras_resnet.weights.names import OF_CONVOLUTION, OF_NORM, is_norm
-
-# What h5py and zipfile raise over damaged or hostile files.
-_ERRORS = (
-    AttributeError,
-    EOFError,
-    LookupError,
-    MemoryError,
-    NotImplementedError,
-    OSError,
-    RecursionError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
 
 
 def keras_file(run_or_model):
@@ -43,7 +27,10 @@ def keras_file(run_or_model):
         if not path.exists():
             raise UserError(f"{path} does not exist yet: the run has not reached its evaluation.")
     elif not path.exists():
-        raise UserError(f"No run directory and no .keras file at {path}.")
+        raise UserError(
+            f"No run directory and no .keras file at {path}. (launch/convert_weights.py makes "
+            ".keras files of other weights.)"
+        )
     return path
 
 
@@ -54,16 +41,16 @@ def read_config(path):
       UserError: the file is damaged, or holds anything but a `ResNet`.
     """
     if not zipfile.is_zipfile(path):
-        raise UserError(f"{path} is no .keras file, or a damaged one.")
-    try:
+        raise UserError(
+            f"{path} is no .keras file, or a damaged one. (launch/convert_weights.py makes .keras "
+            "files of other weights.)"
+        )
+    with explained(path, "is damaged"):
         with zipfile.ZipFile(path) as archive:
             content = json.loads(_stored(archive, "config.json"))
-        kind, config = content.get("registered_name"), content["config"]
-        dict(config)
-    except _ERRORS as error:
-        raise UserError(f"{path} is damaged: {error}") from error
+        kind, config = content.get("registered_name"), dict(content["config"])
     if kind != "keras_resnet>ResNet":
-        name = content.get("class_name")
+        name = str(content.get("class_name"))[:100]
         raise UserError(f"{path} holds a {name}, not a network of keras_resnet.")
     return config
 
@@ -75,17 +62,15 @@ def read_weights(path):
     Raises:
       UserError: the file is damaged, or refers to others.
     """
-    try:
+    with explained(path, "is damaged, or holds no weights that can be read"):
         if path.suffix != ".keras":
             with h5py.File(path, "r") as file:
-                return _read(file, path.stat().st_size)
+                return _Reader(path.stat().st_size).read(file)
         with zipfile.ZipFile(path) as archive:
             # Whole, so that its checksum is verified.
             content = _stored(archive, "model.weights.h5")
         with h5py.File(io.BytesIO(content), "r") as file:
-            return _read(file, len(content))
-    except _ERRORS as error:
-        raise UserError(f"{path} holds no weights that can be read: {error}") from error
+            return _Reader(len(content)).read(file)
 
 
 def _stored(archive, name):
@@ -95,60 +80,71 @@ def _stored(archive, name):
     return archive.read(name)
 
 
-def _read(file, size):
-    values = {}
-    if "layers" in file:
-        _collect_by_path(_item(file, "layers"), "", values, size)
-    else:
-        _collect_by_layer(file, values, size)
-    return values
+class _Reader:
+    """Reads the arrays of one file, each object once: a file may hold many links to few bytes.
 
+    Args:
+      size: of the file, in bytes, which bounds all arrays together: one that was never written
+        takes no bytes in the file, and any number in memory.
+    """
 
-def _collect_by_path(group, path, values, size):
-    """Adds the arrays of Keras 3: `vars/0`, ... in a group for each layer, whose name is known."""
-    names = [name for name in group if name != "vars"]
-    if "vars" in group:
-        variables = _item(group, "vars")
-        path = f"{path}/{variables.attrs['name']}".removeprefix("/")
-        for place in variables:
-            kinds = OF_NORM if is_norm(path) else OF_CONVOLUTION
-            # Those of stacked blocks are more, and numbered.
-            kind = kinds[int(place)] if len(variables) <= len(kinds) else place
-            values[f"{path}/{kind}"] = _array(variables, place, size)
-    if path.endswith("/block"):
-        return  # What stands in a stack for all of its blocks.
-    for name in names:
-        _collect_by_path(_item(group, name), path, values, size)
+    def __init__(self, size):
+        self._left = size
+        self._seen = set()
+        self._values = {}
 
-
-def _collect_by_layer(group, values, size):
-    """Adds the arrays of a group and those within it by `layer/weight`."""
-    for name in group:
-        if isinstance(_item(group, name), h5py.Group):
-            _collect_by_layer(group[name], values, size)
+    def read(self, file):
+        """The arrays by our names, or those of keras.applications by its own, `layer/weight`."""
+        if "layers" in file:
+            self._collect_by_path(self._item(file, "layers"), "")
         else:
-            # Within conv1_conv/conv1_conv/ is kernel:0.
-            layer = group.name.rsplit("/", 1)[-1]
-            values[f"{layer}/{name.removesuffix(':0')}"] = _array(group, name, size)
+            self._collect_by_layer(file)
+        return self._values
 
+    def _collect_by_path(self, group, path):
+        """Adds the arrays of Keras 3: `vars/0`, ... in a group for each layer, with its name."""
+        names = [name for name in group if name != "vars"]
+        if "vars" in group:
+            variables = self._item(group, "vars")
+            path = f"{path}/{variables.attrs['name']}".removeprefix("/")
+            kinds = OF_NORM if is_norm(path) else OF_CONVOLUTION
+            for place in variables:
+                # Those of stacked blocks are more, and numbered.
+                kind = kinds[int(place)] if len(variables) <= len(kinds) else place
+                self._values[f"{path}/{kind}"] = self._array(variables, place)
+        if path.endswith("/block"):
+            return  # What stands in a stack for all of its blocks.
+        for name in names:
+            self._collect_by_path(self._item(group, name), path)
 
-def _item(group, name):
-    """A member of a group; links are not followed."""
-    if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-        raise ValueError(f"{name} is a link to elsewhere")
-    return group[name]
+    def _collect_by_layer(self, group):
+        """Adds the arrays of a group and those within it by `layer/weight`."""
+        for name in group:
+            if group.get(name, getclass=True, getlink=False) is h5py.Group:
+                self._collect_by_layer(self._item(group, name))
+            else:
+                # Within conv1_conv/conv1_conv/ is kernel:0.
+                layer = group.name.rsplit("/", 1)[-1]
+                self._values[f"{layer}/{name.removesuffix(':0')}"] = self._array(group, name)
 
+    def _item(self, group, name):
+        """A member of a group; links to elsewhere are not followed."""
+        if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+            raise ValueError(f"{name} is a link to elsewhere")
+        item = group[name]
+        address = h5py.h5o.get_info(item.id).addr
+        if address in self._seen:
+            raise ValueError(f"{name} is there twice")
+        self._seen.add(address)
+        return item
 
-def _array(group, name, size):
-    dataset = _item(group, name)
-    if not isinstance(dataset, h5py.Dataset):
-        raise ValueError(f"{name} is no array")
-    if dataset.external or dataset.is_virtual:
-        raise ValueError(f"{name} is kept in other files")
-    # An array that was never written takes no bytes in the file, and any number in memory.
-    if dataset.nbytes > size:
-        raise ValueError(f"{name} is larger than its file")
-    value = dataset[()]
-    if not isinstance(value, np.ndarray):
-        raise ValueError(f"{name} is no array")
-    return value
+    def _array(self, group, name):
+        dataset = self._item(group, name)
+        if not isinstance(dataset, h5py.Dataset) or dataset.dtype.kind not in "fiub":
+            raise ValueError(f"{name} is no array of numbers")
+        if dataset.external or dataset.is_virtual:
+            raise ValueError(f"{name} is kept in other files")
+        self._left -= dataset.nbytes
+        if self._left < 0:
+            raise ValueError(f"{name} is larger than its file")
+        return np.asarray(dataset[()])

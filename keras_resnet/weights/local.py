@@ -1,6 +1,5 @@
 """Weights of a file, whoever wrote it, into a network; and a network's weights into a file."""
 
-import contextlib
 import json
 import pathlib
 
@@ -15,11 +14,14 @@ from keras_resnet.models import ResNet
 from keras_resnet.preprocessing import Preprocessing
 from keras_resnet.weights import keras_files, names
 from keras_resnet.weights.architecture import OF_FUNCTION, architecture, describe, name_of
+from keras_resnet.weights.damage import explained
 from keras_resnet.weights.download import fetched
 from keras_resnet.weights.pth import read_pth
 from keras_resnet.weights.sets import SETS, weight_set
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".h5", ".weights.h5", ".keras")
+
+_OF_HEAD = " The weights have `classes`={}; include_top=False leaves the classifier out."
 
 # Metadata of our .safetensors files: the arguments of `ResNet` as JSON.
 _CONFIG = "keras_resnet"
@@ -97,7 +99,7 @@ class WeightFile:
 
     def _take(self, config):
         """What a network said of itself when it was saved."""
-        try:
+        with explained(self.path, "describes its network wrongly"):
             config = dict(json.loads(config) if isinstance(config, str) else config)
             if config["preprocessing"] is not None:
                 self.preprocessing = Preprocessing.from_json(config["preprocessing"])
@@ -107,13 +109,11 @@ class WeightFile:
             if config["block"] == "bottleneck":
                 stride = self.bottleneck_stride
                 checks.check_one_of("bottleneck_stride", stride, ("1x1", "3x3"))
-        except (ValueError, TypeError, KeyError) as error:
-            raise UserError(f"{self.path} describes its network wrongly: {error}") from error
         self.config = config
 
     def _take_keras(self, values):
         if names.is_keras(values):
-            with _of_file(self.path):
+            with explained(self.path, "is of another network"):
                 self.weights = names.from_keras(values)
             self.framework = "keras.applications"
             self.bottleneck_stride = "1x1"
@@ -125,7 +125,7 @@ class WeightFile:
     def _take_torch(self, values):
         if not names.is_torch(values):
             raise self._foreign(values)
-        with _of_file(self.path):
+        with explained(self.path, "is of another network"):
             self.weights = names.from_torch(values)
         self.framework = "torchvision"
 
@@ -145,6 +145,8 @@ class WeightFile:
         Raises:
           UserError: the file has another, or says nothing and nothing was asked for.
         """
+        if "conv2_1/conv3/kernel" not in self.weights:
+            return bottleneck_stride  # The weights are of no bottlenecks, and will be refused.
         if bottleneck_stride is None and self.bottleneck_stride is None:
             raise UserError(
                 f"{self.path} does not say where its bottlenecks have their stride: "
@@ -228,7 +230,7 @@ class WeightFile:
 
     def _network_of_config(self):
         config = self.config
-        try:
+        with explained(self.path, "describes its network wrongly"):
             # Before any memory is spent on what there are no weights for.
             found = architecture(self.weights)
             found["input_shape"] = [
@@ -239,12 +241,10 @@ class WeightFile:
                 if config[name] != found.get(name, config[name]):
                     raise ValueError(f"{name}={config[name]!r}, of {found[name]!r} are the weights")
             return ResNet.from_config(config)
-        except (ValueError, TypeError, KeyError) as error:
-            raise UserError(f"{self.path} describes its network wrongly: {error}") from error
 
     def _arguments(self, bottleneck_stride):
         """What `ResNet` takes, from the weights alone and what is known beside them."""
-        with _of_file(self.path):
+        with explained(self.path, "does not show its network"):
             found = architecture(self.weights)
         for name in ("stem", "shortcut"):
             if found[name] is None:
@@ -265,23 +265,15 @@ class WeightFile:
         }
 
 
-@contextlib.contextmanager
-def _of_file(path):
-    """Names the file in the errors of what is in it."""
-    try:
-        yield
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from error
-
-
 def _read_safetensors(path):
     """The arrays and the metadata."""
-    try:
-        with safetensors.safe_open(path, "numpy") as file:
-            found = file.keys()
-            return {name: file.get_tensor(name) for name in found}, file.metadata() or {}
-    except (safetensors.SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path} is no whole .safetensors file: {error}") from error
+    with explained(path, "is no whole .safetensors file"):
+        try:
+            with safetensors.safe_open(path, "numpy") as file:
+                found = file.keys()
+                return {name: file.get_tensor(name) for name in found}, file.metadata() or {}
+        except safetensors.SafetensorError as error:
+            raise ValueError(str(error)) from error
 
 
 def write_safetensors(model, path):

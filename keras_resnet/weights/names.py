@@ -114,21 +114,21 @@ def _torch_name(name):
 def _name_of_torch(theirs):
     """Our name for one of torch's."""
     path, _, weight = theirs.rpartition(".")
-    match = re.fullmatch(r"layer(\d)\.(\d+)\.(?:(conv\d|bn\d)|downsample\.([01]))", path)
+    match = re.fullmatch(r"layer(\d)\.(0|[1-9]\d{0,3})\.(?:(conv\d|bn\d)|downsample\.([01]))", path)
     if match:
         part = match[3] or ("shortcut/conv", "shortcut/bn")[int(match[4])]
         path = f"conv{int(match[1]) + 1}_{int(match[2]) + 1}/{part}"
     elif path in ("conv1", "bn1", "fc"):
         path = {"bn1": "conv1_bn"}.get(path, path)
     else:
-        raise UserError(f"{theirs!r} is no weight of a residual network.")
+        raise UserError(f"{theirs[:100]!r} is no weight of a residual network.")
     ours = dict(
         zip(_TORCH_OF_NORM, OF_NORM, strict=True)
         if is_norm(path)
         else zip(_TORCH_OF_CONVOLUTION, OF_CONVOLUTION, strict=True)
     )
     if weight not in ours:
-        raise UserError(f"{theirs!r} is no weight of a residual network.")
+        raise UserError(f"{theirs[:100]!r} is no weight of a residual network.")
     return f"{path}/{ours[weight]}"
 
 
@@ -197,14 +197,14 @@ def _keras_name(name):
 def _name_of_keras(theirs):
     """Our name for one of keras.applications'."""
     path, _, weight = theirs.rpartition("/")
-    match = re.fullmatch(r"conv(\d)_block(\d+)_(\d)_(conv|bn)", path)
+    match = re.fullmatch(r"conv(\d)_block([1-9]\d{0,3})_(\d)_(conv|bn)", path)
     if match:
         part = f"shortcut/{match[4]}" if match[3] == "0" else f"{match[4]}{match[3]}"
         path = f"conv{match[1]}_{match[2]}/{part}"
     elif path in ("conv1_conv", "conv1_bn", "predictions"):
         path = {"conv1_conv": "conv1", "predictions": "fc"}.get(path, path)
     else:
-        raise UserError(f"{theirs!r} is no weight of a residual network.")
+        raise UserError(f"{theirs[:100]!r} is no weight of a residual network.")
     if weight not in (OF_NORM if is_norm(path) else OF_CONVOLUTION):
-        raise UserError(f"{theirs!r} is no weight of a residual network.")
+        raise UserError(f"{theirs[:100]!r} is no weight of a residual network.")
     return f"{path}/{weight}"

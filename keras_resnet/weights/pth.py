@@ -4,7 +4,6 @@ A pickle is a program. This reader knows the handful of names that a dict of ten
 them meanings of its own, and refuses all others.
 """
 
-import collections
 import math
 import pathlib
 import pickle
@@ -13,6 +12,7 @@ import zipfile
 import numpy as np
 
 from keras_resnet.checks import UserError
+from keras_resnet.weights.damage import explained
 
 # Storage classes of torch, by the dtype of their elements. bfloat16 has no NumPy dtype.
 _STORAGES = {
@@ -26,6 +26,9 @@ _STORAGES = {
     "ByteStorage": "u1",
     "BoolStorage": "?",
 }
+
+# That of ResNet-152 has some 100,000.
+_MAX_PICKLE_BYTES = 2**24
 
 _MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 _PROTOCOL_VERSION = 1001
@@ -44,11 +47,11 @@ class _Tensor:
     """A view of a storage, which becomes an array when the storage has its values."""
 
     def __init__(self, storage, offset, shape, strides):
-        self._storage, self._offset = storage, offset
+        self.storage, self._offset = storage, offset
         self._shape, self._strides = tuple(shape), tuple(strides)
 
     def array(self):
-        values, shape, strides = self._storage.values, self._shape, self._strides
+        values, shape, strides = self.storage.values, self._shape, self._strides
         last = self._offset + sum(
             (side - 1) * stride for side, stride in zip(shape, strides, strict=True)
         )
@@ -74,16 +77,45 @@ def _rebuild_parameter(tensor, *_):
     return tensor
 
 
-class _Unpickler(pickle.Unpickler):
+class _State(dict):
+    """What an OrderedDict of torch becomes; it is filled item by item."""
+
+    def __init__(self):
+        super().__init__()
+
+
+# What dicts of tensors are made of; all other opcodes are refused.
+_OPCODES = (
+    *("PROTO", "STOP", "MARK", "NONE", "NEWTRUE", "NEWFALSE"),
+    *("BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINUNICODE", "SHORT_BINUNICODE"),
+    *("EMPTY_TUPLE", "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3", "EMPTY_LIST", "APPEND", "APPENDS"),
+    *("EMPTY_DICT", "SETITEM", "SETITEMS", "GLOBAL", "REDUCE", "BUILD", "BINPERSID"),
+    *("BINPUT", "LONG_BINPUT", "BINGET", "LONG_BINGET"),
+)
+
+
+# In Python, whose memo is a dict: the one in C takes as much memory as an index asks for.
+class _Unpickler(pickle._Unpickler):
     """Knows dicts, tensors and storages, and nothing else."""
 
+    dispatch = {
+        getattr(pickle, name)[0]: pickle._Unpickler.dispatch[getattr(pickle, name)[0]]
+        for name in _OPCODES
+    }
+
     def __init__(self, file, load_storage):
-        super().__init__(file, encoding="utf-8")
+        super().__init__(_Limited(file), encoding="utf-8")
         self._load_storage = load_storage
+
+    def load(self):
+        try:
+            return super().load()
+        except KeyError as error:
+            raise pickle.UnpicklingError(f"no tensor needs the opcode {error.args[0]}") from error
 
     def find_class(self, module, name):
         known = {
-            ("collections", "OrderedDict"): collections.OrderedDict,
+            ("collections", "OrderedDict"): _State,
             ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
             ("torch._utils", "_rebuild_parameter"): _rebuild_parameter,
         }
@@ -95,9 +127,56 @@ class _Unpickler(pickle.Unpickler):
 
     def persistent_load(self, reference):
         kind, dtype, key, _, count = reference[:5]
-        if kind != "storage" or dtype not in _STORAGES.values():
+        if kind != "storage" or dtype not in _STORAGES.values() or not isinstance(key, str | int):
             raise pickle.UnpicklingError("it refers to something that is no storage of numbers")
         return self._load_storage(dtype, str(key), count)
+
+    def _set(self, pairs):
+        for key, value in pairs:
+            # A tuple of tuples of tuples may take for ever to be hashed.
+            if not isinstance(key, str | int):
+                raise pickle.UnpicklingError("a dict has a key that is no name")
+            self.stack[-1][key] = value
+
+    def load_setitem(self):
+        """Of a dict, as Python's."""
+        value, key = self.stack.pop(), self.stack.pop()
+        self._set([(key, value)])
+
+    def load_setitems(self):
+        """Of a dict, as Python's."""
+        items = self.pop_mark()
+        self._set(zip(items[::2], items[1::2], strict=True))
+
+    def load_build(self):
+        """Ignores what torch keeps beside the tensors, their versions."""
+        self.stack.pop()
+
+    dispatch[pickle.SETITEM[0]] = load_setitem
+    dispatch[pickle.SETITEMS[0]] = load_setitems
+    dispatch[pickle.BUILD[0]] = load_build
+
+
+class _Limited:
+    """A file of which a pickle reads no more than the names and shapes of some networks take."""
+
+    def __init__(self, file):
+        self._file = file
+        self._left = _MAX_PICKLE_BYTES
+
+    def _count(self, data):
+        self._left -= len(data)
+        if self._left < 0:
+            raise pickle.UnpicklingError(f"its pickle has more than {_MAX_PICKLE_BYTES} bytes")
+        return data
+
+    def read(self, size):
+        """As of a file."""
+        return self._count(self._file.read(min(size, self._left + 1)))
+
+    def readline(self):
+        """As of a file."""
+        return self._count(self._file.readline(self._left + 1))
 
 
 def read_pth(path):
@@ -116,23 +195,9 @@ def read_pth(path):
     path = pathlib.Path(path)
     if not path.is_file():
         raise UserError(f"No file of weights at {path}.")
-    try:
-        with open(path, "rb") as file:
-            content = _read_zip(file) if zipfile.is_zipfile(path) else _read_legacy(file)
+    with explained(path, "holds no tensors that can be read"), open(path, "rb") as file:
+        content = _read_zip(file) if zipfile.is_zipfile(path) else _read_legacy(file)
         return _arrays(content)
-    except (
-        pickle.UnpicklingError,
-        zipfile.BadZipFile,
-        AttributeError,
-        EOFError,
-        LookupError,
-        MemoryError,
-        OSError,
-        RecursionError,
-        TypeError,
-        ValueError,
-    ) as error:
-        raise UserError(f"{path} holds no tensors that can be read: {error}") from error
 
 
 def _read_zip(file):
@@ -144,15 +209,20 @@ def _read_zip(file):
         def load_storage(dtype, key, count):
             if key not in storages:
                 storage = storages[key] = _Storage(dtype, count)
-                info = archive.getinfo(f"{prefix}data/{key}")
-                # torch stores; what is compressed may unpack to more than there is memory.
-                if info.compress_type != zipfile.ZIP_STORED:
-                    raise ValueError(f"{info.filename} is compressed")
-                storage.values = _values(archive.read(info), storage)
+                name = f"{prefix}data/{key}"
+                _check_stored(archive, name)
+                storage.values = _values(archive.read(name), storage)
             return storages[key]
 
+        _check_stored(archive, pickled)
         with archive.open(pickled) as opened:
             return _Unpickler(opened, load_storage).load()
+
+
+def _check_stored(archive, name):
+    # torch stores; what is compressed may unpack to more than there is memory.
+    if archive.getinfo(name).compress_type != zipfile.ZIP_STORED:
+        raise ValueError(f"{name} is compressed")
 
 
 def _read_legacy(file):
@@ -190,9 +260,14 @@ def _arrays(content):
     for name in ("state_dict", "model"):
         if isinstance(content.get(name), dict):
             content = content[name]
-    arrays = {}
+    arrays, storages, copied = {}, {}, 0
     for name, value in content.items():
         if not isinstance(value, _Tensor):
             raise ValueError(f"{name} is no tensor")
-        arrays[str(name)] = value.array()
+        array = arrays[str(name)] = value.array()
+        # A few tensors may share a storage; thousands may not.
+        storages[id(value.storage)] = value.storage.values.nbytes
+        copied += array.nbytes
+        if copied > 2 * sum(storages.values()):
+            raise ValueError("its tensors are many times larger than its storages")
     return arrays

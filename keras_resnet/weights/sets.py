@@ -134,8 +134,9 @@ def weight_set(name, depth):
     if depth not in SETS[name]:
         depths = ", ".join(map(str, sorted(SETS[name])))
         raise UserError(
-            f"`weights` must be for the network: {name!r} is for ResNets of depth {depths}, as "
-            f"they are by default. Received: weights={name!r} for "
+            f"{name!r} has weights for the ResNets of Table 1 with {depths} layers, as they are by "
+            "default; other networks take the path of a file. "
+            f"Received: weights={name!r} for "
             f"{'another network' if depth is None else f'depth {depth}'}"
         )
     return SETS[name][depth]
