@@ -27,7 +27,7 @@ import numpy as np
 import program
 from absl import flags
 
-from keras_resnet import files, models, plots
+from keras_resnet import constructors, files, plots
 from keras_resnet.checks import UserError, check_one_of, check_positive
 from keras_resnet.config import RECIPES
 from keras_resnet.inputs import make_sources
@@ -53,7 +53,7 @@ def write_tables(output, arguments):
 def write_construction(output, arguments):
     """Writes construction.md, construction.json and construction.png into a directory."""
     runs = program.positional(arguments, "RUN ...")
-    models.check_cifar_depth(flags.FLAGS.depth)
+    constructors.check_cifar_depth(flags.FLAGS.depth)
     rows, pairs = [], {}
     for run, label in _labels(runs, CIFAR_RUN).items():
         model, config, source = _trained(run)
@@ -223,7 +223,7 @@ def _labels(runs, expected="a run directory, which knows its data set"):
         load_network(run)
         config = load_config(run)
         if config is None or (
-            expected == CIFAR_RUN and config.network not in models.CIFAR_NETWORKS
+            expected == CIFAR_RUN and config.network not in constructors.CIFAR_NETWORKS
         ):
             raise UserError(f"{run} must be {expected}.")
         names[run] = f"{config.network}-{config.depth}"

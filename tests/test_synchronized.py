@@ -118,7 +118,9 @@ def test_two_replicas_train_as_one_device_does(rng):
     x, weights = two_halves(rng, (8, 6, 6, 3))
     two = train_layer(make_strategy(2), x, weights, "float32")
     one = train_layer(make_strategy(1), x, weights, "float32", synchronized=False)
-    assert_all_close(two, one, 2e-6)
+    assert_all_close(two, formulas(x, weights), 2e-6)
+    # On processors without AVX-512 TensorFlow's own kernel of one device is off by 4e-6.
+    assert_all_close(two, one, 1e-5)
 
 
 def test_one_replica_trains_as_if_not_synchronized(rng):
