@@ -44,7 +44,7 @@ def test_bad_flags_are_explained(tmp_path):
     cases = {
         ("--depth=60",): "`depth` must be one of 18, 34, 50, 101, 152. Received: depth=60",
         ("--dataset=imagnet",): "`dataset` must be",
-        ("--recipe=novel",): "`recipe` must be one of paper, modern. Received: 'novel'",
+        ("--recipe=novel",): "`recipe` must be one of paper, modern, fine_tuning. Received: ",
         ("--dtype=float16",): "`dtype` must be one of",
         ("--learning_rate_drops=1,x",): "`learning_rate_drops` must be integers",
         (folder, *TINY): "No directory",
