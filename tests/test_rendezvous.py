@@ -66,25 +66,31 @@ def test_an_address_in_use_is_named():
 
 
 def test_strangers_and_workers_that_leave_again_are_not_counted():
-    ports = free_ports(2)
+    ports = free_ports(3)
     results = {}
 
     def meet(index):
-        results[index] = rendezvous.meet(cluster(ports, index), FACTS, 10)
+        results[index] = rendezvous.meet(cluster(ports, index), FACTS, 20)
 
-    chief = threading.Thread(target=meet, args=[0])
-    chief.start()
+    def start(index):
+        thread = threading.Thread(target=meet, args=[index])
+        thread.start()
+        return thread
+
+    threads = [start(0)]
     for text in (b"GET / HTTP/1.1\r\n\r\n", b"{}\n", b"5\n", b'{"worker": 7, "facts": {}}\n'):
         with connect(ports[0]) as stranger:
             stranger.sendall(text)
+    # While worker 2 is missing, so that the chief cannot be done before this one has left.
     with connect(ports[0]) as leaving:
         leaving.sendall(b'{"worker": 1, "facts": {"depth": 20, "dataset": "shapes"}}\n')
-    time.sleep(0.5)
-    worker = threading.Thread(target=meet, args=[1])
-    worker.start()
-    chief.join()
-    worker.join()
-    assert results == {0: None, 1: None}
+    threads.append(start(2))
+    time.sleep(1)
+    assert results == {}
+    threads.append(start(1))
+    for thread in threads:
+        thread.join()
+    assert results == {0: None, 1: None, 2: None}
 
 
 def test_a_host_that_nobody_finds_is_named():
