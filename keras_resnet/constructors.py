@@ -54,9 +54,8 @@ def _constructor(name, depth, shortcuts):
     ):
         checks.check_one_of("shortcut", shortcut, shortcuts)
         checks.check_one_of("block", block, blocks_of_depth)
-        is_published = (shortcut, stem, block, activation) == (
-            *("B", "imagenet", block_of_depth, "relu"),
-        )
+        published = ("B", "imagenet", block_of_depth, "relu")
+        is_published = (shortcut, stem, block, activation) == published
         return _with_weights(
             weights,
             depth if is_published else None,

@@ -90,15 +90,10 @@ def _pictures(folder, skip_corrupt):
                 "Names of pictures must be UTF-8 without line breaks, to be lines of the list. "
                 f"Rename {str(path)!r}."
             )
-    source, title = FileSource(paths, [0] * len(paths), ("picture",)), f"Checking {folder}"
+    source = FileSource(paths, [0] * len(paths), ("picture",))
     if skip_corrupt:
-        return integrity.without_corrupt(source, title)
-    usable, _ = integrity.usable_images(source, range(len(source)), title)
-    if len(usable) < len(source):
-        raise UserError(
-            f"{integrity.complaint(source, usable, 'pictures do not decode as JPEG or PNG')}\n"
-            "Repair or remove them, or leave them out with --skip_corrupt."
-        )
+        return integrity.without_corrupt(source, f"Checking {folder}")
+    folders.contents_of(source, folder)
     return source
 
 

@@ -50,7 +50,7 @@ def load_folder(root, split, skip_corrupt):
         return _without_corrupt(source, directory)
     # Every picture is decoded at the first start only.
     contents = cache.remembered(
-        "folder", source.paths, (len(source),), lambda: _contents(source, directory)
+        "folder", source.paths, (len(source),), lambda: contents_of(source, directory)
     )
     return FileSource(source.paths, source.labels, source.class_names, contents)
 
@@ -84,8 +84,12 @@ def _class_names(directory):
     return names
 
 
-def _contents(source, directory):
-    """Hashes of all pictures.
+def contents_of(source, directory):
+    """Hashes of all pictures of a source, int64 [n], each of which is decoded.
+
+    Args:
+      source: `FileSource`.
+      directory: where they are, for the progress bar.
 
     Raises:
       UserError: some do not decode.

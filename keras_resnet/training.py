@@ -169,12 +169,12 @@ def _setup(config, source, weights):
     if config.weights is None:
         return {"preprocessing": make_preprocessing(config, source), "bottleneck_stride": None}
     file = weights()
-    has_bottlenecks = config.network == "ResNet" and config.depth >= 50
+    stride = None
+    if config.network == "ResNet" and config.depth >= 50:
+        stride = file.check_stride(config.bottleneck_stride)
     return {
         "preprocessing": fine_tuning.preprocessing_of(file, config),
-        "bottleneck_stride": file.check_stride(config.bottleneck_stride)
-        if has_bottlenecks
-        else None,
+        "bottleneck_stride": stride,
     }
 
 

@@ -198,14 +198,10 @@ class WeightFile:
         for name, variable in variables.items():
             weight = self.weights[name]
             if weight.shape != tuple(variable.shape):
+                hint = _OF_HEAD.format(weight.shape[-1]) if name in names.HEAD else ""
                 raise UserError(
                     f"{self.path} does not fit the network {model.name!r}: {name} has the shape "
-                    f"{weight.shape} there and {tuple(variable.shape)} here."
-                    + (
-                        " include_top=False leaves the classifier out."
-                        if name in names.HEAD
-                        else ""
-                    )
+                    f"{weight.shape} there and {tuple(variable.shape)} here.{hint}"
                 )
             if not np.issubdtype(weight.dtype, np.floating):
                 raise UserError(f"{self.path} has {weight.dtype} for {name}, not floats.")
@@ -222,8 +218,7 @@ class WeightFile:
         if self.config is None:
             model = ResNet(**self._arguments(bottleneck_stride))
         else:
-            if self.bottleneck_stride is not None:
-                self.check_stride(bottleneck_stride)
+            self.check_stride(bottleneck_stride)
             model = self._network_of_config()
         self.assign_to(model)
         return model
