@@ -12,7 +12,7 @@ import program
 
 from keras_resnet.config import RECIPES
 
-program.define_train_flags(RECIPES["cifar10"])
+PROGRAM, main = program.training_program(__doc__, RECIPES["cifar10"])
 
 if __name__ == "__main__":
-    program.run(program.train_main(RECIPES["cifar10"]), "[flags]")
+    PROGRAM.run(main)

@@ -20,20 +20,25 @@ from keras_resnet.inputs import make_augmentation, make_preprocessing
 ROWS = 6
 EPOCHS = 8
 
-program.define_train_flags(RECIPES["imagenet"])
-flags.DEFINE_string("output", None, "the picture to write (.png or .jpg), required")
-program.document("Contact sheet", "output")
+PROGRAM = program.Program(__doc__, "--output=FILE [flags]")
+FLAGS = PROGRAM.flags
+
+program.define_train_flags(PROGRAM, RECIPES["imagenet"])
+flags.DEFINE_string(
+    "output", None, "the picture to write (.png or .jpg), required", flag_values=FLAGS
+)
+PROGRAM.document("Contact sheet", "output")
 
 
 def main(arguments):
     program.positional(arguments)
-    output = pathlib.Path(flags.FLAGS.output or "")
+    output = pathlib.Path(FLAGS.output or "")
     if output.suffix not in (".jpg", ".png") or not output.parent.is_dir():
         raise UserError(
             "--output=FILE must say where the picture goes: a .jpg or .png in a directory that "
-            f"exists. Received: {flags.FLAGS.output!r}"
+            f"exists. Received: {FLAGS.output!r}"
         )
-    config = program.train_config(RECIPES["imagenet"])
+    config = program.train_config(RECIPES["imagenet"], FLAGS)
     source = datasets.load(config.dataset, "train", config.data_dir, config.skip_corrupt)
     preprocessing = make_preprocessing(config, source)
     augment = make_augmentation(config, preprocessing, source)
@@ -71,4 +76,4 @@ def to_bytes(images):
 
 
 if __name__ == "__main__":
-    program.run(main, "--output=FILE [flags]")
+    PROGRAM.run(main)

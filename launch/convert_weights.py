@@ -37,53 +37,58 @@ from keras_resnet.weights.sets import SETS, weight_set
 DEPTHS = (18, 34, 50, 101, 152)
 PEERS = [f"resnet{depth}" for depth in DEPTHS]
 
-flags.DEFINE_integer("depth", None, "of a published set: 18, 34, 50, 101 or 152")
+PROGRAM = program.Program(__doc__, "SOURCE DEST [flags]")
+FLAGS = PROGRAM.flags
+
+flags.DEFINE_integer("depth", None, "of a published set: 18, 34, 50, 101 or 152", flag_values=FLAGS)
 flags.DEFINE_string(
     "bottleneck_stride",
     None,
     "which convolution has the stride, for files that do not say it: 3x3 (torchvision, timm) or "
     "1x1",
+    flag_values=FLAGS,
 )
 flags.DEFINE_string(
     "like",
     None,
     "published set whose preprocessing, classes and bottleneck_stride SOURCE has: "
     + ", ".join(SETS),
+    flag_values=FLAGS,
 )
-flags.DEFINE_list("images", [], "pictures about which the network and its framework answer")
-program.document("Flags", "depth", "bottleneck_stride", "like", "images")
+flags.DEFINE_list(
+    "images", [], "pictures about which the network and its framework answer", flag_values=FLAGS
+)
+PROGRAM.document("Flags", "depth", "bottleneck_stride", "like", "images")
 
 
 def main(arguments):
     source, dest = program.positional(arguments, "SOURCE", "DEST")
-    values = flags.FLAGS
-    check_one_of("bottleneck_stride", values.bottleneck_stride, [None, *STRIDE_PLACES])
+    check_one_of("bottleneck_stride", FLAGS.bottleneck_stride, [None, *STRIDE_PLACES])
     conversion.check_free(dest)
     file = opened(source)
-    model = file.network(values.bottleneck_stride)
-    inputs = inputs_of(model, values.images)
+    model = file.network(FLAGS.bottleneck_stride)
+    inputs = inputs_of(model, FLAGS.images)
     conversion.write(model, dest)
     print(f"{file.path} -> {dest}: {model.name}, {model.count_params():,} weights")
-    if values.images:
+    if FLAGS.images:
         print(parity(file, model, inputs))
 
 
 def opened(source):
     """The `WeightFile`, and what --like says of it."""
-    values = flags.FLAGS
-    check_one_of("depth", values.depth, [None, *DEPTHS])
+    check_one_of("depth", FLAGS.depth, [None, *DEPTHS])
     if source in SETS:
-        if values.depth is None or values.like is not None:
+        if FLAGS.depth is None or FLAGS.like is not None:
             raise UserError(f"{source!r} is a published set: give --depth, and not --like.")
-        return open_weights(source, values.depth)
-    if values.depth is not None:
+        return open_weights(source, FLAGS.depth)
+    if FLAGS.depth is not None:
         raise UserError("--depth is for published sets; a file shows its depth.")
     file = WeightFile(source)
-    if values.like is not None:
-        check_one_of("like", values.like, list(SETS))
+    if FLAGS.like is not None:
+        check_one_of("like", FLAGS.like, list(SETS))
         if file.config is not None:
             raise UserError(f"{file.path} says itself what --like would say.")
-        published = weight_set(values.like, max(SETS[values.like]))
+        published = weight_set(FLAGS.like, max(SETS[FLAGS.like]))
         file.preprocessing, file.class_names = published.preprocessing, imagenet_synsets()
         file.bottleneck_stride = file.bottleneck_stride or published.bottleneck_stride
     return file
@@ -154,4 +159,4 @@ def of_torchvision(file, model, inputs):
 
 
 if __name__ == "__main__":
-    program.run(main, "SOURCE DEST [flags]")
+    PROGRAM.run(main)

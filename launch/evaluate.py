@@ -22,21 +22,33 @@ from keras_resnet.inputs import make_sources
 from keras_resnet.precise_bn import set_precise_statistics
 from keras_resnet.runs import load_config, load_network
 
+PROGRAM = program.Program(__doc__, "MODEL ... [--dataset=NAME] [flags]")
+FLAGS = PROGRAM.flags
+
 flags.DEFINE_string(
-    "dataset", None, "shapes, folder:PATH or the name of a TFDS set; unset: the run's"
+    "dataset",
+    None,
+    "shapes, folder:PATH or the name of a TFDS set; unset: the run's",
+    flag_values=FLAGS,
 )
-flags.DEFINE_string("data_dir", None, "where TensorFlow Datasets are; unset: the run's")
-flags.DEFINE_string("split", "validation", "train or validation (for most TFDS sets: test)")
+flags.DEFINE_string(
+    "data_dir", None, "where TensorFlow Datasets are; unset: the run's", flag_values=FLAGS
+)
+flags.DEFINE_string(
+    "split", "validation", "train or validation (for most TFDS sets: test)", flag_values=FLAGS
+)
 flags.DEFINE_integer(
     "batch_size",
     128,
     "images (for 10-crop, crops) at once, for multi-scale always one; the result does not depend "
     "on it",
+    flag_values=FLAGS,
 )
 flags.DEFINE_bool(
     "skip_corrupt",
     False,
     "read and decode all images before, and leave out, count and name those that cannot be used",
+    flag_values=FLAGS,
 )
 flags.DEFINE_string(
     "protocol",
@@ -45,21 +57,28 @@ flags.DEFINE_string(
     "more than the network's size) or multi-scale (the whole image and its mirror at several "
     "sizes, fully convolutional, for networks that subtract a mean color); probabilities are "
     "averaged",
+    flag_values=FLAGS,
 )
 flags.DEFINE_list(
     "sides",
     None,
     "for multi-scale: shorter sides in pixels; unset: 224,256,384,480,640, or as many times the "
     "network's size",
+    flag_values=FLAGS,
 )
 flags.DEFINE_integer(
     "precise_bn",
     0,
     "before, compute the statistics of batch normalizations anew over so many training images, "
     "rounded down to whole batches",
+    flag_values=FLAGS,
 )
-flags.DEFINE_string("save_model", None, "write the network with these statistics: a .keras file")
-flags.DEFINE_string("scores", None, "directory in which to keep the probabilities of each MODEL")
+flags.DEFINE_string(
+    "save_model", None, "write the network with these statistics: a .keras file", flag_values=FLAGS
+)
+flags.DEFINE_string(
+    "scores", None, "directory in which to keep the probabilities of each MODEL", flag_values=FLAGS
+)
 # What has no meaning for scores.
 FOR_NETWORKS = (
     "dataset",
@@ -73,8 +92,8 @@ FOR_NETWORKS = (
     "save_model",
     "scores",
 )
-program.document("Data", "dataset", "data_dir", "split", "batch_size", "skip_corrupt")
-program.document("Protocol", "protocol", "sides", "precise_bn", "save_model", "scores")
+PROGRAM.document("Data", "dataset", "data_dir", "split", "batch_size", "skip_corrupt")
+PROGRAM.document("Protocol", "protocol", "sides", "precise_bn", "save_model", "scores")
 
 
 def main(arguments):
@@ -92,86 +111,84 @@ def main(arguments):
 
 def check_arguments(paths):
     """Finds mistakes before hours of inference."""
-    values = flags.FLAGS
-    check_one_of("split", values.split, ("train", "validation"))
-    check_one_of("protocol", values.protocol, protocols.PROTOCOLS)
-    check_integer("batch_size", values.batch_size, 1)
-    check_integer("precise_bn", values.precise_bn, 0)
-    if values.sides is not None:
-        program.integers("sides", values.sides)
+    check_one_of("split", FLAGS.split, ("train", "validation"))
+    check_one_of("protocol", FLAGS.protocol, protocols.PROTOCOLS)
+    check_integer("batch_size", FLAGS.batch_size, 1)
+    check_integer("precise_bn", FLAGS.precise_bn, 0)
+    if FLAGS.sides is not None:
+        program.integers("sides", FLAGS.sides)
     networks = [path for path in paths if not path.endswith(".npz")]
     for path in paths:
         if not pathlib.Path(path).exists():
             raise UserError(f"MODEL does not exist. Received: {path}")
     if not networks:
-        given = [name for name in FOR_NETWORKS if values[name].present]
+        given = [name for name in FOR_NETWORKS if FLAGS[name].present]
         if given:
             raise UserError(f"--{given[0]} is for networks; the scores of .npz files are computed.")
-    if values.save_model is not None:
-        if not values.save_model.endswith(".keras") or pathlib.Path(values.save_model).exists():
+    if FLAGS.save_model is not None:
+        if not FLAGS.save_model.endswith(".keras") or pathlib.Path(FLAGS.save_model).exists():
             raise UserError(
                 "`save_model` must name a .keras file that does not exist. "
-                f"Received: save_model={values.save_model!r}"
+                f"Received: save_model={FLAGS.save_model!r}"
             )
-        if not values.precise_bn or len(networks) != 1:
+        if not FLAGS.precise_bn or len(networks) != 1:
             raise UserError("`save_model` is for one network and --precise_bn.")
-        pathlib.Path(values.save_model).parent.mkdir(parents=True, exist_ok=True)
-    if values.scores is not None:
-        if pathlib.Path(values.scores).is_file():
-            raise UserError(f"`scores` must be a directory. Received: scores={values.scores!r}")
+        pathlib.Path(FLAGS.save_model).parent.mkdir(parents=True, exist_ok=True)
+    if FLAGS.scores is not None:
+        if pathlib.Path(FLAGS.scores).is_file():
+            raise UserError(f"`scores` must be a directory. Received: scores={FLAGS.scores!r}")
         paths_of_scores = [scores_path(path) for path in networks]
         for path in paths_of_scores:
             if path.exists() or paths_of_scores.count(path) > 1:
                 raise UserError(f"{path} would be overwritten. Name another --scores directory.")
-        pathlib.Path(values.scores).mkdir(parents=True, exist_ok=True)
+        pathlib.Path(FLAGS.scores).mkdir(parents=True, exist_ok=True)
 
 
 def scores_path(path):
     """Where the scores of a network are kept."""
     name = pathlib.Path(path).resolve()
     name = name.stem if name.suffix == ".keras" else name.name
-    precise = f"-precise{flags.FLAGS.precise_bn}" if flags.FLAGS.precise_bn else ""
-    name = f"{name}-{flags.FLAGS.split}-{flags.FLAGS.protocol}{precise}.npz"
-    return pathlib.Path(flags.FLAGS.scores) / name
+    precise = f"-precise{FLAGS.precise_bn}" if FLAGS.precise_bn else ""
+    name = f"{name}-{FLAGS.split}-{FLAGS.protocol}{precise}.npz"
+    return pathlib.Path(FLAGS.scores) / name
 
 
 def evaluated(path):
     """The scores of a network, computed."""
-    values = flags.FLAGS
     model, config = load_network(path), load_config(path)
-    dataset = values.dataset or (config and config.dataset)
+    dataset = FLAGS.dataset or (config and config.dataset)
     if not dataset:
         raise UserError("--dataset=NAME must say what to evaluate on: a .keras file does not know.")
-    data_dir = values.data_dir or (config and config.data_dir)
-    source = datasets.load(dataset, values.split, data_dir, values.skip_corrupt)
+    data_dir = FLAGS.data_dir or (config and config.data_dir)
+    source = datasets.load(dataset, FLAGS.split, data_dir, FLAGS.skip_corrupt)
     check_fits(model, source)
-    if values.precise_bn:
-        if config is not None and not values.dataset:
-            place = {"data_dir": data_dir, "skip_corrupt": values.skip_corrupt}
+    if FLAGS.precise_bn:
+        if config is not None and not FLAGS.dataset:
+            place = {"data_dir": data_dir, "skip_corrupt": FLAGS.skip_corrupt}
             train, _ = make_sources(dataclasses.replace(config, **place))
         else:
-            train = datasets.load(dataset, "train", data_dir, values.skip_corrupt)
-        used = set_precise_statistics(model, train, values.precise_bn, values.batch_size)
+            train = datasets.load(dataset, "train", data_dir, FLAGS.skip_corrupt)
+        used = set_precise_statistics(model, train, FLAGS.precise_bn, FLAGS.batch_size)
         print(f"Statistics of batch normalizations: {used} training images.")
-        if values.save_model:
-            with files.replacing(pathlib.Path(values.save_model)) as unfinished:
+        if FLAGS.save_model:
+            with files.replacing(pathlib.Path(FLAGS.save_model)) as unfinished:
                 model.save(unfinished)
-    sides = None if values.sides is None else program.integers("sides", values.sides)
+    sides = None if FLAGS.sides is None else program.integers("sides", FLAGS.sides)
     probabilities, labels = protocols.answers(
-        model, source, values.protocol, sides, values.batch_size
+        model, source, FLAGS.protocol, sides, FLAGS.batch_size
     )
-    precise = f", {used} images of statistics" if values.precise_bn else ""
+    precise = f", {used} images of statistics" if FLAGS.precise_bn else ""
     found = scores.Scores(
-        title=f"{pathlib.Path(path).name}, {values.protocol}{precise}",
-        dataset=f"{dataset}, {values.split}",
+        title=f"{pathlib.Path(path).name}, {FLAGS.protocol}{precise}",
+        dataset=f"{dataset}, {FLAGS.split}",
         fingerprint=source.fingerprint(),
         probabilities=probabilities,
         labels=labels,
     )
-    if values.scores is not None:
+    if FLAGS.scores is not None:
         found.save(scores_path(path))
     return found
 
 
 if __name__ == "__main__":
-    program.run(main, "MODEL ... [--dataset=NAME] [flags]")
+    PROGRAM.run(main)

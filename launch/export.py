@@ -39,12 +39,23 @@ class OptimizeParser(flags.ArgumentParser):
         return names[text]
 
 
-flags.DEFINE_string("output", None, "directory of versions, required; its name is the model's")
-flags.DEFINE_integer("version", None, "number of the version; unset: the next free one")
-flags.DEFINE_integer("top", TOP, "classes that are named for each picture")
-flags.DEFINE_integer("max_bytes", Limits.max_bytes, "longest picture that is decoded, in bytes")
-flags.DEFINE_integer("max_pixels", Limits.max_pixels, "largest picture that is decoded, in pixels")
-flags.DEFINE_string("license", None, "of the weights, for the model card")
+PROGRAM = program.Program(__doc__, "RUN --output=DIR [flags]")
+FLAGS = PROGRAM.flags
+
+flags.DEFINE_string(
+    "output", None, "directory of versions, required; its name is the model's", flag_values=FLAGS
+)
+flags.DEFINE_integer(
+    "version", None, "number of the version; unset: the next free one", flag_values=FLAGS
+)
+flags.DEFINE_integer("top", TOP, "classes that are named for each picture", flag_values=FLAGS)
+flags.DEFINE_integer(
+    "max_bytes", Limits.max_bytes, "longest picture that is decoded, in bytes", flag_values=FLAGS
+)
+flags.DEFINE_integer(
+    "max_pixels", Limits.max_pixels, "largest picture that is decoded, in pixels", flag_values=FLAGS
+)
+flags.DEFINE_string("license", None, "of the weights, for the model card", flag_values=FLAGS)
 flags.DEFINE_flag(
     flags.Flag(
         OptimizeParser(),
@@ -53,39 +64,43 @@ flags.DEFINE_flag(
         None,
         "fold batch normalizations into convolutions, and compute in float32 or bfloat16",
         boolean=True,
-    )
+    ),
+    flag_values=FLAGS,
 )
 flags.DEFINE_float(
     "max_difference",
     None,
     "largest difference of a probability that an optimized network may have; unset: "
     + ", ".join(f"{bound:g} for {name}" for name, (_, bound) in OPTIMIZATIONS.items()),
+    flag_values=FLAGS,
 )
 flags.DEFINE_string(
     "dataset",
     None,
     "to compare on: shapes, folder:PATH or the name of a TFDS set; unset: the run's",
+    flag_values=FLAGS,
 )
-flags.DEFINE_string("data_dir", None, "where TensorFlow Datasets are; unset: the run's")
-program.document("Bundle", "output", "version", "top", "max_bytes", "max_pixels", "license")
-program.document("Optimization", "optimize", "max_difference", "dataset", "data_dir")
+flags.DEFINE_string(
+    "data_dir", None, "where TensorFlow Datasets are; unset: the run's", flag_values=FLAGS
+)
+PROGRAM.document("Bundle", "output", "version", "top", "max_bytes", "max_pixels", "license")
+PROGRAM.document("Optimization", "optimize", "max_difference", "dataset", "data_dir")
 
 
 def main(arguments):
     (run,) = program.positional(arguments, "RUN")
-    values = flags.FLAGS
-    if not values.output:
+    if not FLAGS.output:
         raise UserError("--output=DIR must say where the versions of the export are.")
-    limits = Limits(values.max_bytes, values.max_pixels)
+    limits = Limits(FLAGS.max_bytes, FLAGS.max_pixels)
     model, config = load_network(run), load_config(run)
     optimized = optimized_network(model, config)
     version = export(
         model,
-        values.output,
+        FLAGS.output,
         origin=origin(run, config),
         optimized=optimized,
-        version=values.version,
-        top=values.top,
+        version=FLAGS.version,
+        top=FLAGS.top,
         limits=limits,
     )
     print(f"Exported: {version}")
@@ -93,7 +108,7 @@ def main(arguments):
         print(optimized.describe())
     print(
         f"  model card:  {version}/README.md\n"
-        f"  try it:      python launch/predict.py {values.output} IMAGE ..."
+        f"  try it:      python launch/predict.py {FLAGS.output} IMAGE ..."
     )
 
 
@@ -101,29 +116,28 @@ def origin(run, config):
     """What the model card says of where the network comes from."""
     name = pathlib.Path(run).resolve().name.removesuffix(".keras")
     if config is None:
-        return Origin(name, license=flags.FLAGS.license)
+        return Origin(name, license=FLAGS.license)
     evaluation = load_evaluation(run)
     if evaluation is not None:
         evaluation = {**evaluation, "split": "validation", "protocol": "1-crop"}
-    return Origin(name, config.to_json(), config.dataset, evaluation, flags.FLAGS.license)
+    return Origin(name, config.to_json(), config.dataset, evaluation, FLAGS.license)
 
 
 def optimized_network(model, config):
     """What --optimize asks for; None if it does not."""
-    values = flags.FLAGS
-    if values.optimize is None:
+    if FLAGS.optimize is None:
         for name in ("max_difference", "dataset", "data_dir"):
-            if values[name].present:
+            if FLAGS[name].present:
                 raise UserError(f"--{name} is for --optimize.")
         return None
-    dataset = values.dataset or (config and config.dataset)
+    dataset = FLAGS.dataset or (config and config.dataset)
     if not dataset:
         raise UserError("--dataset=NAME must say what to compare on: a .keras file does not know.")
-    source = datasets.load(dataset, "validation", values.data_dir or (config and config.data_dir))
+    source = datasets.load(dataset, "validation", FLAGS.data_dir or (config and config.data_dir))
     check_fits(model, source)
     name = f"{dataset}, validation"
-    return optimize(model, values.optimize, source, name, values.max_difference)
+    return optimize(model, FLAGS.optimize, source, name, FLAGS.max_difference)
 
 
 if __name__ == "__main__":
-    program.run(main, "RUN --output=DIR [flags]")
+    PROGRAM.run(main)

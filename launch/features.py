@@ -19,24 +19,29 @@ from keras_resnet.checks import UserError
 from keras_resnet.features import write_features
 from keras_resnet.runs import load_network
 
-flags.DEFINE_string("output", None, "the array to write, a .npy file, required")
-flags.DEFINE_integer("batch_size", 32, "pictures at once")
+PROGRAM = program.Program(__doc__, "MODEL FOLDER --output=FILE.npy [flags]")
+FLAGS = PROGRAM.flags
+
+flags.DEFINE_string("output", None, "the array to write, a .npy file, required", flag_values=FLAGS)
+flags.DEFINE_integer("batch_size", 32, "pictures at once", flag_values=FLAGS)
 flags.DEFINE_bool(
-    "skip_corrupt", False, "leave out pictures that do not decode, count and name them"
+    "skip_corrupt",
+    False,
+    "leave out pictures that do not decode, count and name them",
+    flag_values=FLAGS,
 )
-program.document("Flags", "output", "batch_size", "skip_corrupt")
+PROGRAM.document("Flags", "output", "batch_size", "skip_corrupt")
 
 
 def main(arguments):
     model, folder = program.positional(arguments, "MODEL", "FOLDER")
-    values = flags.FLAGS
-    if not values.output:
+    if not FLAGS.output:
         raise UserError("--output=FILE.npy must say where the features go.")
     number, listing = write_features(
-        load_network(model), folder, values.output, values.batch_size, values.skip_corrupt
+        load_network(model), folder, FLAGS.output, FLAGS.batch_size, FLAGS.skip_corrupt
     )
-    print(f"Features of {number} pictures: {values.output}\n  in the order of:  {listing}")
+    print(f"Features of {number} pictures: {FLAGS.output}\n  in the order of:  {listing}")
 
 
 if __name__ == "__main__":
-    program.run(main, "MODEL FOLDER --output=FILE.npy [flags]")
+    PROGRAM.run(main)

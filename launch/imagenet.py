@@ -15,7 +15,7 @@ import program
 
 from keras_resnet.config import RECIPES
 
-program.define_train_flags(RECIPES["imagenet"])
+PROGRAM, main = program.training_program(__doc__, RECIPES["imagenet"])
 
 if __name__ == "__main__":
-    program.run(program.train_main(RECIPES["imagenet"]), "[flags]")
+    PROGRAM.run(main)

@@ -37,6 +37,9 @@ from keras_resnet.paper.responses import responses, summary
 from keras_resnet.paper.trainings import train_all
 from keras_resnet.runs import load_config, load_network
 
+PROGRAM = program.Program(__doc__, "SUBCOMMAND [RUN ...] [flags]")
+FLAGS = PROGRAM.flags
+
 
 def write_tables(output, arguments):
     """Writes tables.md, tables.json and tables.png into a directory."""
@@ -53,23 +56,23 @@ def write_tables(output, arguments):
 def write_construction(output, arguments):
     """Writes construction.md, construction.json and construction.png into a directory."""
     runs = program.positional(arguments, "RUN ...")
-    constructors.check_cifar_depth(flags.FLAGS.depth)
+    constructors.check_cifar_depth(FLAGS.depth)
     rows, pairs = [], {}
     for run, label in _labels(runs, CIFAR_RUN).items():
         model, config, source = _trained(run)
-        if flags.FLAGS.depth < config.depth:
+        if FLAGS.depth < config.depth:
             raise UserError(
                 f"`depth` must be at least {config.depth}, that of {run}. "
-                f"Received: depth={flags.FLAGS.depth}"
+                f"Received: depth={FLAGS.depth}"
             )
-        deeper = deeper_copy(model, ((flags.FLAGS.depth - 2) // 6,) * 3)
+        deeper = deeper_copy(model, ((FLAGS.depth - 2) // 6,) * 3)
         pair = [logits(network, source) for network in (model, deeper)]
         labels = source.fetch(np.arange(len(source)))[1].numpy()
         top1 = [round(100 * np.mean(answers.argmax(axis=1) == labels), 2) for answers in pair]
         rows.append(
             {
                 "network": label,
-                "deeper": f"{config.network}-{flags.FLAGS.depth}",
+                "deeper": f"{config.network}-{FLAGS.depth}",
                 "images": len(source),
                 "top-1 %": top1[0],
                 "deeper top-1 %": top1[1],
@@ -77,7 +80,7 @@ def write_construction(output, arguments):
                 "largest difference": float(np.abs(pair[1] - pair[0]).max()),
             }
         )
-        pairs[f"{label} and {flags.FLAGS.depth}"] = pair
+        pairs[f"{label} and {FLAGS.depth}"] = pair
     _write(output / "construction", tables.markdown(rows), rows)
     plots.draw_agreement(pairs, output / "construction.png")
 
@@ -100,13 +103,13 @@ def write_responses(output, arguments):
 def write_degradation(output, arguments):
     """Trains in directories of degradation/, and writes its .md, .json and .png."""
     program.positional(arguments)
-    depths = program.integers("depths", flags.FLAGS.depths)
+    depths = program.integers("depths", FLAGS.depths)
     if not depths:
         raise UserError("`depths` must name at least one, such as 20,56. Received: nothing")
-    errors = program.numbers("errors", flags.FLAGS.errors)
+    errors = program.numbers("errors", FLAGS.errors)
     for error in errors:
         check_positive("errors", error)
-    config = program.train_config(RECIPES["cifar10"])
+    config = program.train_config(RECIPES["cifar10"], FLAGS)
     trainings = degradation.configs(config, depths)
     directory = output / "degradation"
     results, metrics = train_all(trainings, directory)
@@ -120,15 +123,15 @@ def write_degradation(output, arguments):
 def write_ablation(output, arguments):
     """Trains in directories of ablation/, and writes its .md, .json and .png."""
     program.positional(arguments)
-    shares = [_share(text) for text in flags.FLAGS.shares]
+    shares = [_share(text) for text in FLAGS.shares]
     if not shares:
         raise UserError("`shares` must name at least one, such as 2:1:1. Received: nothing")
-    base = program.train_config(RECIPES["ablation"])
+    base = program.train_config(RECIPES["ablation"], FLAGS)
     trainings = ablation.configs(
         base,
         shares,
         *(
-            [value for value in flags.FLAGS[name].value if value]
+            [value for value in FLAGS[name].value if value]
             for name in ("activations", "augmentations", "variants")
         ),
     )
@@ -150,40 +153,51 @@ def write_ablation(output, arguments):
 
 
 def define_construction_flags():
-    flags.DEFINE_integer("depth", 56, "layers of the deeper network, 6n+2")
-    program.document("Flags", "depth")
+    flags.DEFINE_integer("depth", 56, "layers of the deeper network, 6n+2", flag_values=FLAGS)
+    PROGRAM.document("Flags", "depth")
     define_data_dir()
 
 
 def define_data_dir():
-    flags.DEFINE_string("data_dir", None, "where TensorFlow Datasets are; unset: the runs'")
-    program.document("Flags", "data_dir")
+    flags.DEFINE_string(
+        "data_dir", None, "where TensorFlow Datasets are; unset: the runs'", flag_values=FLAGS
+    )
+    PROGRAM.document("Flags", "data_dir")
 
 
 def define_degradation_flags():
-    flags.DEFINE_list("depths", ["20", "56"], "layers of the networks, 6n+2")
+    flags.DEFINE_list("depths", ["20", "56"], "layers of the networks, 6n+2", flag_values=FLAGS)
     flags.DEFINE_list(
-        "errors", ["30", "20", "15", "10"], "training errors in % whose first steps are compared"
+        "errors",
+        ["30", "20", "15", "10"],
+        "training errors in % whose first steps are compared",
+        flag_values=FLAGS,
     )
-    program.document("Flags", "depths", "errors")
+    PROGRAM.document("Flags", "depths", "errors")
     program.define_train_flags(
-        RECIPES["cifar10"], without=("network", "depth", "run_dir", *OF_FINE_TUNING)
+        PROGRAM, RECIPES["cifar10"], without=("network", "depth", "run_dir", *OF_FINE_TUNING)
     )
 
 
 def define_ablation_flags():
     shares = [ablation.label(share) for share in ablation.SHARES]
-    flags.DEFINE_list("shares", shares, "shares of the training at rates 1, 1/10 and 1/100")
-    flags.DEFINE_list("activations", list(ablation.ACTIVATIONS), "any of these")
-    flags.DEFINE_list("augmentations", list(ablation.AUGMENTATIONS), "any of these")
+    flags.DEFINE_list(
+        "shares", shares, "shares of the training at rates 1, 1/10 and 1/100", flag_values=FLAGS
+    )
+    flags.DEFINE_list("activations", list(ablation.ACTIVATIONS), "any of these", flag_values=FLAGS)
+    flags.DEFINE_list(
+        "augmentations", list(ablation.AUGMENTATIONS), "any of these", flag_values=FLAGS
+    )
     flags.DEFINE_list(
         "variants",
         list(ablation.VARIANTS),
         "blocks in place of the basic one, trained with ReLU, without augmentation and with the "
         "first shares; any of these or, empty, none",
+        flag_values=FLAGS,
     )
-    program.document("Flags", "shares", "activations", "augmentations", "variants")
+    PROGRAM.document("Flags", "shares", "activations", "augmentations", "variants")
     program.define_train_flags(
+        PROGRAM,
         RECIPES["ablation"],
         without=(
             "network",
@@ -234,7 +248,7 @@ def _labels(runs, expected="a run directory, which knows its data set"):
 def _trained(run):
     """The network of a run, its configuration and the images that it is validated on."""
     config = load_config(run)
-    data_dir = flags.FLAGS.data_dir or config.data_dir
+    data_dir = FLAGS.data_dir or config.data_dir
     _, source = make_sources(dataclasses.replace(config, data_dir=data_dir))
     return load_network(run), config, source
 
@@ -262,20 +276,21 @@ def main(arguments):
     check_one_of("SUBCOMMAND", subcommand, SUBCOMMANDS)
     if sys.argv[1] != subcommand:
         raise UserError(f"SUBCOMMAND must come first. Received: {' '.join(sys.argv[1:])}")
-    output = pathlib.Path(flags.FLAGS.output).expanduser()
-    if not flags.FLAGS.output or (output.exists() and not output.is_dir()):
-        raise UserError(f"--output=DIR must be a directory. Received: {flags.FLAGS.output!r}")
+    output = pathlib.Path(FLAGS.output).expanduser()
+    if not FLAGS.output or (output.exists() and not output.is_dir()):
+        raise UserError(f"--output=DIR must be a directory. Received: {FLAGS.output!r}")
     SUBCOMMANDS[subcommand][2](output, arguments[1:])
     print(f"Written: {output}")
 
 
 if __name__ == "__main__":
-    flags.DEFINE_string("output", "runs/paper", "directory for Markdown, JSON and picture")
-    program.document("Output", "output")
+    flags.DEFINE_string(
+        "output", "runs/paper", "directory for Markdown, JSON and picture", flag_values=FLAGS
+    )
+    PROGRAM.document("Output", "output")
     # Each subcommand has flags of its own.
-    usage = "SUBCOMMAND [RUN ...] [flags]"
     if sys.argv[1:] and sys.argv[1] in SUBCOMMANDS:
         takes, define_flags, _ = SUBCOMMANDS[sys.argv[1]]
         define_flags()
-        usage = " ".join(filter(None, [sys.argv[1], takes, "[flags]"]))
-    program.run(main, usage)
+        PROGRAM.usage = " ".join(filter(None, [sys.argv[1], takes, "[flags]"]))
+    PROGRAM.run(main)

@@ -23,23 +23,29 @@ from keras_resnet.serving.signatures import OK
 
 EXIT_UNUSABLE = 2
 
-flags.DEFINE_integer("batch_size", 16, "pictures sent at once")
-flags.DEFINE_float("timeout", 10.0, "seconds in which a server must answer each time")
-flags.DEFINE_integer("retries", 3, "times to ask again a server that is not available")
-flags.DEFINE_bool("json", False, "print a line of JSON for each picture")
-program.document("Flags", "batch_size", "timeout", "retries", "json")
+PROGRAM = program.Program(__doc__, "MODEL IMAGE ... [flags]")
+FLAGS = PROGRAM.flags
+
+flags.DEFINE_integer("batch_size", 16, "pictures sent at once", flag_values=FLAGS)
+flags.DEFINE_float(
+    "timeout", 10.0, "seconds in which a server must answer each time", flag_values=FLAGS
+)
+flags.DEFINE_integer(
+    "retries", 3, "times to ask again a server that is not available", flag_values=FLAGS
+)
+flags.DEFINE_bool("json", False, "print a line of JSON for each picture", flag_values=FLAGS)
+PROGRAM.document("Flags", "batch_size", "timeout", "retries", "json")
 
 
 def main(arguments):
     model, *names = program.positional(arguments, "MODEL", "IMAGE ...")
-    values = flags.FLAGS
-    check_integer("batch_size", values.batch_size, 1)
-    client = connect(model, values.timeout, values.retries)
+    check_integer("batch_size", FLAGS.batch_size, 1)
+    client = connect(model, FLAGS.timeout, FLAGS.retries)
     unusable = 0
-    for start in tqdm.trange(0, len(names), values.batch_size, leave=False, disable=None):
-        batch = names[start : start + values.batch_size]
+    for start in tqdm.trange(0, len(names), FLAGS.batch_size, leave=False, disable=None):
+        batch = names[start : start + FLAGS.batch_size]
         for name, answer in answers(client, batch):
-            tqdm.tqdm.write(as_json(name, answer) if values.json else as_text(name, answer))
+            tqdm.tqdm.write(as_json(name, answer) if FLAGS.json else as_text(name, answer))
             unusable += answer.status != OK
     if unusable:
         print(f"{unusable} of {len(names)} pictures cannot be used.", file=sys.stderr)
@@ -85,4 +91,4 @@ def as_json(name, answer):
 
 
 if __name__ == "__main__":
-    program.run(main, "MODEL IMAGE ... [flags]")
+    PROGRAM.run(main)

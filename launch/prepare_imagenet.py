@@ -18,25 +18,32 @@ from absl import flags
 from keras_resnet.archives import prepare
 from keras_resnet.checks import UserError
 
-flags.DEFINE_string("source", None, "directory of the two archives, required")
+PROGRAM = program.Program(__doc__, "--source=DIR [--data_dir=DIR]")
+FLAGS = PROGRAM.flags
+
+flags.DEFINE_string("source", None, "directory of the two archives, required", flag_values=FLAGS)
 flags.DEFINE_string(
-    "data_dir", None, "where the data go; unset: TFDS_DATA_DIR, else ~/tensorflow_datasets"
+    "data_dir",
+    None,
+    "where the data go; unset: TFDS_DATA_DIR, else ~/tensorflow_datasets",
+    flag_values=FLAGS,
 )
 flags.DEFINE_bool(
     "verify",
     True,
     "compare sizes and MD5 with the published ones (about 10 minutes); false: for other pictures "
     "in the same layout, such as a part of ImageNet",
+    flag_values=FLAGS,
 )
-program.document("Flags", "source", "data_dir", "verify")
+PROGRAM.document("Flags", "source", "data_dir", "verify")
 
 
 def main(arguments):
     program.positional(arguments)
-    if not flags.FLAGS.source:
+    if not FLAGS.source:
         raise UserError("--source=DIR must say where the archives are.")
-    info = prepare(flags.FLAGS.source, flags.FLAGS.data_dir, flags.FLAGS.verify)
-    given = flags.FLAGS.data_dir
+    info = prepare(FLAGS.source, FLAGS.data_dir, FLAGS.verify)
+    given = FLAGS.data_dir
     data_dir = f" --data_dir={shlex.quote(os.path.expanduser(given))}" if given else ""
     for split, split_info in info.splits.items():
         print(f"{split}: {split_info.num_examples:,} images")
@@ -46,4 +53,4 @@ def main(arguments):
 
 
 if __name__ == "__main__":
-    program.run(main, "--source=DIR [--data_dir=DIR]")
+    PROGRAM.run(main)

@@ -15,7 +15,7 @@ signal.signal(signal.SIGINT, signal.SIG_DFL)
 has_nvidia_driver = os.path.exists("/proc/driver/nvidia")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1" if has_nvidia_driver else "3")
 
-from absl import app, flags, logging
+from absl import flags, logging
 
 from keras_resnet.checks import UserError
 from keras_resnet.config import TrainConfig
@@ -31,29 +31,52 @@ EXIT_INTERRUPTED = 130
 FINE_TUNING = "fine_tuning"
 
 
-def run(main, usage):
-    """Runs a program: parses flags, prints help, turns the user's mistakes into one message.
+class Program:
+    """A program: its flags, its help, and how it runs.
+
+    The flags are its own, not absl's global ones, so that several programs can run in one process.
 
     Args:
-      main: function of the positional arguments.
+      doc: what the program does, for the help text.
       usage: what follows the program's name on the command line, for the help text.
-    """
-    for number in STOP_SIGNALS:
-        signal.signal(number, signal.default_int_handler)
-    # Names of files need not be text.
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
-            stream.reconfigure(errors="backslashreplace")
-    if any(argument in ("--help", "-help", "-h", "--h") for argument in sys.argv[1:]):
-        print(_help_text(usage))
-        return
 
-    def guarded_main(argv):
+    Attributes:
+      flags: `absl.flags.FlagValues`, to define the flags in and to read them from.
+      usage: the same as the argument.
+    """
+
+    def __init__(self, doc, usage):
+        self.flags = flags.FlagValues()
+        self._doc = doc
+        self.usage = usage
+        self._groups = {}
+
+    def document(self, group, *names):
+        """Shows flags in the help text, in the order of the calls."""
+        self._groups.setdefault(group, []).extend(names)
+
+    def run(self, main):
+        """Parses the command line; prints help, or turns the user's mistakes into one message.
+
+        Args:
+          main: function of the positional arguments.
+        """
+        for number in STOP_SIGNALS:
+            signal.signal(number, signal.default_int_handler)
+        # Names of files need not be text.
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.reconfigure(errors="backslashreplace")
+        if any(argument in ("--help", "-help", "-h", "--h") for argument in sys.argv[1:]):
+            print(self._help_text())
+            return
         # Libraries tell more of their doings than a user wants to know.
         logging.set_verbosity(logging.ERROR)
         try:
-            main(argv[1:])
+            main(self.flags(sys.argv)[1:])
             _leave_workers(0)
+        except flags.Error as error:
+            _end(EXIT_USER_ERROR, f"{error} See --help.")
         except UserError as error:
             _end(EXIT_USER_ERROR, error)
         except OSError as error:
@@ -64,7 +87,20 @@ def run(main, usage):
         except WorkerLostError as error:
             _end(EXIT_WORKER_LOST, error)
 
-    app.run(guarded_main)
+    def _help_text(self):
+        """The program's description and its flags, grouped as they were documented."""
+        name = os.path.basename(sys.argv[0])
+        lines = [self._doc.strip(), "", f"usage: python launch/{name} {self.usage}"]
+        for group, names in self._groups.items():
+            lines += ["", f"{group}:"]
+            for flag in (self.flags[name] for name in names):
+                default = flag.default_as_str
+                lines += [f"  --{flag.name}" + (f" [{default[1:-1]}]" if default else "")]
+                indent = " " * 6
+                lines += textwrap.wrap(
+                    flag.help, 92, initial_indent=indent, subsequent_indent=indent
+                )
+        return "\n".join(lines)
 
 
 def _end(status, message):
@@ -81,49 +117,29 @@ def _leave_workers(status):
         os._exit(status)
 
 
-def _help_text(usage):
-    """The program's docstring and its flags, grouped as they were defined."""
-    program = os.path.basename(sys.argv[0])
-    lines = [sys.modules["__main__"].__doc__.strip(), "", f"usage: python launch/{program} {usage}"]
-    groups = {}
-    for name, (group, help_text) in _documented.items():
-        groups.setdefault(group, []).append((name, help_text))
-    for group, entries in groups.items():
-        lines += ["", f"{group}:"]
-        for name, help_text in entries:
-            default = flags.FLAGS[name].default_as_str
-            lines += [f"  --{name}" + (f" [{default[1:-1]}]" if default else "")]
-            lines += textwrap.wrap(help_text, 92, initial_indent=" " * 6, subsequent_indent=" " * 6)
-    return "\n".join(lines)
-
-
-_documented = {}
-
-
-def document(group, *names):
-    """Shows flags in the help text, in the order of the calls."""
-    for name in names:
-        _documented[name] = (group, flags.FLAGS[name].help)
-
-
-def define_train_flags(recipes, without=()):
+def define_train_flags(program, recipes, without=()):
     """Defines a flag for each option of `TrainConfig`, and `recipe`, `run_dir`.
 
     Args:
+      program: `Program` that gets the flags.
       recipes: dict of `TrainConfig` by name; the first gives the defaults that the help shows.
       without: names of flags that the program does not have.
     """
     if "run_dir" not in without:
         flags.DEFINE_string(
-            "run_dir", None, "directory of the run; unset: runs/<dataset>-<network><depth>"
+            "run_dir",
+            None,
+            "directory of the run; unset: runs/<dataset>-<network><depth>",
+            flag_values=program.flags,
         )
     flags.DEFINE_string(
         "recipe",
         next(iter(recipes)),
         f"where the defaults come from; below are those of the first: {', '.join(recipes)}"
         + (f" (unset with weights: {FINE_TUNING})" if FINE_TUNING in recipes else ""),
+        flag_values=program.flags,
     )
-    document("Recipe", "recipe")
+    program.document("Recipe", "recipe")
     defaults = next(iter(recipes.values()))
     types_of_fields = typing.get_type_hints(TrainConfig)
     fields = [field for field in dataclasses.fields(TrainConfig) if field.name not in without]
@@ -132,11 +148,12 @@ def define_train_flags(recipes, without=()):
         default = getattr(defaults, field.name)
         if isinstance(default, tuple):
             default = [str(value) for value in default]
-        define(field.name, default, field.metadata["help"])
+        define(field.name, default, field.metadata["help"], flag_values=program.flags)
     for group in ("Network", "Data", "Training", "Devices", "Run directory"):
-        document(group, *(field.name for field in fields if field.metadata["group"] == group))
+        names = (field.name for field in fields if field.metadata["group"] == group)
+        program.document(group, *names)
     if "run_dir" not in without:
-        document("Run directory", "run_dir")
+        program.document("Run directory", "run_dir")
 
 
 def _definer(field_type):
@@ -152,18 +169,23 @@ def _definer(field_type):
     }[field_type]
 
 
-def train_config(recipes):
-    """The configuration that the flags describe: the recipe, and what was given beside it."""
-    recipe = flags.FLAGS.recipe
-    begins_with_weights = "weights" in flags.FLAGS and flags.FLAGS.weights is not None
-    if begins_with_weights and FINE_TUNING in recipes and not flags.FLAGS["recipe"].present:
+def train_config(recipes, values):
+    """The configuration that flags describe: the recipe, and what was given beside it.
+
+    Args:
+      recipes: as for `define_train_flags`.
+      values: the `FlagValues` of the program.
+    """
+    recipe = values.recipe
+    begins_with_weights = "weights" in values and values.weights is not None
+    if begins_with_weights and FINE_TUNING in recipes and not values["recipe"].present:
         recipe = FINE_TUNING
     if recipe not in recipes:
         raise UserError(f"`recipe` must be one of {', '.join(recipes)}. Received: {recipe!r}")
     given = {
-        field.name: flags.FLAGS[field.name].value
+        field.name: values[field.name].value
         for field in dataclasses.fields(TrainConfig)
-        if field.name in flags.FLAGS and flags.FLAGS[field.name].present
+        if field.name in values and values[field.name].present
     }
     # One of the two replaces the other of the recipe.
     for name, other in (("train_epochs", "train_steps"), ("train_steps", "train_epochs")):
@@ -194,10 +216,10 @@ def _numbers(name, texts, kind, expected):
         raise UserError(message) from None
 
 
-def _run_dir(config):
-    """The directory of a run, by default named after what it trains."""
-    if flags.FLAGS.run_dir:
-        return flags.FLAGS.run_dir
+def _run_dir(given, config):
+    """The directory of a run: the given one, else it is named after what the run trains."""
+    if given:
+        return given
     dataset = os.path.basename(config.dataset.rstrip("/")).replace(":", "-")
     return os.path.join("runs", f"{dataset}-{config.network.lower()}{config.depth}")
 
@@ -225,13 +247,15 @@ def describe(result):
     )
 
 
-def train_main(recipes):
-    """The main function of a training program."""
+def training_program(doc, recipes):
+    """The `Program` that trains, and its main function."""
+    program = Program(doc, "[flags]")
+    define_train_flags(program, recipes)
 
     def main(arguments):
         positional(arguments)
-        config = train_config(recipes)
-        directory = _run_dir(config)
+        config = train_config(recipes, program.flags)
+        directory = _run_dir(program.flags.run_dir, config)
         result = train(config, directory)
         print(
             f"Trained: {describe(result)}\n"
@@ -240,4 +264,4 @@ def train_main(recipes):
             f"  look at:   {directory}/curves.png, or tensorboard --logdir={directory}/events"
         )
 
-    return main
+    return program, main

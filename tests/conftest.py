@@ -1,16 +1,13 @@
 import os
-import pathlib
-import subprocess
-import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+# Most tests compute in batches, which is faster so.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 import numpy as np
 import PIL.Image
 import pytest
 import tensorflow as tf
-
-ROOT = pathlib.Path(__file__).parent.parent
 
 # Two replicas on one CPU, which must be asked for before TensorFlow computes anything.
 tf.config.set_logical_device_configuration(
@@ -29,25 +26,6 @@ def keras_home(tmp_path_factory, monkeypatch):
     home = tmp_path_factory.mktemp("keras") / "home"
     monkeypatch.setenv("KERAS_HOME", str(home))
     return home
-
-
-def run_program(name, *arguments):
-    """Runs launch/<name>.py as a user would; returns the finished process with its output."""
-    return subprocess.run(
-        [sys.executable, f"launch/{name}.py", *map(str, arguments)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-
-
-def assert_user_error(process, *texts):
-    """The program ended with status 1 and one message that holds these texts."""
-    assert process.returncode == 1, process.stderr
-    assert "Traceback" not in process.stderr + process.stdout
-    for text in texts:
-        assert text in process.stderr
 
 
 def striped_picture(rng, label, height, width):

@@ -11,7 +11,7 @@ import time
 
 import numpy as np
 import tensorflow as tf
-from conftest import ROOT
+from processes import ROOT
 
 from keras_resnet.config import TrainConfig
 

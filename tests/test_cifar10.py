@@ -1,7 +1,7 @@
 import json
 
 import numpy as np
-from conftest import assert_user_error, run_program
+from processes import assert_user_error, run_program
 from test_prepared import write_tfds
 
 

@@ -12,8 +12,8 @@ import urllib.request
 
 import numpy as np
 import pytest
-from conftest import ROOT
 from letters import encoded, evaluated
+from processes import ROOT
 
 from keras_resnet.serving.clients import Answer, ServingError, connect
 

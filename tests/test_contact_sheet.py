@@ -1,6 +1,6 @@
 import PIL.Image
 import pytest
-from conftest import assert_user_error, run_program
+from processes import assert_user_error, run_program
 
 
 def test_the_sheet_shows_pictures_in_rows(tmp_path, picture_folder):

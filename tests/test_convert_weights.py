@@ -1,8 +1,8 @@
 import re
 
 import numpy as np
-from conftest import assert_user_error, run_program
 from letters import encoded, with_statistics
+from processes import assert_user_error, run_program
 
 import keras_resnet
 from keras_resnet.class_names import imagenet_synsets

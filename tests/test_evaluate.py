@@ -1,6 +1,6 @@
 import keras
 import numpy as np
-from conftest import assert_user_error, run_program
+from processes import assert_user_error, run_program
 
 import keras_resnet
 from keras_resnet.datasets import load

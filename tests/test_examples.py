@@ -8,7 +8,7 @@ import jupyter_client
 import nbclient
 import nbformat
 import pytest
-from conftest import ROOT
+from processes import ROOT
 
 NOTEBOOKS = sorted((ROOT / "examples").glob("*.ipynb"))
 

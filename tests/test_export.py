@@ -10,10 +10,10 @@ import numpy as np
 import openvino
 import pytest
 import tensorflow as tf
-from conftest import ROOT, assert_user_error, run_program
 from google.protobuf import text_format
 from harness import on_small_disk
 from letters import encoded, evaluated, network
+from processes import ROOT, assert_user_error, run_program
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.config import model_server_config_pb2
 

@@ -10,8 +10,9 @@ import time
 
 import numpy as np
 import pytest
-from conftest import ROOT, make_picture_folder
+from conftest import make_picture_folder
 from harness import LOOP_SIGNAL, Training, assert_same_bits, flags, on_small_disk, tiny_training
+from processes import ROOT
 
 from keras_resnet.watchdog import EXIT_WORKER_LOST
 

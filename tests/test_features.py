@@ -5,7 +5,7 @@ import letters
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import assert_user_error, run_program
+from processes import assert_user_error, run_program
 
 import keras_resnet
 from keras_resnet.features import write_features

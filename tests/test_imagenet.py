@@ -6,7 +6,7 @@ import sys
 import time
 
 import pytest
-from conftest import ROOT, assert_user_error, run_program
+from processes import ROOT, assert_user_error, run_program
 
 TINY = (
     "--network=CifarResNet",

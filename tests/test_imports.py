@@ -3,7 +3,7 @@
 import ast
 
 import pytest
-from conftest import ROOT
+from processes import ROOT
 
 # Each layer may import those below it (and, within a layer, modules listed further right).
 LAYERS = (

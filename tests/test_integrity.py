@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from array_record.python import array_record_module
-from conftest import assert_user_error, make_picture_folder, run_program
+from conftest import make_picture_folder
+from processes import assert_user_error, run_program
 from test_evaluate import save_network
 from test_prepared import write_tfds
 from test_preprocessing import png_of

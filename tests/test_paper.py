@@ -3,7 +3,7 @@ import json
 
 import PIL.Image
 import pytest
-from conftest import assert_user_error, run_program
+from processes import assert_user_error, run_program
 
 from keras_resnet.config import RECIPES
 from keras_resnet.training import train

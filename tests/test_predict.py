@@ -2,8 +2,8 @@ import json
 
 import numpy as np
 import pytest
-from conftest import assert_user_error, run_program
 from letters import encoded, evaluated
+from processes import assert_user_error, run_program
 from test_clients import start_ours
 
 

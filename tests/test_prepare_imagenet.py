@@ -2,9 +2,9 @@ import dataclasses
 import json
 import signal
 
-from conftest import ROOT, assert_user_error, run_program
 from harness import Training, assert_same_bits
 from ilsvrc import write_archives
+from processes import ROOT, assert_user_error, run_program
 from test_training import interrupt_at
 
 from keras_resnet.class_names import imagenet_synsets, readable

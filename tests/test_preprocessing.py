@@ -10,7 +10,7 @@ import numpy as np
 import PIL.Image
 import pytest
 import tensorflow as tf
-from conftest import ROOT
+from processes import ROOT
 
 from keras_resnet import augmentation, preprocessing
 from keras_resnet.preprocessing import Preprocessing

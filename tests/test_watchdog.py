@@ -5,7 +5,7 @@ import sys
 import textwrap
 
 import pytest
-from conftest import ROOT
+from processes import ROOT
 
 from keras_resnet.watchdog import EXIT_WORKER_LOST
 

@@ -13,8 +13,8 @@ import PIL.Image
 import pytest
 import skimage.data
 import tensorflow as tf
-from conftest import ROOT
 from harness import Training, free_ports, losses, metrics, tf_config, tiny_training
+from processes import ROOT
 
 from keras_resnet.runs import load_network
 from keras_resnet.workers import Workers
