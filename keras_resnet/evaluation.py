@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from keras_resnet.batches import evaluation_batches, faults_named
 from keras_resnet.checks import UserError
+from keras_resnet.inference import inference
 from keras_resnet.models import logits_model
 from keras_resnet.watchdog import FIRST_CALL_SECONDS
 from keras_resnet.workers import Workers
@@ -109,8 +110,10 @@ def check_fits(model, source):
 def _sums_function(network, strategy, watchdog):
     """A function from a distributed batch to sums of loss, top-1, top-5 and images."""
 
+    infer = inference(network)
+
     def replica_sums(images, labels, weights):
-        logits = network(images, training=False)
+        logits = infer(images)
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
         counted = weights > 0
         scores = tf.cast(logits, tf.float32)

@@ -9,6 +9,7 @@ import tqdm
 
 from keras_resnet import batches, files, folders, integrity
 from keras_resnet.checks import UserError, check_integer
+from keras_resnet.inference import inference
 from keras_resnet.layers import Block
 from keras_resnet.sources import FileSource
 from keras_resnet.stacks import BlockStack
@@ -110,9 +111,10 @@ def _features(model):
     """The function from inputs to features, float32 [n, channels], and the number of channels."""
     blocks = [layer for layer in model.layers if isinstance(layer, Block | BlockStack)]
     last_map = keras.Model(model.input, blocks[-1].output)
+    infer = inference(last_map)
 
     @tf.function
     def features(images):
-        return tf.reduce_mean(tf.cast(last_map(images, training=False), tf.float32), axis=[1, 2])
+        return tf.reduce_mean(tf.cast(infer(images), tf.float32), axis=[1, 2])
 
     return features, last_map.output_shape[-1]

@@ -61,6 +61,7 @@ class State:
       best: the evaluation with the highest top-1, of those the earliest.
       rows: number of lines of metrics.jsonl.
       replicas: number of replicas on which the training ran last.
+      onednn: whether it ran with oneDNN last, on which its bits depend; None: it does not know.
       schedules: states of the schedules that depend on what they observed, by name.
     """
 
@@ -71,6 +72,7 @@ class State:
     best: dict | None = None
     rows: int = 0
     replicas: int = 1
+    onednn: bool | None = None
     schedules: dict = dataclasses.field(default_factory=dict)
 
     def to_json(self):

@@ -20,6 +20,11 @@ def processor_name():
     return f"{usable} x {_cpu_info('model name') or platform.processor() or 'unknown processor'}"
 
 
+def cpu_flags():
+    """What the processor can do, a set of names such as "avx2"; empty where it does not say."""
+    return set(_cpu_info("flags").split())
+
+
 def bfloat16_instructions():
     """Those of the processor that multiply bfloat16: "amx_bf16", "avx512_bf16", both or none."""
-    return [name for name in ("amx_bf16", "avx512_bf16") if name in _cpu_info("flags").split()]
+    return [name for name in ("amx_bf16", "avx512_bf16") if name in cpu_flags()]

@@ -11,6 +11,7 @@ import tensorflow as tf
 import tqdm
 
 from keras_resnet import batches, checks, models
+from keras_resnet.inference import inference
 from keras_resnet.preprocessing import decode, resized, resized_window, shape_after_resize
 
 PROTOCOLS = ("1-crop", "10-crop", "multi-scale")
@@ -87,11 +88,12 @@ def fully_convolutional(model):
     copy = models.ResNet.from_config({**config, "input_shape": shape})
     copy.set_weights(model.get_weights())
     features = keras.Model(copy.input, copy.get_layer("avg_pool").input)
+    infer = inference(features)
     size = model.preprocessing.size
     window = features.compute_output_shape((1, size, size, shape[-1]))[1:3]
 
     def logits(images):
-        windows = tf.nn.avg_pool2d(features(images, training=False), window, 1, "VALID")
+        windows = tf.nn.avg_pool2d(infer(images), window, 1, "VALID")
         return copy.get_layer("fc")(tf.reduce_mean(windows, axis=[1, 2]))
 
     return logits
@@ -127,11 +129,7 @@ def answers(model, source, protocol="1-crop", sides=None, batch_size=128):
                 f"`sides` is for protocol='multi-scale'. Received: sides={sides!r} with "
                 f"protocol={protocol!r}"
             )
-        network = models.logits_model(model)
-
-        def logits(images):
-            return network(images, training=False)
-
+        logits = inference(models.logits_model(model))
         if protocol == "1-crop":
             return _mean_softmax(
                 logits, source, lambda image: preprocessing(image)[tf.newaxis], 1, batch_size

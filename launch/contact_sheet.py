@@ -12,6 +12,8 @@ import program
 import tensorflow as tf
 from absl import flags
 
+program.import_package(in_batches=False)
+
 from keras_resnet import augmentation, datasets, plots
 from keras_resnet.checks import UserError
 from keras_resnet.config import RECIPES

@@ -25,6 +25,8 @@ import program
 import tensorflow as tf
 from absl import flags
 
+program.import_package(in_batches=False)
+
 from keras_resnet.checks import UserError, check_one_of
 from keras_resnet.class_names import imagenet_synsets
 from keras_resnet.layers import STRIDE_PLACES

@@ -15,6 +15,8 @@ import pathlib
 import program
 from absl import flags
 
+program.import_package(in_batches=True)
+
 from keras_resnet import datasets, files, protocols, scores
 from keras_resnet.checks import UserError, check_integer, check_one_of
 from keras_resnet.evaluation import check_fits

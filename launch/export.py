@@ -15,6 +15,8 @@ import pathlib
 import program
 from absl import flags
 
+program.import_package(in_batches=False)
+
 from keras_resnet import datasets
 from keras_resnet.checks import UserError
 from keras_resnet.evaluation import check_fits

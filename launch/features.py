@@ -15,6 +15,8 @@ there already is never overwritten.
 import program
 from absl import flags
 
+program.import_package(in_batches=True)
+
 from keras_resnet.checks import UserError
 from keras_resnet.features import write_features
 from keras_resnet.runs import load_network

@@ -27,6 +27,8 @@ import numpy as np
 import program
 from absl import flags
 
+program.import_package(in_batches=True)
+
 from keras_resnet import constructors, files, plots
 from keras_resnet.checks import UserError, check_one_of, check_positive
 from keras_resnet.config import RECIPES

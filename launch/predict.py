@@ -17,6 +17,8 @@ import program
 import tqdm
 from absl import flags
 
+program.import_package(in_batches=False)
+
 from keras_resnet.checks import check_integer
 from keras_resnet.serving.clients import Answer, connect
 from keras_resnet.serving.signatures import OK

@@ -15,6 +15,8 @@ import shlex
 import program
 from absl import flags
 
+program.import_package(in_batches=False)
+
 from keras_resnet.archives import prepare
 from keras_resnet.checks import UserError
 

@@ -1,6 +1,7 @@
 """What the programs share: flags from the configuration, help, errors without tracebacks."""
 
 import dataclasses
+import importlib.util
 import os
 import signal
 import sys
@@ -17,18 +18,36 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1" if has_nvidia_driver else "3")
 
 from absl import flags, logging
 
+if "keras_resnet" not in sys.modules:
+    # The package without its `__init__`, which imports TensorFlow: `import_package` does that.
+    _spec = importlib.util.find_spec("keras_resnet")
+    if _spec is None:
+        sys.exit("The package keras_resnet is not installed here: pip install . (see BUILD.md)")
+    sys.modules["keras_resnet"] = importlib.util.module_from_spec(_spec)
+
+from keras_resnet import onednn
 from keras_resnet.checks import UserError
 from keras_resnet.config import TrainConfig
 from keras_resnet.signals import STOP_SIGNALS
-from keras_resnet.training import train
-from keras_resnet.watchdog import EXIT_WORKER_LOST
-from keras_resnet.workers import WorkerLostError
 
 EXIT_USER_ERROR = 1
 EXIT_INTERRUPTED = 130
 
 # The recipe of trainings that begin with weights.
 FINE_TUNING = "fine_tuning"
+
+
+def import_package(in_batches):
+    """Imports the package, and TensorFlow with the kernels that are fast for a program's work.
+
+    Args:
+      in_batches: whether the program trains or infers in batches, or on single pictures.
+    """
+    if in_batches:
+        onednn.turn_on()
+    package = sys.modules["keras_resnet"]
+    if not hasattr(package, "__version__"):
+        package.__spec__.loader.exec_module(package)
 
 
 class Program:
@@ -70,6 +89,10 @@ class Program:
         if any(argument in ("--help", "-help", "-h", "--h") for argument in sys.argv[1:]):
             print(self._help_text())
             return
+        # They import TensorFlow, which `import_package` has done by now.
+        from keras_resnet.watchdog import EXIT_WORKER_LOST
+        from keras_resnet.workers import WorkerLostError
+
         # Libraries tell more of their doings than a user wants to know.
         logging.set_verbosity(logging.ERROR)
         try:
@@ -249,6 +272,9 @@ def describe(result):
 
 def training_program(doc, recipes):
     """The `Program` that trains, and its main function."""
+    import_package(in_batches=True)
+    from keras_resnet.training import train
+
     program = Program(doc, "[flags]")
     define_train_flags(program, recipes)
 

@@ -29,11 +29,13 @@ LAYERS = (
     ("archives", "datasets", "folders", "prepared", "batches", "integrity"),
     ("sources", "records", "shapes", "class_names"),
     ("parts", "stacks", "variants", "layers", "synchronized", "augmentation", "preprocessing"),
+    ("inference",),
     (
         "config",
         "cache",
         "files",
         "memory",
+        "onednn",
         "processor",
         "signals",
         "cluster",

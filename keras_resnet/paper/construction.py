@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from keras_resnet import batches, models
 from keras_resnet.checks import UserError
+from keras_resnet.inference import inference
 from keras_resnet.parts import weights_of_layers
 from keras_resnet.stacks import BlockStack
 
@@ -96,10 +97,10 @@ def logits(model, source, batch_size=128):
     Raises:
       UserError: an image cannot be read.
     """
-    network = models.logits_model(model)
+    infer = inference(models.logits_model(model))
     inputs = batches.evaluation_batches(
         source, model.preprocessing, global_batch_size=batch_size, num_replicas=1
     )
     with batches.faults_named(source, range(len(source))):
-        answers = [network(images, training=False) for images, _, _ in inputs]
+        answers = [infer(images) for images, _, _ in inputs]
     return tf.concat(answers, axis=0).numpy()[: len(source)]

@@ -37,8 +37,9 @@ def responses(model, source, batch_size=128):
             found.append(_moments(response, weights))
         return tf.stack(found)
 
+    # Not one alone: see `inference`.
     inputs = batches.evaluation_batches(
-        source, model.preprocessing, global_batch_size=batch_size, num_replicas=1
+        source, model.preprocessing, global_batch_size=max(2, batch_size), num_replicas=1
     )
     total = 0.0
     with batches.faults_named(source, range(len(source))):
