@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PARITY := .venv-parity
 DEMO := runs/demo
 
-.PHONY: demo test faults parity lint format bench clean
+.PHONY: demo test faults mutants parity lint format bench clean
 
 $(VENV)/.installed: setup.py pyproject.toml
 	@echo "Installing TensorFlow and the rest into $(VENV): a few minutes, 3 GB."
@@ -28,6 +28,10 @@ test: $(VENV)/.installed
 # Kills, hangs, full disks, and a minute of load on an export: half an hour.
 faults: $(VENV)/.installed
 	$(BIN)/python -m pytest -m faults -s
+
+# Faults put into the code, each with the test that must notice it.
+mutants: $(VENV)/.installed
+	$(BIN)/python tests/mutants.py
 
 # Our networks with the weights of torchvision, timm, whose environment takes 6 GB, and Keras.
 parity: $(VENV)/.installed $(PARITY)/.installed

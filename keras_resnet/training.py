@@ -154,7 +154,7 @@ def train(config, run_dir):
                 "same batches, but not the same bits."
             )
             state.replicas = replicas
-        if state.onednn != onednn.is_on():
+        if state.step < train_steps and state.onednn != onednn.is_on():
             print(_note_on_onednn(state.onednn))
             state.onednn = onednn.is_on()
         loop = Loop(
