@@ -47,6 +47,7 @@ def in_processes(makers):
         os.environ[onednn.VARIABLE] = setting
         context.Process(target=_serve, args=(theirs, make, *arguments), daemon=True).start()
         del os.environ[onednn.VARIABLE]
+        theirs.close()  # What a process that ends has open ends with it.
         connections.append(ours)
         for name in ours.recv():
             functions[f"{name}, {side}"] = lambda name=name, ours=ours: _ask(ours, name)
