@@ -1,9 +1,35 @@
+import contextlib
+import errno
+import fcntl
+import os
 import subprocess
 import sys
 
+import disk
 import pytest
 
 from keras_resnet import files
+
+# The module alone, whose package would import TensorFlow: what it says, until its input ends.
+PROGRAM = """
+import runpy, sys
+files = runpy.run_path(sys.argv[1])
+with files[sys.argv[2]](sys.argv[3]) as given:
+    print(given, flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextlib.contextmanager
+def another_process(function, path):
+    """A process within a context of `files`, and what the context gave, printed."""
+    command = [sys.executable, "-c", PROGRAM, files.__file__, function, path]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **pipes) as process:
+        try:
+            yield process, process.stdout.readline().strip()
+        finally:
+            process.kill()
 
 
 def test_a_file_is_replaced_whole(tmp_path):
@@ -17,28 +43,97 @@ def test_a_file_is_replaced_whole(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_failure_leaves_the_old_file(tmp_path):
+def test_a_failure_leaves_the_old_file(tmp_path, monkeypatch):
     path = tmp_path / "notes.txt"
     files.write_text(path, "first")
+    calls = disk.recorded(monkeypatch)
     with pytest.raises(RuntimeError), files.replacing(path) as unfinished:
         unfinished.write_text("half")
         raise RuntimeError
     assert path.read_text() == "first"
     assert list(tmp_path.iterdir()) == [path]
+    assert calls == []
+
+
+def test_a_file_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
+    """A power cut after the rename would else leave a file of no bytes."""
+    calls = disk.recorded(monkeypatch)
+    path = tmp_path / "notes.txt"
+    with files.replacing(path) as unfinished:
+        unfinished.write_text("second")
+    assert calls == [
+        ("fsync", str(unfinished), len("second")),
+        ("rename", str(unfinished), str(path)),
+    ]
+
+
+def test_directories_are_flushed_too(tmp_path, monkeypatch):
+    calls = disk.recorded(monkeypatch)
+    opened = len(os.listdir("/proc/self/fd"))
+    files.flush_to_disk(tmp_path)
+    assert calls == [("fsync", str(tmp_path), None)]
+    assert len(os.listdir("/proc/self/fd")) == opened
+
+
+def test_text_is_utf_8_whatever_the_locale(tmp_path):
+    files.write_text(tmp_path / "names.txt", "épagneul\n")
+    assert (tmp_path / "names.txt").read_bytes() == b"\xc3\xa9pagneul\n"
+
+
+def test_two_processes_that_replace_a_file_do_not_meet(tmp_path):
+    path = tmp_path / "notes.txt"
+    with another_process("replacing", path) as (_, theirs), files.replacing(path) as ours:
+        assert os.path.dirname(theirs) == str(tmp_path) and theirs != str(ours)
+        ours.write_text("ours")
+    assert path.read_text() == "ours"
+
+
+def test_what_killed_processes_left_is_removed_and_nothing_else(tmp_path):
+    names = ["notes.txt", "notes-12.txt", ".notes.txt", ".lock", ".notes-12", ".notes-twelve.txt"]
+    for name in names:
+        (tmp_path / name).touch()
+    (tmp_path / ".run-12.d").mkdir()
+    with another_process("replacing", tmp_path / "model.keras") as (process, unfinished):
+        with open(unfinished, "x") as file:
+            file.write("half")
+        process.kill()
+        process.wait()
+    assert os.path.exists(unfinished)
+    files.remove_unfinished(tmp_path)
+    assert sorted(os.listdir(tmp_path)) == sorted([*names, ".run-12.d"])
 
 
 def test_a_lock_ends_with_its_process(tmp_path):
-    program = (
-        "import sys, keras_resnet.files as files; kept = files.lock(sys.argv[1]); "
-        "print(kept is not None, flush=True); sys.stdin.read()"
-    )
-    command = [sys.executable, "-c", program, tmp_path / "lock"]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    process = subprocess.Popen(command, **pipes)
-    assert process.stdout.readline() == "True\n"
-    assert files.lock(tmp_path / "lock") is None
-    process.kill()
-    process.communicate()
-    with files.lock(tmp_path / "lock"):
+    with another_process("lock", tmp_path / "lock") as (process, given):
+        assert given != "None"
         assert files.lock(tmp_path / "lock") is None
-    files.lock(tmp_path / "lock").close()
+        process.kill()
+        process.wait()
+        with files.lock(tmp_path / "lock") as lock:
+            assert lock.is_held
+            assert files.lock(tmp_path / "lock") is None
+        files.lock(tmp_path / "lock").close()
+
+
+@pytest.mark.parametrize("is_directory", [False, True])
+def test_a_lock_leaves_what_it_is_on_as_it_is(tmp_path, is_directory):
+    path = tmp_path if is_directory else tmp_path / "x.part"
+    (tmp_path / "x.part").write_text("half")
+    opened = len(os.listdir("/proc/self/fd"))
+    with files.lock(path):
+        # Neither is what was refused kept open.
+        assert files.lock(path) is None
+    assert (tmp_path / "x.part").read_text() == "half"
+    assert len(os.listdir("/proc/self/fd")) == opened
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF])
+def test_where_a_file_system_has_no_locks_none_is_held_by_another(tmp_path, monkeypatch, number):
+    """As network file systems answer, of which there is none here."""
+
+    def refuse(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with files.lock(tmp_path / "lock") as first, files.lock(tmp_path / "lock") as second:
+        assert not first.is_held and not second.is_held
