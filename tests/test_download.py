@@ -2,15 +2,20 @@
 
 import hashlib
 import http.server
+import os
+import pathlib
 import sys
 import textwrap
 import threading
 
+import disk
 import numpy as np
 import pytest
 from harness import on_small_disk
 
+import keras_resnet
 from keras_resnet import files
+from keras_resnet.weights import download
 from keras_resnet.weights.download import fetched
 
 CONTENT = np.random.default_rng(0).bytes(3_000_000)
@@ -26,6 +31,13 @@ class Server(http.server.ThreadingHTTPServer):
         self.knows_parts = True
         self.status = None
         self.starts = []
+        self.hosts = []
+        # Not set: it keeps silent.
+        self.speaks = threading.Event()
+        self.speaks.set()
+
+    def handle_error(self, *_):
+        """Clients may leave before all is said."""
 
     @property
     def url(self):
@@ -39,6 +51,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             int(given.removeprefix("bytes=").removesuffix("-")) if self.server.knows_parts else 0
         )
         self.server.starts.append(start)
+        self.server.hosts.append(self.headers["Host"])
+        if not self.server.speaks.wait(5):
+            self.server.speaks.set()
         if self.server.status or start >= len(CONTENT):
             self.send_error(self.server.status or 416)
             return
@@ -54,7 +69,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def server():
     with Server() as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield server
         server.shutdown()
 
@@ -68,8 +83,54 @@ def test_a_file_is_fetched_once_and_verified(server, keras_home):
     assert [other.name for other in path.parent.iterdir()] == ["resnet18.pth"]
 
 
+def test_a_file_is_kept_under_the_name_that_is_asked_for(server, tmp_path):
+    """Files of two sets may have URLs of one last part."""
+    path = fetched(server.url, DIGEST, tmp_path, file_name="resnet18.a1.pth")
+    assert path.read_bytes() == CONTENT
+    assert os.listdir(tmp_path) == [path.name] == ["resnet18.a1.pth"]
+
+
+def test_a_file_is_on_the_disk_before_it_has_its_name(server, tmp_path, monkeypatch):
+    calls = disk.recorded(monkeypatch)
+    part, path = str(tmp_path / "resnet18.pth.part"), str(tmp_path / "resnet18.pth")
+    fetched(server.url, DIGEST, tmp_path)
+    assert calls == [("fsync", part, len(CONTENT)), ("rename", part, path)]
+
+
+@pytest.mark.parametrize(
+    ("variables", "home"), [({}, ".keras"), ({"KERAS_HOME": "~/other"}, "other")]
+)
+def test_files_are_kept_in_the_home_of_keras(monkeypatch, tmp_path, variables, home):
+    monkeypatch.delenv("KERAS_HOME")
+    for name, value in {"HOME": str(tmp_path), **variables}.items():
+        monkeypatch.setenv(name, value)
+    assert download.weights_directory() == tmp_path / home / "keras_resnet" / "weights"
+
+
+def test_a_proxy_is_taken_from_the_environment(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("http_proxy", server.url.rpartition("/")[0])
+    monkeypatch.setenv("no_proxy", "")
+    fetched("http://weights.invalid/resnet18.pth", DIGEST, tmp_path)
+    assert server.hosts == ["weights.invalid"]
+
+
 def test_the_first_digits_of_a_digest_are_enough(server, tmp_path):
     assert fetched(server.url, DIGEST[:15], tmp_path).exists()
+
+
+def test_a_digest_says_its_algorithm(server, tmp_path):
+    digest = f"md5:{hashlib.md5(CONTENT).hexdigest()}"
+    assert fetched(server.url, digest, tmp_path).read_bytes() == CONTENT
+    with pytest.raises(ValueError, match="is not the file"):
+        fetched(server.url, digest.replace("md5", "sha256"), tmp_path)
+
+
+def test_a_server_that_keeps_silent_is_given_up(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(download, "TIMEOUT_SECONDS", 0.1)
+    server.speaks.clear()
+    with pytest.raises(ValueError, match="cannot be downloaded: .*timed out"):
+        fetched(server.url, DIGEST, tmp_path)
+    server.speaks.set()
 
 
 def test_what_breaks_off_goes_on_there(server, tmp_path):
@@ -123,7 +184,11 @@ def test_two_processes_do_not_write_one_file(server, tmp_path):
 
 
 FULL_DISK = """
-    import sys
+    import sys, types
+    # Its own modules alone: those of the package would import TensorFlow.
+    for name, directory in (("keras_resnet", ""), ("keras_resnet.weights", "/weights")):
+        sys.modules[name] = types.ModuleType(name)
+        sys.modules[name].__path__ = [sys.argv[4] + directory]
     from keras_resnet.weights.download import fetched
     try:
         fetched(sys.argv[1], sys.argv[2], sys.argv[3])
@@ -134,10 +199,11 @@ FULL_DISK = """
 
 def test_a_full_disk_is_said(server, tmp_path):
     (tmp_path / "program.py").write_text(textwrap.dedent(FULL_DISK))
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    command = [sys.executable, tmp_path / "program.py", server.url, DIGEST, disk]
-    process = on_small_disk(disk, "1m", command)
+    small = tmp_path / "disk"
+    small.mkdir()
+    package = pathlib.Path(keras_resnet.__file__).parent
+    command = [sys.executable, tmp_path / "program.py", server.url, DIGEST, small, package]
+    process = on_small_disk(small, "1m", command)
     assert process.returncode == 0, process.stdout + process.stderr
     assert "refused: " in process.stdout and "No space left" in process.stdout
 
