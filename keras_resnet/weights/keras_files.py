@@ -111,7 +111,7 @@ class _Reader:
             for place in variables:
                 # Those of stacked blocks are more, and numbered.
                 kind = kinds[int(place)] if len(variables) <= len(kinds) else place
-                self._values[f"{path}/{kind}"] = self._array(variables, place)
+                self._values[f"{path}/{kind}"] = self._array(self._item(variables, place))
         if path.endswith("/block"):
             return  # What stands in a stack for all of its blocks.
         for name in names:
@@ -120,12 +120,13 @@ class _Reader:
     def _collect_by_layer(self, group):
         """Adds the arrays of a group and those within it by `layer/weight`."""
         for name in group:
-            if group.get(name, getclass=True, getlink=False) is h5py.Group:
-                self._collect_by_layer(self._item(group, name))
+            item = self._item(group, name)
+            if isinstance(item, h5py.Group):
+                self._collect_by_layer(item)
             else:
                 # Within conv1_conv/conv1_conv/ is kernel:0.
                 layer = group.name.rsplit("/", 1)[-1]
-                self._values[f"{layer}/{name.removesuffix(':0')}"] = self._array(group, name)
+                self._values[f"{layer}/{name.removesuffix(':0')}"] = self._array(item)
 
     def _item(self, group, name):
         """A member of a group; links to elsewhere are not followed."""
@@ -138,8 +139,8 @@ class _Reader:
         self._seen.add(address)
         return item
 
-    def _array(self, group, name):
-        dataset = self._item(group, name)
+    def _array(self, dataset):
+        name = dataset.name.rsplit("/", 1)[-1]
         if not isinstance(dataset, h5py.Dataset) or dataset.dtype.kind not in "fiub":
             raise ValueError(f"{name} is no array of numbers")
         if dataset.external or dataset.is_virtual:
