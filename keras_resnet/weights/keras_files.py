@@ -96,7 +96,7 @@ class _Reader:
     def read(self, file):
         """The arrays by our names, or those of keras.applications by its own, `layer/weight`."""
         if "layers" in file:
-            self._collect_by_path(self._item(file, "layers"), "")
+            self._collect_by_path(self._group(file, "layers"), "")
         else:
             self._collect_by_layer(file)
         return self._values
@@ -105,7 +105,7 @@ class _Reader:
         """Adds the arrays of Keras 3: `vars/0`, ... in a group for each layer, with its name."""
         names = [name for name in group if name != "vars"]
         if "vars" in group:
-            variables = self._item(group, "vars")
+            variables = self._group(group, "vars")
             path = f"{path}/{variables.attrs['name']}".removeprefix("/")
             kinds = OF_NORM if is_norm(path) else OF_CONVOLUTION
             for place in variables:
@@ -115,7 +115,7 @@ class _Reader:
         if path.endswith("/block"):
             return  # What stands in a stack for all of its blocks.
         for name in names:
-            self._collect_by_path(self._item(group, name), path)
+            self._collect_by_path(self._group(group, name), path)
 
     def _collect_by_layer(self, group):
         """Adds the arrays of a group and those within it by `layer/weight`."""
@@ -137,6 +137,13 @@ class _Reader:
         if address in self._seen:
             raise ValueError(f"{name} is there twice")
         self._seen.add(address)
+        return item
+
+    def _group(self, group, name):
+        item = self._item(group, name)
+        # Of an array the members would be its rows, as many as it says.
+        if not isinstance(item, h5py.Group):
+            raise ValueError(f"{name} is no group")
         return item
 
     def _array(self, dataset):
