@@ -14,11 +14,12 @@ is installed (torchvision, also for timm's): the largest difference of a logit i
 """
 
 import contextlib
-
-with contextlib.suppress(ImportError):
-    import torchvision  # After TensorFlow torch would crash.
-
 import sys
+
+# After TensorFlow torch would crash.
+if "tensorflow" not in sys.modules:
+    with contextlib.suppress(ImportError):
+        import torchvision  # noqa: F401
 
 import numpy as np
 import program
@@ -144,6 +145,7 @@ def of_torchvision(file, model, inputs):
     """Logits of torchvision with the weights of the file itself; None: it has no such network."""
     import safetensors.torch
     import torch
+    import torchvision
 
     config, name = model.get_config(), name_of(architecture(file.weights))
     facts = config["shortcut"], config["activation"], config["bottleneck_stride"]

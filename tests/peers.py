@@ -87,14 +87,18 @@ def torchs(model):
     """The same by the names and in the layouts of torchvision."""
     state = {}
     for (conv, bn), _, (of_conv, of_bn), _ in parts(model):
-        # From [height, width, in, out] to [out, in, height, width].
-        state[f"{of_conv}.weight"] = np.einsum("hwio->oihw", conv.kernel)
+        # From [height, width, in, out] to [out, in, height, width], as writers of bytes take them.
+        state[f"{of_conv}.weight"] = np.einsum("hwio->oihw", conv.kernel).copy("C")
         state[f"{of_bn}.weight"] = bn.gamma.numpy()
         state[f"{of_bn}.bias"] = bn.beta.numpy()
         state[f"{of_bn}.running_mean"] = bn.moving_mean.numpy()
         state[f"{of_bn}.running_var"] = bn.moving_variance.numpy()
     fc = model.get_layer("fc")
-    return {**state, "fc.weight": np.einsum("io->oi", fc.kernel), "fc.bias": fc.bias.numpy()}
+    return {
+        **state,
+        "fc.weight": np.einsum("io->oi", fc.kernel).copy("C"),
+        "fc.bias": fc.bias.numpy(),
+    }
 
 
 def applications_of(model):

@@ -1,20 +1,24 @@
 import re
 
+import h5py
+import keras
 import numpy as np
+from keras.src.legacy.saving import legacy_h5_format
 from letters import encoded, with_statistics
-from processes import assert_user_error, run_program
+from processes import assert_user_error, run_command, run_program
 
 import keras_resnet
 from keras_resnet.class_names import imagenet_synsets
 from keras_resnet.runs import load_network
-from keras_resnet.weights import conversion
 from keras_resnet.weights.local import write_safetensors
 from keras_resnet.weights.sets import SETS
 
 
 def test_weights_of_keras_applications_become_a_network(tmp_path, rng):
-    model = with_statistics(keras_resnet.ResNet50())
-    conversion.write(model, tmp_path / "theirs.h5")
+    peer = with_statistics(keras.applications.ResNet50(weights=None))
+    with h5py.File(tmp_path / "theirs.h5", "w") as file:
+        # As keras.applications publishes them.
+        legacy_h5_format.save_weights_to_hdf5_group(file, peer)
     (tmp_path / "a.jpg").write_bytes(encoded(rng, 250, 301))
     process = run_program(
         "convert_weights",
@@ -31,31 +35,61 @@ def test_weights_of_keras_applications_become_a_network(tmp_path, rng):
     ours = load_network(tmp_path / "ours.keras")
     assert ours.preprocessing == SETS["keras"][50].preprocessing
     assert ours.class_names == imagenet_synsets()
-    np.testing.assert_array_equal(ours.get_layer("fc").kernel, model.get_layer("fc").kernel)
+    kernel = peer.get_layer("predictions").kernel
+    np.testing.assert_array_equal(ours.get_layer("fc").kernel, kernel)
     # What runs on this network's answers is called by words.
-    decoded = keras_resnet.decode_predictions(
-        ours(ours.preprocessing([(tmp_path / "a.jpg").read_bytes()])), class_names=ours.class_names
-    )
+    inputs = ours.preprocessing([(tmp_path / "a.jpg").read_bytes()])
+    decoded = keras_resnet.decode_predictions(ours(inputs), class_names=ours.class_names)
     assert decoded[0][0][0].startswith("n0") or decoded[0][0][0].startswith("n1")
+    # Its logits are those that were reported, of the peer but for the classifier's softmax.
+    images = inputs.numpy()[..., ::-1]
+    np.testing.assert_allclose(peer(images, training=False), ours(inputs), atol=1e-4)
 
 
 def test_a_run_becomes_a_file_of_torchvisions_names(tmp_path):
+    """On the command line, as a user does."""
     model = with_statistics(keras_resnet.CifarResNet(8))
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "config.json").write_text("{}")
     model.save(tmp_path / "run" / "model.keras")
     dest = tmp_path / "x.safetensors"
-    process = run_program("convert_weights", tmp_path / "run", dest)
+    process = run_command("convert_weights", tmp_path / "run", dest)
     assert process.returncode == 0, process.stderr
+    assert f"{tmp_path / 'run' / 'model.keras'} -> {dest}: cifar_resnet8, " in process.stdout
     again = keras_resnet.CifarResNet(8, weights=dest)
     for ours, theirs in zip(again.variables, model.variables, strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
 
 def test_mistakes_are_explained(tmp_path):
-    write_safetensors(keras_resnet.CifarResNet(8), tmp_path / "ours.safetensors")
+    ours, dest = tmp_path / "ours.safetensors", tmp_path / "x.keras"
+    write_safetensors(keras_resnet.CifarResNet(8), ours)
+    (tmp_path / "there.keras").touch()
     for arguments, message in (
-        (["imagenet", tmp_path / "x.keras"], "give --depth"),
-        ([tmp_path / "ours.safetensors", tmp_path / "x.txt"], "DEST must end in"),
+        (["imagenet", dest], "give --depth"),
+        (["imagenet", dest, "--depth=18", "--like=keras"], "give --depth, and not --like"),
+        (["imagenet", dest, "--depth=20"], "`depth` must be one of None, 18, 34"),
+        ([ours, dest, "--depth=18"], "--depth is for published sets"),
+        ([ours, dest, "--like=keras"], "says itself what --like would say"),
+        ([ours, dest, "--bottleneck_stride=2x2"], "`bottleneck_stride` must be one of"),
+        ([ours, dest, "--images=a.jpg"], "--images needs a network with a preprocessing"),
+        ([ours, tmp_path / "x.txt"], "DEST must end in"),
+        ([ours, tmp_path / "there.keras"], "exists, and is left as it is"),
+        ([ours], "Expected SOURCE DEST"),
     ):
         assert_user_error(run_program("convert_weights", *arguments), message)
+    assert not dest.exists()
+
+
+def test_of_our_weights_there_is_no_other_framework(tmp_path, rng):
+    model = keras_resnet.CifarResNet(8, preprocessing=SETS["keras"][50].preprocessing)
+    model.save(tmp_path / "ours.keras")
+    (tmp_path / "a.png").write_bytes(encoded(rng, 20, 30, "PNG"))
+    (tmp_path / "b.png").write_bytes(b"junk")
+    arguments = (tmp_path / "ours.keras", tmp_path / "x.weights.h5")
+    process = run_program("convert_weights", *arguments, f"--images={tmp_path / 'b.png'}")
+    assert_user_error(process, "b.png does not decode as JPEG or PNG")
+    assert not arguments[1].exists()
+    process = run_program("convert_weights", *arguments, f"--images={tmp_path / 'a.png'}")
+    assert process.returncode == 0, process.stderr
+    assert "The weights are ours: there is no other framework" in process.stdout

@@ -279,7 +279,10 @@ def write_safetensors(model, path):
 
     Raises:
       UserError: its blocks are stacked.
+      OSError: it cannot be written.
     """
     weights = {name: v.numpy() for name, v in names.variables_by_name(model).items()}
     metadata = {_CONFIG: json.dumps(model.get_config())}
-    safetensors.numpy.save_file(names.to_torch(weights), path, metadata)
+    # Of a full disk `save_file` would tell with an error of its own.
+    content = safetensors.numpy.save(names.to_torch(weights), metadata)
+    pathlib.Path(path).write_bytes(content)
