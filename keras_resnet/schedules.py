@@ -71,17 +71,21 @@ class PlateauSchedule(keras.optimizers.schedules.LearningRateSchedule):
     Args:
       learning_rate: rate of the first steps.
       evaluations: number of evaluations in a row without a new lowest error that make a plateau.
+      state: what `state()` of another gave, to go on from there; None: nothing was observed yet.
+        Keras keeps it with the network: its own checkpoints hold none of a schedule.
     """
 
     MAX_DROPS = 10
 
-    def __init__(self, learning_rate, evaluations):
+    def __init__(self, learning_rate, evaluations, state=None):
         super().__init__()
         self.learning_rate = learning_rate
         self.evaluations = evaluations
         self._drops = tf.Variable(0, trainable=False, dtype=tf.int64)
         self._lowest_error = math.inf
         self._waited = 0
+        if state is not None:
+            self.restore(state)
 
     def __call__(self, step):
         """The rate of now, whatever the step: a float32 scalar."""
@@ -114,7 +118,11 @@ class PlateauSchedule(keras.optimizers.schedules.LearningRateSchedule):
         self._lowest_error, self._waited = state["lowest_error"], state["waited"]
 
     def get_config(self):
-        return {"learning_rate": self.learning_rate, "evaluations": self.evaluations}
+        return {
+            "learning_rate": self.learning_rate,
+            "evaluations": self.evaluations,
+            "state": self.state(),
+        }
 
 
 @keras.saving.register_keras_serializable(package="keras_resnet")
@@ -127,17 +135,20 @@ class ErrorWarmup(keras.optimizers.schedules.LearningRateSchedule):
       schedule: the schedule that follows, at the step that has been reached.
       learning_rate: rate of the warm-up; the paper's is 0.01.
       error: share of wrong answers in training; the paper's is 0.8.
+      state: as for `PlateauSchedule`.
     """
 
     WINDOW = 100
 
-    def __init__(self, schedule, learning_rate, error):
+    def __init__(self, schedule, learning_rate, error, state=None):
         super().__init__()
         self.schedule = schedule
         self.learning_rate = learning_rate
         self.error = error
         self._is_over = tf.Variable(False, trainable=False)
         self._errors = []
+        if state is not None:
+            self.restore(state)
 
     def __call__(self, step):
         """The rate of a step, counted from 0: a float32 scalar."""
@@ -165,7 +176,7 @@ class ErrorWarmup(keras.optimizers.schedules.LearningRateSchedule):
 
     def state(self):
         """What a checkpoint keeps, as JSON types."""
-        return {"is_over": bool(self._is_over.numpy()), "errors": self._errors}
+        return {"is_over": bool(self._is_over.numpy()), "errors": list(self._errors)}
 
     def restore(self, state):
         """Takes up what `state` gave."""
@@ -177,4 +188,11 @@ class ErrorWarmup(keras.optimizers.schedules.LearningRateSchedule):
             "schedule": keras.saving.serialize_keras_object(self.schedule),
             "learning_rate": self.learning_rate,
             "error": self.error,
+            "state": self.state(),
         }
+
+    @classmethod
+    def from_config(cls, config):
+        # Keras leaves to each schedule what is within.
+        schedule = keras.saving.deserialize_keras_object(config["schedule"])
+        return cls(**{**config, "schedule": schedule})

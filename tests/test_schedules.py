@@ -1,5 +1,6 @@
 import json
 
+import keras
 import numpy as np
 import pytest
 
@@ -40,6 +41,12 @@ def test_the_cosine_rises_and_falls_as_the_formula(warmup_steps):
     if warmup_steps:
         expected = np.where(steps < warmup_steps, 0.4 * steps / warmup_steps, expected)
     np.testing.assert_allclose([schedule(step) for step in steps], expected, atol=1e-7)
+
+
+def test_a_warm_up_longer_than_the_training_rises_all_the_while():
+    schedule = schedules.cosine(0.4, 10, 20)
+    rates = [schedule(step) for step in range(10)]
+    np.testing.assert_allclose(rates, 0.4 * np.arange(10) / 20, atol=1e-7)
 
 
 def warmup():
@@ -93,3 +100,35 @@ def test_a_plateau_is_remembered():
     for error in (0.5, 0.4, 0.5, 0.5, 0.5):
         assert copy.observe(error) == schedule.observe(error)
     np.testing.assert_allclose(copy(0), 0.001, rtol=1e-6)
+
+
+def test_the_rate_falls_ten_times_at_most():
+    schedule = schedules.PlateauSchedule(1.0, 1)
+    falls = [schedule.observe(0.5) for _ in range(13)]
+    assert falls == [False, *[True] * 10, False, False]
+    np.testing.assert_allclose(schedule(0), 1e-10, rtol=1e-6)
+
+
+def test_what_a_schedule_observed_stays_in_the_network_that_keras_saves(tmp_path):
+    plateau = schedules.PlateauSchedule(0.1, 2)
+    schedule = schedules.ErrorWarmup(plateau, 0.003, 0.8)
+    network = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    network.compile(keras.optimizers.SGD(schedule), "mse")
+    example = np.ones((1, 1)), np.ones((1, 1))
+    network.train_on_batch(*example)
+    schedule.observe([0.5] * 100)
+    for error in (0.5, 0.4, 0.4, 0.4, 0.4):
+        plateau.observe(error)
+    network.save(tmp_path / "model.keras")
+    copy = keras.saving.load_model(tmp_path / "model.keras")
+    # Fell once, and waits for the second evaluation.
+    assert float(copy.optimizer.learning_rate) == np.float32(0.01)
+    for each in (network, copy):
+        each.train_on_batch(*example)
+    for ours, theirs in zip(copy.get_weights(), network.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert json.loads(json.dumps(plateau.state())) == {
+        "drops": 1,
+        "lowest_error": 0.4,
+        "waited": 1,
+    }
