@@ -53,6 +53,9 @@ class Checkpoints:
     def save(self, step, state, best_step=None):
         """Writes a checkpoint and deletes those beyond the newest `keep`, but for the best.
 
+        When it returns, the checkpoint survives a power cut. One that is there already stays as it
+        is: the state after a step is what it is however often that is reached.
+
         Args:
           step: number of steps taken.
           state: JSON-serializable values to keep beside the variables.
@@ -72,7 +75,10 @@ class Checkpoints:
             for path_to_flush in [*unfinished.iterdir(), unfinished]:
                 files.flush_to_disk(path_to_flush)
             os.rename(unfinished, path)
-            files.flush_to_disk(self._directory)
+            # The names, too: its own, and in the run directory that of all checkpoints and of the
+            # files that were renamed there and that they cannot do without.
+            for directory in (self._directory, self._directory.parent):
+                files.flush_to_disk(directory)
         except OSError:
             # Makes room where there was none.
             self._remove_unfinished()

@@ -2,6 +2,7 @@ import json
 import sys
 import textwrap
 
+import disk
 import keras
 import numpy as np
 import pytest
@@ -29,6 +30,34 @@ def test_the_newest_is_restored_with_its_state(tmp_path):
     other, reader = make(tmp_path)
     assert reader.restore_newest() == {"step": 12, "window": {"loss": 0.2}}
     np.testing.assert_array_equal(other, [7.0, 8.0])
+
+
+def test_a_checkpoint_survives_a_power_cut(tmp_path, monkeypatch):
+    _, checkpoints = make(tmp_path / "run" / "checkpoints")
+    calls = disk.recorded(monkeypatch)
+    checkpoints.save(5, {})
+    (path,) = checkpoints.paths()
+    unfinished = path.with_suffix(".tmp")
+    place = calls.index(("rename", str(unfinished), str(path)))
+    # All files as they are, and the directory with their names, before it gets its name.
+    *of_files, of_directory = calls[:place]
+    assert {call[1:] for call in of_files} == {
+        (str(unfinished / file.name), file.stat().st_size) for file in path.iterdir()
+    }
+    assert of_directory == ("fsync", str(unfinished), None)
+    # Then that name, and the names without which it would be of no use.
+    directories = {call[1] for call in calls[place + 1 :] if call[0] == "fsync"}
+    assert directories == {str(tmp_path / "run" / "checkpoints"), str(tmp_path / "run")}
+
+
+def test_a_step_is_saved_once(tmp_path):
+    variable, checkpoints = make(tmp_path, 1.0)
+    checkpoints.save(5, {"result": 1})
+    variable.assign([7.0, 8.0])
+    checkpoints.save(5, {"result": 2})
+    assert [path.name for path in tmp_path.iterdir()] == ["step-00000005"]
+    assert checkpoints.restore_newest() == {"step": 5, "result": 1}
+    np.testing.assert_array_equal(variable, [1.0, -1.0])
 
 
 def test_only_the_newest_are_kept(tmp_path):
@@ -88,6 +117,19 @@ def test_a_damaged_checkpoint_is_said_and_the_one_before_it_taken(tmp_path, name
     assert (tmp_path / "step-00000006.damaged").is_dir()
     checkpoints.save(6, {"result": 3})
     assert make(tmp_path)[1].restore_newest() == {"step": 6, "result": 3}
+
+
+def test_a_step_may_be_damaged_twice(tmp_path):
+    _, checkpoints = make(tmp_path)
+    checkpoints.save(5, {})
+    for result in (1, 2):
+        checkpoints.save(6, {"result": result})
+        flip_a_bit(tmp_path / "step-00000006" / "variables.index")
+        assert checkpoints.restore_newest(note=lambda _: None) == {"step": 5}
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"step-00000005", "step-00000006.damaged"}
+    state = json.loads((tmp_path / "step-00000006.damaged" / "state.json").read_text())
+    assert state["result"] == 2
 
 
 def test_nothing_is_begun_anew_where_all_checkpoints_are_damaged(tmp_path):
