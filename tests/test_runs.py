@@ -4,9 +4,11 @@ import os
 import tempfile
 import zipfile
 
+import disk
 import keras
 import numpy as np
 import pytest
+from processes import run_process
 
 import keras_resnet
 from keras_resnet import runs
@@ -132,31 +134,29 @@ def test_a_file_cannot_be_a_run_directory(tmp_path):
         runs.RunDirectory(tmp_path / "file" / "run", CONFIG)
 
 
-def as_ordinary_user(function):
-    """What a function raises when the process may not write everywhere, as root may."""
-    if os.geteuid() != 0:
-        return str(pytest.raises(ValueError, function).value)
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.setuid(65534)
-        try:
-            function()
-        except ValueError as error:
-            os.write(writer, str(error).encode())
-        os._exit(0)
-    os.waitpid(child, 0)
-    os.close(writer)
-    with open(reader) as file:
-        return file.read()
+ORDINARY_USER = """
+import os, sys
+from keras_resnet import runs
+from keras_resnet.config import RECIPES
+
+if os.getuid() == 0:
+    os.setuid(65534)  # Root may write everywhere.
+try:
+    runs.RunDirectory(sys.argv[1], RECIPES["cifar10"]["paper"])
+except ValueError as error:
+    print(error)
+"""
 
 
-def test_a_read_only_directory_is_named():
+def test_a_read_only_directory_is_named(tmp_path):
+    (tmp_path / "program.py").write_text(ORDINARY_USER)
+    # Where other users may go, which they may not in directories of tests.
     with tempfile.TemporaryDirectory() as parent:
         os.chmod(parent, 0o555)
-        path = os.path.join(parent, "run")
-        message = as_ordinary_user(lambda: runs.RunDirectory(path, CONFIG))
-    assert message.startswith(f"`run_dir` cannot be written: {parent} is read-only.")
+        process = run_process(tmp_path, tmp_path / "program.py", os.path.join(parent, "run"))
+    expected = f"`run_dir` cannot be written: {parent} is read-only."
+    assert process.stdout.startswith(expected), process.stderr
+    assert process.returncode == 0
 
 
 def test_data_is_remembered(run):
@@ -181,6 +181,16 @@ def test_metrics_are_rewound_to_a_checkpoint(run):
     run.rewind_metrics(2)
     run.add_metrics(row(25, "validation"))
     assert run.metrics() == [row(10), row(20), row(25, "validation")]
+
+
+def test_metrics_that_a_checkpoint_counts_on_survive_a_power_cut(run, monkeypatch):
+    run.sync_metrics()  # There are none yet.
+    run.rewind_metrics(0)
+    run.add_metrics(row(10))
+    calls = disk.recorded(monkeypatch)
+    run.sync_metrics()
+    path = run.path / "metrics.jsonl"
+    assert calls == [("fsync", str(path), path.stat().st_size)]
 
 
 def test_half_a_line_is_left_out(run):
@@ -218,6 +228,49 @@ def test_a_network_is_loaded_from_its_run_or_file(run):
     assert json.loads((run.path / "config.json").read_text())["depth"] == 20
     assert runs.load_config(run.path) == CONFIG
     assert runs.load_config(run.path / "model.keras") is None
+
+
+class Savable:
+    """A network whose file is this text; the disk may be full after it."""
+
+    def __init__(self, text, error=None):
+        self.text, self.error = text, error
+
+    def save(self, path):
+        path.write_text(self.text)
+        if self.error:
+            raise self.error
+
+
+def test_a_network_takes_the_place_of_another_whole_or_not_at_all(run):
+    run.write_model(Savable("first"), is_best=True)
+    for name in ("model", "best"):
+        os.link(run.path / f"{name}.keras", run.path / f"earlier_{name}.keras")
+    before = {path.name for path in run.path.iterdir()}
+    with pytest.raises(OSError, match="No space left"):
+        run.write_model(Savable("se", OSError("No space left")), is_best=True)
+    assert {path.name for path in run.path.iterdir()} == before
+    for name in ("model", "best"):
+        assert (run.path / f"{name}.keras").read_text() == "first"
+    run.write_model(Savable("second"), is_best=False)
+    assert (run.path / "model.keras").read_text() == "second"
+    assert (run.path / "best.keras").read_text() == "first"
+    run.write_model(Savable("third"), is_best=True)
+    for name in ("model", "best"):
+        assert (run.path / f"{name}.keras").read_text() == "third"
+        # Not written over: whoever has opened the earlier file reads it to its end.
+        assert (run.path / f"earlier_{name}.keras").read_text() == "first"
+
+
+def test_networks_and_results_survive_a_power_cut(run, monkeypatch):
+    calls = disk.recorded(monkeypatch)
+    run.write_model(Savable("text"), is_best=True)
+    run.write_evaluation({"top1": 1.0})
+    run.write_data(DATA, Preprocessing(4, 5, (1.0, 2.0, 3.0)))
+    for name in ("model.keras", "best.keras", "evaluation.json", "data.json"):
+        path = run.path / name
+        (place,) = (n for n, call in enumerate(calls) if call[0::2] == ("rename", str(path)))
+        assert calls[place - 1] == ("fsync", calls[place][1], path.stat().st_size)
 
 
 def test_what_is_no_network_is_explained(run, tmp_path):
