@@ -1,6 +1,9 @@
-import shlex
+import io
 import subprocess
 import sys
+import types
+
+import tqdm
 
 from keras_resnet import progress
 
@@ -27,18 +30,49 @@ def test_a_log_file_gets_a_line_for_each_row(capsys):
     assert output.endswith(" left\n")
 
 
-PROGRAM = """
-import time
-from keras_resnet.progress import show_progress
+def test_the_time_left_is_that_of_the_steps_left(capsys, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(progress, "time", types.SimpleNamespace(monotonic=lambda: now[0]))
+    with progress.show_progress(100, 10) as shown:
+        shown.update(30, loss=1.0, accuracy=0.5, images_per_second=3.0)
+        now[0] += 60
+        shown.log(ROW)
+    # 2 seconds per step, and 60 steps.
+    assert capsys.readouterr().out.endswith(", 02:00 left\n")
 
-with show_progress(5, 0) as progress:
-    for text in ("first", "x" * 100_000, "last"):
+
+def test_a_terminal_shows_the_last_step():
+    terminal = io.StringIO()
+    with tqdm.tqdm(total=100, initial=10, unit="step", file=terminal) as bar:
+        shown = progress.Progress(bar, 90)
+        shown.update(5, loss=1.25, accuracy=0.5, images_per_second=300.4)
+        bar.refresh()
+        assert "loss 1.250, accuracy 0.500, 300 images/s" in terminal.getvalue()
+        shown.say("evaluating")
+        assert bar.n == 15
+    assert "15/100" in terminal.getvalue()
+    assert terminal.getvalue().rstrip().endswith("evaluating]")
+
+
+# The module alone: to import TensorFlow takes seconds.
+PROGRAM = """
+import runpy, sys
+
+with runpy.run_path(sys.argv[1])["show_progress"](5, 0) as progress:
+    progress.note("first")
+    sys.stdin.readline()
+    for text in ("x" * 100_000, "last"):
         progress.note(text)
-        time.sleep(0.3)
+print("to nobody")
+print("to the end", file=sys.stderr)
 """
 
 
 def test_output_that_nobody_reads_does_not_end_a_training():
-    command = f"set -o pipefail; {sys.executable} -c {shlex.quote(PROGRAM)} | head -n 1"
-    process = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60)
-    assert (process.returncode, process.stdout) == (0, "first\n"), process.stderr
+    command = [sys.executable, "-c", PROGRAM, progress.__file__]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, **pipes) as process:
+        assert process.stdout.readline() == "first\n"
+        process.stdout.close()
+        _, errors = process.communicate("nobody reads any more\n", timeout=60)
+    assert (process.returncode, errors) == (0, "to the end\n")
