@@ -12,14 +12,27 @@ from keras_resnet.workers import Workers
 SPEC = Preprocessing(size=8, resize=8, mean=(120.0, 121.0, 122.0), deviation=(50.0, 50.0, 50.0))
 
 
-@pytest.fixture
-def data(rng):
+@pytest.fixture(scope="module")
+def data():
+    rng = np.random.default_rng(0)
     return rng.integers(0, 256, (37, 8, 8, 3), np.uint8), rng.integers(0, 7, 37)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def source(data):
     return MemorySource(*data, tuple("abcdefg"))
+
+
+@pytest.fixture(scope="module")
+def model():
+    """A network that is not to be changed."""
+    return network()
+
+
+@pytest.fixture(scope="module")
+def expected(model, source):
+    """Its metrics."""
+    return by_numpy(model, source)
 
 
 def network(**options):
@@ -46,49 +59,66 @@ def by_numpy(model, source):
 
 
 @pytest.mark.parametrize("batch_size", [1, 16, 37, 100])
-def test_metrics_are_those_of_numpy_for_any_batch_size(source, batch_size):
-    model = network()
-    assert Evaluator(model, source, batch_size)() == pytest.approx(
-        by_numpy(model, source), rel=1e-4
-    )
+def test_metrics_are_those_of_numpy_for_any_batch_size(model, source, expected, batch_size):
+    assert Evaluator(model, source, batch_size)() == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.fixture(scope="module")
+def mirrored():
+    """The same network on two replicas, and their workers."""
+    strategy = make_strategy(2)
+    with strategy.scope():
+        return network(), Workers(strategy)
 
 
 @pytest.mark.parametrize("batch_size", [1, 16, 37])
-def test_metrics_are_the_same_on_two_replicas(source, batch_size):
-    expected = by_numpy(network(), source)
-    strategy = make_strategy(2)
-    with strategy.scope():
-        model = network()
-    assert Evaluator(model, source, batch_size, Workers(strategy))() == pytest.approx(
-        expected, rel=1e-4
-    )
+def test_metrics_are_the_same_on_two_replicas(mirrored, source, expected, batch_size):
+    model, workers = mirrored
+    assert Evaluator(model, source, batch_size, workers)() == pytest.approx(expected, rel=1e-4)
 
 
-def test_a_network_that_ends_in_logits_has_the_same_metrics(source):
-    model = network(classifier_activation=None)
-    expected = Evaluator(network(), source, 16)()
-    assert Evaluator(model, source, 16)() == pytest.approx(expected, rel=1e-6)
+def test_fewer_classes_than_five_are_all_among_the_first_five(data):
+    images, labels = data
+    of_three = MemorySource(images, labels % 3, tuple("abc"))
+    model = keras_resnet.CifarResNet(8, input_shape=(8, 8, 3), classes=3, preprocessing=SPEC)
+    result = Evaluator(model, of_three, 16)()
+    assert (result["top5"], result["images"]) == (1.0, 37)
+
+
+def test_an_evaluation_is_given_up_when_asked_to_stop(model, source):
+    evaluate = Evaluator(model, source, 16)
+    answers = iter([False, True])
+    assert evaluate(lambda: next(answers)) is None
+    # It was asked after each batch, and the next evaluation begins with the first.
+    assert list(answers) == []
+    assert evaluate()["images"] == 37
+
+
+def test_a_network_that_ends_in_logits_has_the_same_metrics(model, source):
+    logits = network(classifier_activation=None)
+    expected = Evaluator(model, source, 16)()
+    assert Evaluator(logits, source, 16)() == pytest.approx(expected, rel=1e-6)
 
 
 def test_an_evaluator_sees_the_weights_of_the_moment(source):
     model = network()
-    evaluate = Evaluator(model, source, 16)
+    evaluate = Evaluator(model, source, 37)
     before = evaluate()
     model.get_layer("fc").kernel.assign(-model.get_layer("fc").kernel.numpy())
     assert evaluate()["loss"] != before["loss"]
 
 
-def test_what_does_not_fit_is_refused(data, source):
+def test_what_does_not_fit_is_refused(model, data, source):
     images, labels = data
     eight = MemorySource(images, labels, tuple("abcdefgh"))
     with pytest.raises(ValueError, match="7 classes and the data set 8"):
-        Evaluator(network(), eight, 16)
+        Evaluator(model, eight, 16)
     other = MemorySource(images, labels, tuple("abcdefh"))
     with pytest.raises(ValueError, match="different names, 'g' and 'h'"):
         Evaluator(network(class_names=tuple("abcdefg")), other, 16)
     gray = MemorySource(images[..., :1], labels, source.class_names)
     with pytest.raises(ValueError, match="images of 3 channels and the data set has 1"):
-        Evaluator(network(), gray, 16)
+        Evaluator(model, gray, 16)
     bare = keras_resnet.CifarResNet(8, classes=7)
     with pytest.raises(ValueError, match="no `preprocessing`"):
         Evaluator(bare, source, 16)

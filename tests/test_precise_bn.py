@@ -17,9 +17,10 @@ def source(rng):
     return MemorySource(images, np.arange(40) // 20, ("dark", "bright"))
 
 
-def network(**arguments):
+def network(stacked=False):
+    # Depth 8 where blocks need not be stacked.
     return keras_resnet.CifarResNet(
-        20, input_shape=(8, 8, 3), classes=2, preprocessing=SPEC, **arguments
+        14 if stacked else 8, stacked=stacked, input_shape=(8, 8, 3), classes=2, preprocessing=SPEC
     )
 
 
@@ -51,6 +52,23 @@ def test_batches_have_one_weight_each(source):
     np.testing.assert_allclose(norm.moving_mean, responses.mean(axis=(0, 1, 2)), atol=1e-4)
     # The variance of all images, not the mean of those of the batches (times 512 / 511).
     np.testing.assert_allclose(norm.moving_variance, responses.var(axis=(0, 1, 2)), rtol=3e-3)
+
+
+def test_a_mean_of_thousands_of_deviations_leaves_the_digits_of_the_variance(rng):
+    images = rng.integers(0, 3, (40, 8, 8, 3), np.uint8)
+    # Of 9,999 to 10,001, whose squares float32 rounds to multiples of 8.
+    spec = keras_resnet.Preprocessing(8, 8, (-9999.0,) * 3, (1.0,) * 3)
+    model = network()
+    model.preprocessing = spec
+    kernel = np.zeros((3, 3, 3, 16))
+    kernel[1, 1] = rng.normal(size=(3, 16))
+    model.get_layer("conv1").kernel.assign(kernel)
+    source = MemorySource(images, np.zeros(40, int), ("any", "other"))
+    set_precise_statistics(model, source, 40, batch_size=8)
+    norm = model.get_layer("conv1_bn")
+    responses = (images + 9999.0) @ np.float64(np.float32(kernel[1, 1]))
+    np.testing.assert_allclose(norm.moving_mean, responses.mean(axis=(0, 1, 2)), rtol=1e-5)
+    np.testing.assert_allclose(norm.moving_variance, responses.var(axis=(0, 1, 2)), rtol=0.02)
 
 
 def test_images_are_drawn_from_all_classes(source):

@@ -1,16 +1,14 @@
 """Run as a program, with TF_CONFIG and a file to write, this is a worker of the last test."""
 
-import contextlib
-import json
 import os
-import socket
-import subprocess
 import sys
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from harness import free_ports, tf_config
+from processes import Process
 
 from keras_resnet import layers
 from keras_resnet.steps import steps_function
@@ -199,17 +197,17 @@ def train_network(strategy):
 
 
 def test_two_workers_have_the_bits_of_two_replicas(tmp_path):
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(2)]
-        for one in sockets:
-            one.bind(("localhost", 0))
-        addresses = [f"localhost:{one.getsockname()[1]}" for one in sockets]
-    workers = []
-    for index in range(2):
-        task = {"type": "worker", "index": index}
-        config = json.dumps({"cluster": {"worker": addresses}, "task": task})
-        command = [sys.executable, __file__, tmp_path / f"{index}.npz"]
-        workers.append(subprocess.Popen(command, env={**os.environ, "TF_CONFIG": config}))
+    ports = free_ports(2)
+    workers = [
+        Process(
+            __file__,
+            [tmp_path / f"{index}.npz"],
+            stdout=tmp_path / f"{index}.log",
+            stderr=tmp_path / f"{index}.log",
+            env={**os.environ, "TF_CONFIG": tf_config(ports, index)},
+        )
+        for index in range(2)
+    ]
     try:
         expected = train_network(make_strategy(2))
         assert [worker.wait(timeout=120) for worker in workers] == [0, 0]
