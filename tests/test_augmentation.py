@@ -13,6 +13,9 @@ from keras_resnet.preprocessing import Preprocessing
 NUMBER = 2000
 FIVE_DEVIATIONS = 5 / NUMBER**0.5
 
+# The draws for which each image is compared with what NumPy makes of them.
+FEW = 200
+
 
 @pytest.fixture(scope="module")
 def draws():
@@ -33,44 +36,66 @@ def test_draws_are_uniform(draws):
     np.testing.assert_allclose(correlations, 0, atol=FIVE_DEVIATIONS)
 
 
-def test_pad_and_crop_gives_all_81_windows_alike(rng, draws):
+def given(function, draws):
+    """What a function of a row of draws gives for each, within tf.data as in training."""
+    return list(tf.data.Dataset.from_tensor_slices(draws).map(function).as_numpy_iterator())
+
+
+def integers(uniform, smallest, largest):
+    """Integers of a range, all as likely, from numbers that are uniform in [0, 1)."""
+    return smallest + np.floor(uniform * np.float32(largest - smallest + 1)).astype(int)
+
+
+def test_pad_and_crop_gives_the_window_of_its_draws_and_all_81_alike(rng, draws):
     image = rng.normal(size=(6, 5, 2)).astype(np.float32)
     padded = np.pad(image, [(4, 4), (4, 4), (0, 0)])
     windows = {padded[y : y + 6, x : x + 5].tobytes(): (y, x) for y in range(9) for x in range(9)}
-    crop = tf.function(augmentation.pad_and_crop)
-    found = [windows[crop(tf.constant(image), row).numpy().tobytes()] for row in draws]
-    counts = np.unique(found, axis=0, return_counts=True)[1]
+    crops = given(lambda row: augmentation.pad_and_crop(tf.constant(image), row), draws[:FEW])
+    expected_windows = integers(draws[:, 1:3], 0, 8)
+    for crop, window in zip(crops, expected_windows, strict=False):
+        assert windows[crop.tobytes()] == tuple(window)
+    counts = np.unique(expected_windows, axis=0, return_counts=True)[1]
     assert len(counts) == 81
     # Chi-square of 80 degrees of freedom: 160 has a probability of 1e-7.
     expected = NUMBER / 81
     assert ((counts - expected) ** 2 / expected).sum() < 160
 
 
-def test_mirror_is_fair(rng, draws):
+def test_half_of_the_draws_mirror(rng, draws):
     image = rng.normal(size=(3, 4, 1)).astype(np.float32)
-    mirror = tf.function(augmentation.random_mirror)
-    results = [mirror(tf.constant(image), row).numpy() for row in draws]
-    mirrored = sum(np.array_equal(result, image[:, ::-1]) for result in results)
-    kept = sum(np.array_equal(result, image) for result in results)
-    assert mirrored + kept == NUMBER
-    assert abs(mirrored / NUMBER - 0.5) < 0.5 * FIVE_DEVIATIONS
+    ends = np.zeros((4, 7), np.float32)
+    ends[:, 3] = 0.0, 0.5 - 2.0**-24, 0.5, 1 - 2.0**-23
+    rows = np.concatenate([ends, draws[:FEW]])
+    results = given(lambda row: augmentation.random_mirror(tf.constant(image), row), rows)
+    for row, result in zip(rows, results, strict=True):
+        np.testing.assert_array_equal(result, image[:, ::-1] if row[3] < 0.5 else image)
+    assert abs(np.mean(draws[:, 3] < 0.5) - 0.5) < 0.5 * FIVE_DEVIATIONS
 
 
-@pytest.mark.parametrize("encode", [tf.io.encode_png, None])
-def test_scales_and_places_are_uniform(draws, encode):
+def squares(image, draws, size, resize):
+    return given(lambda row: augmentation.random_square(image, row, size, resize, 3), draws)
+
+
+def sides_and_corners(draws):
+    """Of the squares in places(100, 150), by NumPy: their sides, and tops and lefts."""
+    sides = 100 * 224 // integers(draws[:, 0], 256, 480)
+    tops, lefts = integers(draws[:, 1], 0, 100 - sides), integers(draws[:, 2], 0, 150 - sides)
+    return sides, np.stack([tops, lefts], axis=-1)
+
+
+@pytest.mark.parametrize("encode", [None, tf.io.encode_png])
+def test_scales_and_places_are_those_of_the_draws(draws, encode):
     # At 256 to 480 the shorter side of 100 pixels leaves squares of 87 down to 46 for 224.
-    pixels = tf.constant(places(100, 150))
-    image = encode(pixels) if encode else pixels
-    square = tf.function(lambda row: augmentation.random_square(image, row, 224, (256, 480), 3))
-    sides, tops, lefts = [], [], []
-    for row in draws:
-        result = square(row).numpy()
-        side = len(result)
-        top, left = result[0, 0, :2]
-        np.testing.assert_array_equal(result, pixels[top : top + side, left : left + side])
-        sides.append(side)
-        tops.append((top + 0.5) / (100 - side + 1))
-        lefts.append((left + 0.5) / (150 - side + 1))
+    pixels = places(100, 150)
+    image = encode(pixels) if encode else tf.constant(pixels)
+    rows = draws[:FEW]
+    found = squares(image, rows, 224, (256, 480))
+    for square, side, (top, left) in zip(found, *sides_and_corners(rows), strict=True):
+        np.testing.assert_array_equal(square, pixels[top : top + side, left : left + side])
+
+
+def test_scales_and_places_are_uniform(draws):
+    sides, corners = sides_and_corners(draws)
     # What the paper says, by NumPy: the square's side if each shorter side is as likely.
     every_side = 100 * 224 // np.arange(256, 481)
     assert (min(sides), max(sides)) == (every_side.min(), every_side.max()) == (46, 87)
@@ -78,20 +103,24 @@ def test_scales_and_places_are_uniform(draws, encode):
         share = np.mean(sides <= np.quantile(every_side, quantile))
         expected = np.mean(every_side <= np.quantile(every_side, quantile))
         assert abs(share - expected) < 0.5 * FIVE_DEVIATIONS
-    for shares in (tops, lefts):
+    for corner, length in zip(corners.T, (100, 150), strict=True):
+        shares = (corner + 0.5) / (length - sides + 1)
         histogram = np.histogram(shares, 10, (0, 1))[0] / NUMBER
         np.testing.assert_allclose(histogram, 0.1, atol=0.03)
 
 
 def test_colors_vary_along_the_principal_components(draws):
+    import scipy.special
+
     # Krizhevsky et al., 2012: [p1, p2, p3] [a1 l1, a2 l2, a3 l3]^T with a from N(0, 0.1).
     vectors = np.array(
         [[-0.5675, 0.7192, 0.4009], [-0.5808, -0.0045, -0.8140], [-0.5836, -0.6948, 0.4203]]
     )
     np.testing.assert_allclose(vectors @ vectors.T, np.eye(3), atol=1e-3)
     values = np.array([0.2175, 0.0188, 0.0045])
-    shift = tf.function(lambda row: augmentation.color_shift(row, 0.1))
-    shifts = np.array([shift(row) for row in draws]) / 255
+    shifts = tf.vectorized_map(lambda row: augmentation.color_shift(row, 0.1), draws).numpy() / 255
+    normal = scipy.special.ndtri(draws[:, 4:].astype(float) + 2.0**-24)
+    np.testing.assert_allclose(shifts, 0.1 * (normal * values) @ vectors.T, rtol=1e-3, atol=1e-6)
     covariance = vectors @ np.diag((0.1 * values) ** 2) @ vectors.T
     np.testing.assert_allclose(shifts.mean(axis=0), 0, atol=0.0218 * FIVE_DEVIATIONS)
     np.testing.assert_allclose(np.cov(shifts.T), covariance, atol=1.5 * 2.5e-4 * FIVE_DEVIATIONS)
@@ -126,11 +155,11 @@ def test_a_square_of_a_jpeg_is_a_square_of_its_pixels(rng, draws):
     smooth = tf.image.resize(rng.uniform(0, 255, (6, 8, 3)), [48, 64])
     jpeg = tf.io.encode_jpeg(tf.cast(smooth, tf.uint8), quality=95)
     pixels = preprocessing.decode(jpeg, 3)
-    for row in draws[:20]:
-        from_jpeg = augmentation.random_square(jpeg, row, 24, (36, 60), 3).numpy().astype(int)
-        from_pixels = augmentation.random_square(pixels, row, 24, (36, 60), 3).numpy()
+    found = (squares(image, draws[:20], 24, (36, 60)) for image in (jpeg, pixels))
+    for from_jpeg, from_pixels in zip(*found, strict=True):
         # The decoder interpolates color at the window's border from what it has decoded.
-        assert np.abs(from_jpeg[1:-1, 1:-1] - from_pixels[1:-1, 1:-1]).max() <= 2
+        difference = from_jpeg.astype(int) - from_pixels
+        assert np.abs(difference[1:-1, 1:-1]).max() <= 2
 
 
 @pytest.mark.parametrize("side", [20, 32, 50, 64])
@@ -147,8 +176,9 @@ def test_up_to_half_the_size_squares_are_interpolated(rng, side):
     np.testing.assert_allclose(result, expected, atol=1e-2)
 
 
-def test_below_half_the_size_squares_are_averaged(rng):
-    square = rng.integers(0, 256, (200, 200, 3), np.uint8)
+@pytest.mark.parametrize("side", [65, 200])
+def test_below_half_the_size_squares_are_averaged(rng, side):
+    square = rng.integers(0, 256, (side, side, 3), np.uint8)
     picture = PIL.Image.fromarray(square).resize((32, 32), PIL.Image.Resampling.BILINEAR)
     result = augmentation.resized_square(tf.constant(square), 32)
     np.testing.assert_allclose(result, np.asarray(picture), atol=1.01)
@@ -208,6 +238,13 @@ def test_blur_is_a_gaussian_of_scipy(rng):
         np.testing.assert_allclose(augmentation.blur(pixels, row), expected, rtol=1e-4, atol=1e-3)
 
 
+@pytest.mark.parametrize("deviation", [0.0, 2.0**-23, 0.1])
+def test_the_least_blur_changes_nothing(rng, deviation):
+    pixels = rng.uniform(0, 255, (5, 6, 3)).astype(np.float32)
+    row = np.array([deviation, 0, 0, 0, 0, 0, 0], np.float32)
+    np.testing.assert_allclose(augmentation.blur(pixels, row), pixels, rtol=1e-6)
+
+
 def test_colors_jitter_by_a_fifth(rng):
     from PIL import Image, ImageEnhance
 
@@ -225,3 +262,12 @@ def test_colors_jitter_by_a_fifth(rng):
     found = augmentation.color_jitter(pixels.astype(np.float32), row).numpy()
     mean = pixels.mean(axis=(0, 1))
     np.testing.assert_allclose(found, mean + 0.8 * (pixels - mean), atol=0.1)
+
+
+def test_jittered_colors_stay_in_their_range():
+    pixels = np.array([0, 100, 250], np.float32)[:, np.newaxis, np.newaxis]
+    row = np.full(7, 0.5, np.float32)
+    # As bright as can be, and gray: there is no saturation to change.
+    row[4], row[6] = 1.0, 0.0
+    found = augmentation.color_jitter(pixels, row)
+    np.testing.assert_allclose(np.ravel(found), [0, 120, 255], atol=1e-4)
