@@ -46,7 +46,7 @@ def load_tfds(name, split, data_dir, skip_corrupt=False):
         raise UserError(
             "`dataset` must be 'shapes', 'folder:PATH' or the name of a TensorFlow Datasets image "
             f"classification set, such as 'cifar10'. Received: dataset={name!r} "
-            f"({(str(error).splitlines() or [type(error).__name__])[0]})"
+            f"({_first_line(error)})"
         ) from error
     image_key, label_key = _keys(builder, name)
     image, label = (builder.info.features[key] for key in (image_key, label_key))
@@ -140,11 +140,16 @@ def _prepare(builder, name, data_dir):
     except Exception as error:  # TFDS lets through whatever its many downloaders raise.
         raise UserError(
             f"`dataset` {name!r} is not prepared in {builder.data_dir} and TensorFlow Datasets "
-            f"could not download it: {type(error).__name__}: {str(error).splitlines()[0]}\n"
+            f"could not download it: {type(error).__name__}: {_first_line(error)}\n"
             f"Run `tfds build {name}` on a machine with a network, copy the result, and name its "
             "place with --data_dir or TFDS_DATA_DIR."
         ) from error
     check_prepared(builder)
+
+
+def _first_line(error):
+    """The first line of what an error says; where it says nothing, of what kind it is."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def check_prepared(builder):
