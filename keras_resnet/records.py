@@ -31,8 +31,9 @@ _LENGTH_BYTES = 8
 _CHECKSUM_BYTES = 4
 _HEADER_BYTES = _LENGTH_BYTES + _CHECKSUM_BYTES
 
-# The end of an ArrayRecord file, where its index is: among others, how long each record is.
-_INDEX_BYTES = 2**16
+# The end of an ArrayRecord file: the index, among others of how long each record is, padding up to
+# a multiple of 64 kB, and 64 kB that say where the index begins.
+_INDEX_BYTES = 2**18
 
 
 class Records:

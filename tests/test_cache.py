@@ -1,3 +1,4 @@
+import errno
 import os
 
 import numpy as np
@@ -34,10 +35,17 @@ def test_an_array_is_computed_once(paths):
     assert compute.calls == 2
 
 
+def lengthen(path):
+    """Another size at the same time of change."""
+    times = path.stat()
+    path.write_bytes(b"contents")
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
 @pytest.mark.parametrize(
     "change",
     [
-        lambda path: path.write_bytes(b"contents"),
+        lengthen,
         lambda path: os.utime(path, ns=(1, 1)),
         lambda path: path.rename(path.with_name("b")),
     ],
@@ -70,6 +78,44 @@ def test_a_damaged_memory_is_made_anew(paths, keras_home, damage):
     damage(file)
     np.testing.assert_array_equal(remembered("tests", paths, (2,), compute), [5, 6])
     assert compute.calls == 2
+
+
+class Attack:
+    """What creates a file when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+def test_no_code_in_the_memory_is_run(paths, keras_home, tmp_path):
+    compute = Counter([5, 6])
+    remembered("tests", paths, (2,), compute)
+    (file,) = (keras_home / "keras_resnet").iterdir()
+    np.save(file, np.array([Attack(tmp_path / "attacked"), 6], object))
+    np.testing.assert_array_equal(remembered("tests", paths, (2,), compute), [5, 6])
+    assert not (tmp_path / "attacked").exists()
+    np.load(file, allow_pickle=False)
+
+
+def test_half_a_memory_is_never_there(paths, keras_home, monkeypatch):
+    def save_half(path, array):
+        path.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(np, "save", save_half)
+    assert remembered("tests", paths, (1,), Counter([7])) == [7]
+    assert list((keras_home / "keras_resnet").iterdir()) == []
+
+
+def test_without_a_place_the_memory_is_in_that_of_keras(paths, tmp_path, monkeypatch):
+    monkeypatch.delenv("KERAS_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    remembered("tests", paths, (1,), Counter([7]))
+    (file,) = (tmp_path / "home" / ".keras" / "keras_resnet").iterdir()
+    assert file.name.startswith("tests-")
 
 
 def test_what_cannot_be_remembered_is_computed_again(paths, keras_home):

@@ -16,3 +16,8 @@ def test_a_folder_is_named_by_its_path(picture_folder):
     source = datasets.load(f"folder:{picture_folder}", "validation")
     assert isinstance(source, FileSource)
     assert len(source) == 10
+
+
+def test_a_home_directory_is_found(picture_folder, monkeypatch):
+    monkeypatch.setenv("HOME", str(picture_folder.parent))
+    assert len(datasets.load(f"folder:~/{picture_folder.name}", "validation")) == 10

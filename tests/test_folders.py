@@ -23,6 +23,22 @@ def test_folder_of_pictures(picture_folder):
     assert int(label) == 1
 
 
+def test_classes_and_their_pictures_are_sorted_whatever_the_directory_says(tmp_path):
+    # Made in another order, which some file systems keep.
+    names, files = ("Z", "a", "b", "c", "d", "e", "f", "g"), ("0.png", "a/1.png", "b.png")
+    for split in ("train", "val"):
+        for name in reversed(names):
+            for number, file in reversed(list(enumerate(files))):
+                path = tmp_path / ".hidden" / split / name / file
+                path.parent.mkdir(parents=True, exist_ok=True)
+                PIL.Image.new("L", (1, 1), number).save(path)
+    source = datasets.load(f"folder:{tmp_path}/.hidden", "train")
+    assert source.class_names == names
+    expected = [f"{tmp_path}/.hidden/train/{name}/{file}" for name in names for file in files]
+    assert source.paths == expected
+    assert source.labels.tolist() == np.repeat(np.arange(8), 3).tolist()
+
+
 def test_pictures_of_every_kind_become_inputs(picture_folder, rng):
     pixels = rng.integers(0, 256, (30, 20, 4), np.uint8)
     directory = picture_folder / "train" / "vertical"
@@ -207,4 +223,5 @@ def test_what_is_no_regular_file_is_left_alone(picture_folder):
     expected = datasets.load(f"folder:{picture_folder}", "train").paths
     # Nobody writes to it: opening it would never return.
     os.mkfifo(picture_folder / "train" / "vertical" / "pipe.jpg")
+    (picture_folder / "train" / "vertical" / "directory.jpg").mkdir()
     assert datasets.load(f"folder:{picture_folder}", "train").paths == expected

@@ -1,6 +1,8 @@
 import dataclasses
 import os
 import pathlib
+import resource
+import shutil
 
 import numpy as np
 import pytest
@@ -173,6 +175,56 @@ def test_the_fingerprint_follows_what_is_in_use(tmp_path, rng, file_format):
         WRITERS[file_format](shards[2].filename, changed)
         assert fingerprints()[0] not in (before[0], whole_now)
         assert fingerprints()[1] == before[1]
+
+
+def test_the_fingerprint_follows_the_part_and_not_the_place(tmp_path, rng, file_format):
+    shards, _ = write(tmp_path, file_format, rng, sizes=(9,))
+
+    def fingerprint(**changes):
+        return records.FORMATS[file_format](
+            [dataclasses.replace(shards[0], **changes)]
+        ).fingerprint()
+
+    parts = [{"skip": skip, "take": take} for skip, take in ((0, 4), (2, 4), (4, 4), (4, 5))]
+    assert len({fingerprint(**part) for part in parts}) == 4
+    (tmp_path / "elsewhere").mkdir()
+    copy = shutil.copy(shards[0].filename, tmp_path / "elsewhere")
+    assert fingerprint(filename=copy) == fingerprint()
+    renamed = shutil.copy(shards[0].filename, tmp_path / "another")
+    assert fingerprint(filename=renamed) != fingerprint()
+
+
+def test_lengths_make_another_fingerprint_in_a_file_of_the_same_size(tmp_path, rng):
+    path = tmp_path / "data"
+    first, second, last = (rng.bytes(length) for length in (500, 3000, 400_000))
+    found = []
+    for contents in ([first, second, last], [second, first, last]):
+        write_array_record(path, contents)
+        reader = records.ArrayRecords([Shard(str(path), 0, 3, 3)])
+        found.append((path.stat().st_size, reader.fingerprint()))
+    assert found[0][0] == found[1][0]
+    assert found[0][1] != found[1][1]
+
+
+@pytest.mark.parametrize(("before", "after"), [(200, 259), (300, 300)])
+def test_more_open_files_are_allowed_where_there_are_more_shards(tmp_path, rng, before, after):
+    shards, _ = write(tmp_path, "tfrecord", rng)
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (before, limits[1]))
+    try:
+        records.TFRecords(shards)
+        # 256 for what else is open.
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (after, limits[1])
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+def test_no_more_open_files_are_asked_for_than_are_allowed(monkeypatch):
+    asked = []
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (200, 230))
+    monkeypatch.setattr(resource, "setrlimit", lambda _, limits: asked.append(limits))
+    records._allow_open_files(300)
+    assert asked == [(230, 230)]
 
 
 def test_offsets_are_scanned_once(tmp_path, rng, keras_home):

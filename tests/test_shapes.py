@@ -24,6 +24,29 @@ def test_a_drawing_depends_on_split_and_index_alone():
     assert shapes.draw("validation", 3) != first
 
 
+def area_of_both(large, small, distance):
+    """The area that lies in both of two circles that intersect."""
+
+    def segment(radius, other):
+        to_chord = (radius**2 - other**2 + distance**2) / (2 * distance)
+        half_chord = np.sqrt(radius**2 - to_chord**2)
+        return radius**2 * np.arccos(to_chord / radius) - to_chord * half_chord
+
+    return segment(large, small) + segment(small, large)
+
+
+def test_shapes_are_not_cut_away_by_a_center_crop():
+    for index in range(40):
+        pixels = np.asarray(PIL.Image.open(io.BytesIO(shapes.draw("train", index)[0])).convert("L"))
+        height, width = pixels.shape
+        side = min(height, width)
+        top, left = (height - side) // 2, (width - side) // 2
+        # Shapes have 150 or more, all else at most 140; and there is noise.
+        is_shape = pixels > 165
+        kept = is_shape[top : top + side, left : left + side]
+        assert kept.sum() >= 0.9 * is_shape.sum() > 0
+
+
 def test_masks_have_the_areas_of_their_shapes():
     y, x = np.mgrid[-1.2:1.2:600j, -1.2:1.2:600j]
     area = {name: mask(x, y).mean() * 2.4**2 for name, mask in shapes._MASKS.items()}
@@ -35,6 +58,9 @@ def test_masks_have_the_areas_of_their_shapes():
         "square": 2.0,
         "triangle": 3 / 2 * np.sin(2 * np.pi / 3),
         "star": 5 * 0.42 * np.sin(np.pi / 5),
+        # A circle sheared along y, which keeps its area.
+        "heart": np.pi / (1.7**0.5 * 1.3),
+        "crescent": np.pi - area_of_both(1, 0.75, 0.45),
     }
     for name, value in expected.items():
         np.testing.assert_allclose(area[name], value, rtol=0.02, err_msg=name)

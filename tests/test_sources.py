@@ -1,7 +1,12 @@
-import numpy as np
-import tensorflow as tf
+import os
 
-from keras_resnet.sources import FileSource, MemorySource, SubsetSource
+import numpy as np
+import pytest
+import tensorflow as tf
+from test_records import Shard, write_tfrecord
+
+from keras_resnet.records import TFRecords
+from keras_resnet.sources import FileSource, MemorySource, RecordSource, SubsetSource
 
 
 def test_memory_answers_with_pixels_and_labels(rng):
@@ -37,6 +42,43 @@ def test_fingerprints_follow_images_labels_and_classes():
         MemorySource(images + np.uint8(1), labels, ("a", "b")),
     ]
     assert len({*same, *(source.fingerprint() for source in others)}) == 5
+
+
+def test_fingerprints_of_files_follow_names_sizes_labels_classes_and_contents(tmp_path):
+    paths = [tmp_path / name for name in ("a.jpg", "b.jpg", "c.jpg", "longer.jpg")]
+    for path in paths:
+        path.write_bytes(b"content")
+    paths[3].write_bytes(b"contents")
+    (tmp_path / "elsewhere").mkdir()
+    elsewhere = [path.rename(tmp_path / "elsewhere" / path.name) for path in paths[:2]]
+    for path in paths[:2]:
+        path.write_bytes(b"CONTENT")
+
+    def fingerprint(paths, labels=(0, 1), names=("x", "y"), contents=(5, 6)):
+        return FileSource(paths, labels, names, np.array(contents)).fingerprint()
+
+    same = fingerprint(paths[:2])
+    assert fingerprint(elsewhere) == same
+    paths[1].write_bytes(b"content!")
+    others = [
+        fingerprint(paths[:2]),
+        fingerprint([elsewhere[0], paths[2]]),
+        fingerprint(elsewhere[::-1]),
+        fingerprint(elsewhere, labels=(1, 1)),
+        fingerprint(elsewhere, names=("x", "z")),
+        fingerprint(elsewhere, contents=(5, 7)),
+    ]
+    assert len({same, *others}) == 7
+
+
+def test_of_a_name_that_is_no_utf8_the_fault_is_told(tmp_path):
+    write_tfrecord(tmp_path / "data", [b"x" * 99] * 3)
+    path = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9")
+    os.rename(tmp_path / "data", path)
+    source = RecordSource(TFRecords([Shard(path, 0, 3, 3)]), "image", "label", ("a",), 3)
+    os.truncate(path, 20)
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"caf\? was truncated while"):
+        source.example(1)
 
 
 def test_a_subset_has_the_images_it_names(rng):
