@@ -6,7 +6,7 @@ import tensorflow as tf
 from keras_resnet import augmentation, batches
 from keras_resnet.augmentation import Augmentation
 from keras_resnet.preprocessing import Preprocessing
-from keras_resnet.sources import FileSource, MemorySource
+from keras_resnet.sources import FileSource, MemorySource, SubsetSource
 
 GRAY = Preprocessing(size=6, resize=6, mean=(0.0,), deviation=(1.0,), channels=1)
 
@@ -77,10 +77,15 @@ def taken(source, **changes):
     return list(batches.training_batches(source, GRAY, PAD, **arguments).as_numpy_iterator())
 
 
+@pytest.fixture(scope="module")
+def whole():
+    """Eight steps over 31 images."""
+    return taken(numbered_source(31))
+
+
 @pytest.mark.parametrize("num_replicas", [2, 3, 4])
-def test_global_batches_do_not_depend_on_the_replicas(num_replicas):
-    source = numbered_source(31)
-    whole, parts = taken(source), taken(source, num_replicas=num_replicas)
+def test_global_batches_do_not_depend_on_the_replicas(whole, num_replicas):
+    parts = taken(numbered_source(31), num_replicas=num_replicas)
     assert len(parts) == num_replicas * len(whole) == num_replicas * 8
     for step, (images, labels) in enumerate(whole):
         part = parts[step * num_replicas : (step + 1) * num_replicas]
@@ -88,9 +93,30 @@ def test_global_batches_do_not_depend_on_the_replicas(num_replicas):
         np.testing.assert_array_equal(labels, np.concatenate([p[1] for p in part]))
 
 
-def test_batches_go_on_from_any_step_with_the_same_augmentation():
+def test_workers_share_every_global_batch_with_their_replicas(whole):
     source = numbered_source(31)
-    whole = taken(source)
+    shards = [taken(source, num_replicas=4, shard=(worker, 2)) for worker in range(2)]
+    for step, expected in enumerate(whole):
+        parts = [part for shard in shards for part in shard[2 * step : 2 * step + 2]]
+        for found, all_of_step in zip(zip(*parts, strict=True), expected, strict=True):
+            np.testing.assert_array_equal(np.concatenate(found), all_of_step)
+
+
+def test_second_copies_come_from_their_number_on():
+    source = SubsetSource(numbered_source(4), np.tile(np.arange(4), 2))
+    arguments = {"seed": 5, "global_batch_size": 8, "num_replicas": 1}
+    ((images, labels),) = batches.training_batches(
+        source, GRAY, Augmentation("doubled", (6, 6)), first_step=0, last_step=1, **arguments
+    )
+    for (index, draws), image, label in zip(order(8, 0, 8), images, labels, strict=True):
+        assert label == index % 4
+        copy = PAD if index >= 4 else Augmentation("none", (6, 6))
+        expected = augmentation.augment(source.example(index)[0], tf.constant(draws), GRAY, copy)
+        np.testing.assert_array_equal(image, expected)
+
+
+def test_batches_go_on_from_any_step_with_the_same_augmentation(whole):
+    source = numbered_source(31)
     for first_step in (1, 5, 7):
         rest = taken(source, first_step=first_step)
         for (images, labels), (again, labels_again) in zip(whole[first_step:], rest, strict=True):
@@ -100,7 +126,8 @@ def test_batches_go_on_from_any_step_with_the_same_augmentation():
 
 def test_seeds_give_different_batches():
     source = numbered_source(31)
-    assert not np.array_equal(taken(source)[0][1], taken(source, seed=4)[0][1])
+    (first,), (second,) = (taken(source, seed=seed, last_step=1) for seed in (3, 4))
+    assert not np.array_equal(first[1], second[1])
 
 
 @pytest.mark.parametrize(("batch_size", "num_replicas"), [(1, 1), (8, 1), (8, 2), (31, 1), (64, 2)])
@@ -114,6 +141,22 @@ def test_evaluation_sees_every_image_once(batch_size, num_replicas):
     labels, weights = (np.concatenate([element[part] for element in elements]) for part in (1, 2))
     assert labels[weights == 1].tolist() == list(range(31))
     assert set(weights.tolist()) <= {0.0, 1.0}
+
+
+def test_workers_share_the_evaluation_of_every_image():
+    seen = []
+    for worker in range(2):
+        elements = batches.evaluation_batches(
+            numbered_source(31), GRAY, global_batch_size=8, num_replicas=4, shard=(worker, 2)
+        )
+        parts = zip(*elements.as_numpy_iterator(), strict=True)
+        images, labels, weights = map(np.concatenate, parts)
+        np.testing.assert_array_equal(images[:, 0, 0, 0], labels)
+        # Of every 8 positions this worker has 4.
+        expected = [label for label in range(31) if label % 8 // 4 == worker]
+        assert labels[weights == 1].tolist() == expected
+        seen += expected
+    assert sorted(seen) == list(range(31))
 
 
 @pytest.mark.parametrize(("num_replicas", "num_shards"), [(1, 1), (4, 1), (4, 2), (4, 4)])
@@ -133,8 +176,20 @@ def test_means_are_those_of_numpy(rng):
     source = MemorySource(images, np.zeros(300, int), ("a",))
     np.testing.assert_allclose(batches.pixel_mean(source, GRAY), images.mean(axis=0))
     np.testing.assert_allclose(batches.channel_mean(source, GRAY), [images.mean()])
-    every_third = batches.channel_mean(source, GRAY, num_images=100)
-    np.testing.assert_allclose(every_third, [images[::3].mean()])
+    for num_images, step in ((100, 3), (101, 3), (99, 4)):
+        evenly = batches.channel_mean(source, GRAY, num_images=num_images)
+        np.testing.assert_allclose(evenly, [images[::step].mean()])
+
+
+def test_means_are_sums_of_float64():
+    # 16,777,217 would be the first integer that float32 does not have.
+    images = np.full((300, 6, 6, 1), 255, np.uint8)
+    images[::2] = 254
+    source = MemorySource(images, np.zeros(300, int), ("a",))
+    spec = Preprocessing(5, 5, (0.0,), channels=1)
+    crops = np.stack([spec.center_crop(image) for image in tf.constant(images[:2])])
+    expected = crops.astype(np.float64).mean(axis=0)
+    np.testing.assert_allclose(batches.pixel_mean(source, spec), expected, rtol=1e-12)
 
 
 def test_an_image_that_cannot_be_read_is_named(tmp_path, rng):

@@ -17,15 +17,18 @@ def test_the_source_must_be_named():
 
 
 def test_from_the_archives_to_a_prediction(tmp_path, rng):
-    source, data = write_archives(tmp_path / "source", rng), tmp_path / "data"
+    source = write_archives(tmp_path / "source", rng, train_per_class=4, validation=6)
+    data = tmp_path / "data"
     flags = (f"--source={source}", f"--data_dir={data}")
     process = run_program("prepare_imagenet", *flags, "--verify=false")
     assert process.returncode == 0, process.stderr
     assert f"launch/imagenet.py --depth=50 --data_dir={data}" in process.stdout
+    assert process.stdout.startswith("train: 14 images\nvalidation: 6 images\nPrepared: ")
 
     config = dataclasses.replace(
         RECIPES["imagenet"]["paper"],
-        depth=18,
+        network="CifarResNet",
+        depth=8,
         data_dir=str(data),
         image_size=32,
         global_batch_size=8,
