@@ -1,24 +1,122 @@
+import matplotlib.figure
 import numpy as np
 import PIL.Image
+import pytest
 
 from keras_resnet import plots
 
 
-def test_curves_are_drawn_from_metrics(tmp_path):
-    train = {"split": "train", "top1": 0.5, "loss": 1.0, "learning_rate": 0.1}
-    rows = [{"step": step, **train} for step in (10, 20)]
-    rows.append({"step": 20, "split": "validation", "top1": 0.6, "loss": 0.9})
+@pytest.fixture
+def figures(monkeypatch):
+    """The figures that were drawn, in order, beside their files."""
+    drawn = []
+
+    class Figure(matplotlib.figure.Figure):
+        def __init__(self, **options):
+            super().__init__(**options)
+            drawn.append(self)
+
+    monkeypatch.setattr(plots, "Figure", Figure)
+    return drawn
+
+
+def curves(axes):
+    """Steps, values and dashes of each line of some axes, by its label."""
+    return {
+        line.get_label(): (list(line.get_xdata()), list(line.get_ydata()), line.get_linestyle())
+        for line in axes.get_lines()
+    }
+
+
+def bars(axes, label=None):
+    """The length of each bar, from the first to the last, and where its middle is."""
+    containers = {container.get_label(): container for container in axes.containers}
+    (container,) = containers.values() if label is None else (containers[label],)
+    return [bar.get_width() for bar in container], [
+        bar.get_y() + bar.get_height() / 2 for bar in container
+    ]
+
+
+def markers(axes):
+    return [line.get_marker() for line in axes.get_lines()]
+
+
+def titles(axes):
+    return [each.get_title() for each in axes]
+
+
+def number_of_colors(path):
+    with PIL.Image.open(path) as picture:
+        return len(picture.convert("RGB").getcolors(1 << 24))
+
+
+def training_row(step, top1=0.5, loss=1.0, rate=0.1):
+    return {"split": "train", "step": step, "top1": top1, "loss": loss, "learning_rate": rate}
+
+
+def validation_row(step, top1=0.6, loss=0.9):
+    return {"split": "validation", "step": step, "top1": top1, "loss": loss}
+
+
+def test_curves_are_drawn_from_metrics(figures, tmp_path):
+    rows = [training_row(10, 0.25, 2.0, 0.1), validation_row(20, 0.6, 0.9)]
+    rows.insert(1, training_row(20, 0.5, 0.0, 0.01))
     plots.draw_curves(rows, tmp_path / "curves.png", "title")
-    with PIL.Image.open(tmp_path / "curves.png") as picture:
-        few = len(picture.convert("RGB").getcolors(1 << 24))
+    few = number_of_colors(tmp_path / "curves.png")
     plots.draw_curves([], tmp_path / "curves.png", "title")
-    with PIL.Image.open(tmp_path / "curves.png") as picture:
-        # Without metrics the axes stay, and no colored curve.
-        assert len(picture.convert("RGB").getcolors(1 << 24)) < few
+    # Without metrics the axes stay, and no colored curve.
+    assert number_of_colors(tmp_path / "curves.png") < few
     assert [path.name for path in tmp_path.iterdir()] == ["curves.png"]
+    errors, losses, rates = figures[0].axes
+    assert curves(errors) == {
+        "train": ([10, 20], [75, 50], "--"),
+        "validation": ([20], [40], "-"),
+    }
+    # A logarithmic axis has no place for 0.
+    assert curves(losses) == {
+        "train": ([10, 20], [2, 1e-6], "--"),
+        "validation": ([20], [0.9], "-"),
+    }
+    (rate,) = rates.get_lines()
+    assert (list(rate.get_xdata()), list(rate.get_ydata())) == ([10, 20], [0.1, 0.01])
+    # Up to its step a row's rate was in use.
+    assert rate.get_drawstyle() == "steps-pre"
+    assert [axes.get_yscale() for axes in (errors, losses, rates)] == ["linear", "log", "log"]
+    assert errors.get_ylim()[0] == 0
+    assert [axes.get_ylabel() for axes in (errors, losses, rates)] == [
+        "error (%)",
+        "cross-entropy",
+        "learning rate (gray)",
+    ]
+    assert [axes.get_xlabel() for axes in (errors, losses)] == ["step", "step"]
+    assert figures[0].get_suptitle() == "title"
 
 
-def test_a_contact_sheet_holds_every_image(tmp_path):
+def test_few_points_of_a_curve_have_markers(figures, tmp_path):
+    rows = [training_row(step) for step in range(40)] + [validation_row(step) for step in range(39)]
+    plots.draw_curves(rows, tmp_path / "curves.png", "title")
+    plots.draw_curves([training_row(1)], tmp_path / "curves.png", "title")
+    many, one = figures
+    assert [markers(axes) for axes in many.axes] == [["None", "."], ["None", "."], ["None"]]
+    # A line of one point could not be seen.
+    assert markers(one.axes[2]) == ["."]
+
+
+def test_agreement_shows_the_logits_of_200_images(figures, rng, tmp_path):
+    pairs = {name: rng.normal(size=(2, 300, 3)) for name in ("first", "second")}
+    plots.draw_agreement(pairs, tmp_path / "agreement.png")
+    assert titles(figures[0].axes) == ["first", "second"]
+    for axes, (shallower, deeper) in zip(figures[0].axes, pairs.values(), strict=True):
+        diagonal, points = axes.get_lines()
+        assert (diagonal.get_xy1(), diagonal.get_slope()) == ((0, 0), 1)
+        np.testing.assert_array_equal(points.get_xdata(), shallower[:200].ravel())
+        np.testing.assert_array_equal(points.get_ydata(), deeper[:200].ravel())
+        assert points.get_linestyle() == "None"
+        assert axes.get_xlabel() == "logits, shallower" and axes.get_ylabel() == "logits, deeper"
+    assert number_of_colors(tmp_path / "agreement.png") > 10
+
+
+def test_a_contact_sheet_holds_every_image(figures, tmp_path):
     # Each image has its own gray, which the sheet must show.
     grays = np.arange(2 * 4, dtype=np.uint8).reshape(2, 4) * 25 + 20
     images = np.broadcast_to(grays[..., None, None, None], (2, 4, 8, 8, 3))
@@ -27,3 +125,100 @@ def test_a_contact_sheet_holds_every_image(tmp_path):
         colors = {color: count for count, color in picture.convert("RGB").getcolors(1 << 24)}
     for gray in grays.ravel():
         assert colors[(gray,) * 3] > 2000
+    # As evaluation sees them on the left.
+    shown = [axes.get_images()[0].get_array()[0, 0, 0] for axes in figures[0].axes]
+    assert shown == list(grays.ravel())
+    assert titles(figures[0].axes) == ["evaluation", "training"] + 6 * [""]
+    assert figures[0].get_suptitle() == "title"
+
+
+def test_a_contact_sheet_shows_gray_images_as_they_are(tmp_path):
+    images = np.full((1, 2, 8, 8, 1), 100, np.uint8)
+    plots.draw_contact_sheet(images[:, 0], images[:, 1:], tmp_path / "sheet.png", "title")
+    with PIL.Image.open(tmp_path / "sheet.png") as picture:
+        colors = {color: count for count, color in picture.convert("RGB").getcolors(1 << 24)}
+    assert colors[(100, 100, 100)] > 4000
+
+
+def test_costs_stand_beside_the_published_ones(figures, tmp_path):
+    rows = [
+        {"network": "a", "multiply-adds": 3_000_000_000, "published": 2_900_000_000},
+        {"network": "b", "multiply-adds": 5_000_000_000, "published": None},
+        {"network": "c", "multiply-adds": 7_000_000_000, "published": 7_600_000_000},
+    ]
+    plots.draw_costs(rows, tmp_path / "costs.png")
+    (axes,) = figures[0].axes
+    assert bars(axes, "published") == ([2.9, 7.6], [-0.2, 0.8])
+    assert bars(axes, "counted") == ([3.0, 7.0], [0.2, 1.2])
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "c"]
+    # The first is above.
+    assert axes.yaxis_inverted()
+    assert axes.get_xlabel() == "billion multiply-adds for an image of 224x224"
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["published", "counted"]
+
+
+def test_responses_are_drawn_in_order_and_sorted(figures, tmp_path):
+    deviations = {
+        "CifarPlainNet-8": {"conv1": 1.0, "conv2_1/conv1": 3.0, "conv2_1/conv2": 2.0},
+        "CifarResNet-8": {"conv1": 0.5, "conv2_1/conv1": 0.25},
+    }
+    plots.draw_responses(deviations, tmp_path / "responses.png")
+    in_order, by_size = figures[0].axes
+    assert curves(in_order) == {
+        "CifarPlainNet-8": ([1, 2, 3], [1, 3, 2], "--"),
+        "CifarResNet-8": ([1, 2], [0.5, 0.25], "-"),
+    }
+    assert curves(by_size) == {
+        "CifarPlainNet-8": ([1, 2, 3], [3, 2, 1], "--"),
+        "CifarResNet-8": ([1, 2], [0.5, 0.25], "-"),
+    }
+    assert [axes.get_ylim()[0] for axes in (in_order, by_size)] == [0, 0]
+    assert [axes.get_xlabel() for axes in (in_order, by_size)] == [
+        "layer",
+        "layer, sorted by magnitude",
+    ]
+
+
+def test_degradation_shows_plain_networks_left_and_residual_ones_right(figures, tmp_path):
+    errors = {"plain-8": [90, 60, 50, 40], "plain-14": [90, 70], "residual-8": [90, 40, 30]}
+    metrics = {
+        name: [
+            *(training_row(10 * n, 1 - error / 100) for n, error in enumerate(values)),
+            validation_row(99, 0.35),
+        ]
+        for name, values in errors.items()
+    }
+    plots.draw_degradation(metrics, tmp_path / "degradation.png", "validation")
+    left, right = figures[0].axes
+    assert titles(figures[0].axes) == ["plain", "residual"]
+    assert list(curves(left)) == [
+        f"{name}, {split}"
+        for name in ("plain-8", "plain-14")
+        for split in ("training", "validation")
+    ]
+    assert list(curves(right)) == ["residual-8, training", "residual-8, validation"]
+    steps, values, dashes = curves(left)["plain-8, training"]
+    assert (steps, dashes) == ([0, 10, 20, 30], "--")
+    np.testing.assert_allclose(values, errors["plain-8"])
+    assert curves(right)["residual-8, validation"] == ([99], [65], "-")
+    # A color for each network, from the first on in each half.
+    assert [line.get_color() for line in left.get_lines()] == ["C0", "C0", "C1", "C1"]
+    assert [line.get_color() for line in right.get_lines()] == ["C0", "C0"]
+    # Room for all that comes after a quarter of the lines, of which plain-14 has too few.
+    np.testing.assert_allclose([axes.get_ylim() for axes in (left, right)], [[0, 100]] * 2)
+    plots.draw_degradation({"plain-8": metrics["plain-8"]}, tmp_path / "degradation.png")
+    (axes,) = figures[1].axes
+    assert list(curves(axes)) == ["plain-8, training", "plain-8, test"]
+    np.testing.assert_allclose(axes.get_ylim(), (0, 1.3 * 65))
+
+
+def test_an_ablation_shows_differences_of_a_percent(figures, tmp_path):
+    plots.draw_ablation({"first": 94.5, "second": 93.25}, tmp_path / "ablation.png")
+    plots.draw_ablation({"only": 3.0}, tmp_path / "ablation.png")
+    plots.draw_ablation({}, tmp_path / "ablation.png")
+    two, one, none = (figure.axes[0] for figure in figures)
+    assert bars(two) == ([94.5, 93.25], [0, 1])
+    assert [label.get_text() for label in two.get_yticklabels()] == ["first", "second"]
+    assert [text.get_text() for text in two.texts] == [" 94.50", " 93.25"]
+    assert two.yaxis_inverted()
+    assert [axes.get_xlim() for axes in (two, one, none)] == [(88.25, 100), (0, 100), (0, 100)]
