@@ -37,17 +37,32 @@ def test_predictions_are_decoded_as_keras_applications_does(rng):
         synsets = class_names.imagenet_synsets()
         assert [row[synsets.index(synset)] for synset, _, _ in decoded] == values
         assert all(name == class_names.readable([synset])[0] for synset, name, _ in decoded)
+    # Five by default, as there.
+    assert keras_resnet.decode_predictions(probabilities) == [decoded[:5] for decoded in ours]
 
 
 def test_a_network_of_other_classes_has_its_own_names():
     decoded = keras_resnet.decode_predictions([[0.25, 0.75]], class_names=("cat", "dog"))
     assert decoded == [[("dog", "dog", 0.75), ("cat", "cat", 0.25)]]
+    # Of ids with the words that belong to them, in any order.
+    names = ("n02123045", "n01440764")
+    decoded = keras_resnet.decode_predictions([[0.25, 0.75]], 1, names)
+    assert decoded == [[("n01440764", "tench", 0.75)]]
+
+
+def test_equally_probable_classes_come_in_their_order():
+    # Enough of them that an unstable order shows.
+    probabilities = np.repeat([[0.01, 0.02]], 33, axis=0).reshape(1, -1)
+    names = tuple(f"class {n}" for n in range(66))
+    (decoded,) = keras_resnet.decode_predictions(probabilities, 66, names)
+    assert [name for name, _, _ in decoded] == [*names[1::2], *names[::2]]
 
 
 @pytest.mark.parametrize("shape", [(2, 10), (1000,), (2, 1000, 1)])
 def test_probabilities_of_other_classes_are_refused(shape):
-    with pytest.raises(ValueError, match=r"shape \[n, 1000\]"):
+    with pytest.raises(ValueError, match=r"shape \[n, 1000\]") as error:
         keras_resnet.decode_predictions(np.zeros(shape))
+    assert str(error.value).endswith(f"Received: {list(shape)}")
 
 
 @pytest.mark.parametrize("top", [0, -1, 1.5, "x"])
