@@ -61,6 +61,45 @@ def test_published_figures_stand_beside_ours_on_cifar10():
     assert row == {"augmentation": "doubled", "activation": "relu", "2:1:1": 95.0}
 
 
+def test_the_published_figures_are_the_projects():
+    """As it prints them: a table for each augmentation, a row for each share."""
+    activations = ("sigmoid", "tanh", "relu", "leaky_relu")
+    published = {
+        "none": [
+            (87.25, 91.68, 94.42, 94.41),
+            (87.41, 91.71, 94.51, 94.54),
+            (88.08, 91.70, 94.40, 94.28),
+        ],
+        "doubled": [
+            (88.92, 92.12, 94.98, 94.68),
+            (89.00, 92.54, 94.99, 94.92),
+            (89.12, 92.84, 95.14, 94.77),
+        ],
+        "tripled": [
+            (86.94, 91.35, 93.12, 93.22),
+            (88.07, 90.97, 93.51, 93.51),
+            (87.16, 91.28, 93.15, 93.45),
+        ],
+    }
+    trainings = ablation.configs(
+        BASE, ablation.SHARES, ablation.ACTIVATIONS, ablation.AUGMENTATIONS, ()
+    )
+    table = ablation.rows(trainings, dict.fromkeys(trainings, 50.0))
+    assert len(table) == 3 * 4
+    for row in table:
+        column = activations.index(row["activation"])
+        for share, figures in zip(
+            ("2:1:1", "5:3:2", "5:4:1"), published[row["augmentation"]], strict=True
+        ):
+            assert row[f"{share} published"] == figures[column]
+            assert row[f"{share} difference"] == round(50 - figures[column], 2)
+    # Other shares have no published figures.
+    trainings = ablation.configs(BASE, ((3, 1),), ("relu",), ("none",), ())
+    assert ablation.rows(trainings, {"none-relu-3:1": 50.0}) == [
+        {"augmentation": "none", "activation": "relu", "3:1": 50.0}
+    ]
+
+
 def test_blocks_stand_beside_the_base():
     trainings = ablation.configs(BASE, ((2, 1, 1),), ("relu", "tanh"), ("none",), ablation.VARIANTS)
     results = {name: {"top1": 0.5 + 0.01 * n} for n, name in enumerate(trainings)}
@@ -72,7 +111,17 @@ def test_blocks_stand_beside_the_base():
         ("squared_shortcut", 54.0),
     ]
     assert [row["published"] for row in rows] == [None, None, "about equal", "bad"]
+    assert {row["shares"] for row in rows} == {"2:1:1"}
     assert ablation.variant_rows({}, {}) == []
+    # Blocks have no place in the grid.
+    assert [row["activation"] for row in ablation.rows(trainings, ablation.top1_of(results))] == [
+        "relu",
+        "tanh",
+    ]
+    # A base that was not trained is left out.
+    blocks = {name: training for name, training in trainings.items() if training.block}
+    rows = ablation.variant_rows(blocks, ablation.top1_of(results))
+    assert [row["block"] for row in rows] == list(ablation.VARIANTS)
 
 
 def test_a_training_that_diverged_is_a_result():
@@ -92,6 +141,14 @@ def test_mnist_is_compared_after_one_and_five_epochs():
         (1, 98.0, 0.04),
         (5, 99.2, -0.24),
     ]
+    assert [(row["training"], row["published"]) for row in rows] == [
+        ("none-relu-2:1:1", 97.96),
+        ("none-relu-2:1:1", 99.44),
+    ]
+    # Of evaluations at the end of these epochs alone.
+    assert ablation.mnist_rows(trainings, {"none-relu-2:1:1": lines(0.9, epoch=2.0)}) == []
+    trainings = ablation.configs(BASE, ((2, 1, 1),), ("relu",), ("none",), ())
+    assert ablation.mnist_rows(trainings, metrics) == []
 
 
 @pytest.mark.parametrize(
@@ -106,6 +163,12 @@ def test_what_would_not_be_an_ablation_is_refused(change, message):
     base = dataclasses.replace(BASE, **change)
     with pytest.raises(ValueError, match=message):
         ablation.configs(base, ((2, 1, 1),), ("relu",), ("none",), ("outer_addition",))
+
+
+def test_the_grid_goes_without_basic_blocks():
+    base = dataclasses.replace(BASE, depth=50)
+    (training,) = ablation.configs(base, ((2, 1, 1),), ("relu",), ("none",), ()).values()
+    assert training.depth == 50
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,5 @@
+import dataclasses
+
 import pytest
 
 from keras_resnet.config import RECIPES
@@ -22,11 +24,15 @@ def lines(*errors):
 def test_the_final_error_is_that_of_the_last_tenth():
     assert degradation.final_training_error(lines(*[0.9] * 18, 0.2, 0.1)) == 15.0
     assert degradation.final_training_error(lines(0.3)) == 30.0
+    # Of ten lines the last alone: the ninth ends where the last tenth begins.
+    assert degradation.final_training_error(lines(*[0.9] * 9, 0.12346)) == 12.35
 
 
 def test_steps_to_an_error_are_those_of_the_first_line_below():
     rows = lines(0.5, 0.3, 0.4, 0.2)
     assert [degradation.steps_to(rows, error) for error in (50, 35, 20.5, 10)] == [10, 20, 40, None]
+    # At most so many.
+    assert degradation.steps_to([{"step": 7, "top1": 0.75}], 25) == 7
 
 
 def test_verdicts_say_what_was_found():
@@ -47,6 +53,13 @@ def test_verdicts_say_what_was_found():
     # Whatever they show.
     assert "deeper residual networks is lower. Here that of residual-56 is higher" in residual
     assert degradation.verdicts(table[:1]) == []
+    table[3]["training error %"] = 9.0
+    assert "that of residual-56 is equal: 9.00%, and 9.00% of" in degradation.verdicts(table)[1]
+    table[3]["training error %"] = 8.5
+    assert "that of residual-56 is lower: 8.50%, and 9.00% of" in degradation.verdicts(table)[1]
+    # The claim holds up to the authors' 110 layers.
+    table[1]["network"] = "plain-110"
+    assert "that of plain-110 is higher" in degradation.verdicts(table[:2])[0]
     table[1]["network"] = "plain-1202"
     assert degradation.verdicts(table[:2]) == []
 
@@ -64,6 +77,31 @@ def test_published_errors_stand_beside_those_on_cifar10(tmp_path, monkeypatch):
         "plain-26": None,
         "residual-20": "8.75",
         "residual-26": None,
+    }
+    row = table[0]
+    assert (row["parameters"], row["training error %"], row["test error %"]) == (1, 20.0, 10.0)
+    assert (row["test images"], row["steps to 50% training error"]) == (10, 10)
+
+
+def test_images_that_were_held_out_are_called_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(degradation, "_parameters", lambda run: 1)
+    base = dataclasses.replace(BASE, dataset="fashion_mnist", validation_images=100)
+    trainings = degradation.configs(base, (20,))
+    results = {name: {"top1": 0.12344, "images": 100} for name in trainings}
+    metrics = {
+        name: [{"split": "train", **lines(0.2)[0]}, {"split": "validation", **lines(0.1)[0]}]
+        for name in trainings
+    }
+    (row, _) = degradation.rows(trainings, results, metrics, tmp_path, (15, 2.5))
+    assert row == {
+        "network": "plain-20",
+        "parameters": 1,
+        # Of the rows of training alone.
+        "training error %": 20.0,
+        "validation error %": 87.66,
+        "validation images": 100,
+        "steps to 15% training error": None,
+        "steps to 2.5% training error": None,
     }
 
 
