@@ -1,11 +1,13 @@
 import functools
+import inspect
 
 import keras
 import numpy as np
 import pytest
 
 import keras_resnet
-from keras_resnet import constructors, layers
+from keras_resnet import analysis, constructors, layers
+from keras_resnet.preprocessing import Preprocessing
 
 
 @functools.cache
@@ -26,14 +28,20 @@ def model_names(model):
     return [layer.name for layer in model.layers]
 
 
+@pytest.fixture
+def narrow(monkeypatch):
+    """The networks of Table 1 have few channels, which makes them quick to build."""
+    monkeypatch.setattr(constructors, "IMAGENET_FILTERS", (2, 4, 8, 16))
+
+
 # Table 1, option B, bias-free convolutions, 1000 classes; the numbers of torchvision and timm too.
+# That of 101 layers is with the tables in test_paper.py.
 @pytest.mark.parametrize(
     ("name", "parameters"),
     [
         ("ResNet18", 11_689_512),
         ("ResNet34", 21_797_672),
         ("ResNet50", 25_557_032),
-        ("ResNet101", 44_549_160),
         ("ResNet152", 60_192_808),
     ],
 )
@@ -41,41 +49,38 @@ def test_imagenet_networks_have_the_published_parameters(name, parameters):
     assert count(build(name).trainable_variables) == parameters
 
 
-@pytest.mark.parametrize(
-    ("depth", "parameters"),
-    [(20, 269_722), (32, 464_154), (44, 658_586), (56, 853_018), (110, 1_727_962)],
-)
-def test_cifar_networks_have_the_published_parameters(depth, parameters):
-    model = keras_resnet.CifarResNet(depth)
-    assert count(model.trainable_variables) == parameters
+def test_cifar_networks_have_the_published_parameters():
+    assert count(keras_resnet.CifarResNet(20).trainable_variables) == 269_722
 
 
 @pytest.mark.parametrize("depth", [18, 34])
-def test_option_a_has_as_many_parameters_as_the_plain_net(depth):
-    residual = build(f"ResNet{depth}", shortcut="A")
-    plain = build(f"PlainNet{depth}")
+def test_option_a_has_as_many_parameters_as_the_plain_net(narrow, depth):
+    residual = getattr(keras_resnet, f"ResNet{depth}")(shortcut="A")
+    plain = getattr(keras_resnet, f"PlainNet{depth}")()
     assert count(residual.variables) == count(plain.variables)
 
 
-def test_option_b_projects_only_where_the_shape_changes():
-    projected = shortcuts_of(build("ResNet34", shortcut="B"), layers.ProjectionShortcut)
-    assert projected == ["conv3_1", "conv4_1", "conv5_1"]
+def test_option_b_projects_only_where_the_shape_changes(narrow):
+    model = keras_resnet.ResNet34(shortcut="B")
+    projected = shortcuts_of(model, layers.ProjectionShortcut)
+    assert projected == ["conv3_1", "conv4_1", "conv5_1"] == analysis.projections(model)
     # Bottlenecks widen conv2_x from 64 to 256 channels.
     projected = shortcuts_of(build("ResNet50"), layers.ProjectionShortcut)
     assert projected == ["conv2_1", "conv3_1", "conv4_1", "conv5_1"]
 
 
-def test_option_a_pads_where_option_b_projects():
-    model = build("ResNet34", shortcut="A")
+def test_option_a_pads_where_option_b_projects(narrow):
+    model = keras_resnet.ResNet34(shortcut="A")
     assert shortcuts_of(model, layers.ZeroPaddedShortcut) == ["conv3_1", "conv4_1", "conv5_1"]
     assert shortcuts_of(model, layers.ProjectionShortcut) == []
 
 
-def test_option_c_projects_everywhere():
-    assert len(shortcuts_of(build("ResNet34", shortcut="C"), layers.ProjectionShortcut)) == 16
+def test_option_c_projects_everywhere(narrow):
+    model = keras_resnet.ResNet34(shortcut="C")
+    assert len(shortcuts_of(model, layers.ProjectionShortcut)) == 16
 
 
-@pytest.mark.parametrize("name", ["ResNet18", "ResNet34", "ResNet50", "ResNet101", "ResNet152"])
+@pytest.mark.parametrize("name", ["ResNet18", "ResNet34", "ResNet50", "ResNet152"])
 def test_stages_halve_the_resolution_from_112_to_7(name):
     model = build(name)
     last = [max(n for n in model_names(model) if n.startswith(f"conv{s}_")) for s in (2, 3, 4, 5)]
@@ -98,16 +103,80 @@ def test_blocks_are_named_as_in_table_1():
 @pytest.mark.parametrize(
     ("bottleneck_stride", "strides"), [(None, (2, 1)), ("1x1", (2, 1)), ("3x3", (1, 2))]
 )
-def test_bottleneck_stride_moves_between_1x1_and_3x3(bottleneck_stride, strides):
-    block = build("ResNet50", bottleneck_stride=bottleneck_stride).get_layer("conv4_1")
+def test_bottleneck_stride_moves_between_1x1_and_3x3(narrow, bottleneck_stride, strides):
+    if bottleneck_stride is None:
+        model = build("ResNet50")
+    else:
+        model = keras_resnet.ResNet50(bottleneck_stride=bottleneck_stride)
+    block = model.get_layer("conv4_1")
     first, second, third = (conv.strides[0] for conv in block.convolutions)
     assert ((first, second), third) == (strides, 1)
     assert block.shortcut_layer.conv.strides == (2, 2)
 
 
-def test_signature_begins_like_keras_applications():
-    import inspect
+def test_networks_are_as_their_names_say(narrow):
+    table = {"ResNet": (18, 34, 50, 101, 152), "PlainNet": (18, 34)}
+    names = [f"{network}{depth}" for network, depths in table.items() for depth in depths]
+    for name in names:
+        construct = getattr(keras_resnet, name)
+        assert construct.__name__ == name
+        kind = "plain" if name.startswith("Plain") else "residual"
+        layers_in_words = f"The {name[-3:].lstrip('et')}-layer {kind} network of Table 1"
+        assert construct.__doc__.startswith(layers_in_words)
+    model = constructors.constructor("PlainNet", 18)()
+    config = model.get_config()
+    assert (model.name, config["block"], config["blocks"]) == ("plainnet18", "basic", [2, 2, 2, 2])
+    assert (config["stem"], config["shortcut"], config["classes"]) == ("imagenet", None, 1000)
+    assert model.input_shape == (None, 224, 224, 3)
+    for network, shortcut in (("CifarResNet", "A"), ("CifarPlainNet", None)):
+        model = constructors.constructor(network, 14)()
+        config = model.get_config()
+        assert (model.name, config["block"]) == (f"cifar_{network[5:].lower()}14", "basic")
+        assert (config["blocks"], config["filters"]) == ([2, 2, 2], [16, 32, 64])
+        assert (config["stem"], config["shortcut"], config["classes"]) == ("cifar", shortcut, 10)
+        assert model.input_shape == (None, 32, 32, 3)
 
+
+def test_every_argument_reaches_the_network(narrow):
+    arguments = {
+        "include_top": False,
+        "pooling": "max",
+        "classes": 3,
+        "classifier_activation": None,
+        "name": "mine",
+        "stem": "cifar",
+        "activation": "tanh",
+        "shortcut": "C",
+        "class_names": ["a", "b", "c"],
+        "dtype": "float64",
+    }
+    preprocessing = Preprocessing(40, 48, (1.5,), channels=1)
+    for construct, others in (
+        (keras_resnet.ResNet18, {"block": "outer_addition", "synchronized": True}),
+        (keras_resnet.ResNet18, {"block": "inverted_bottleneck", "stacked": True}),
+        (keras_resnet.ResNet50, {"bottleneck_stride": "3x3", "stacked": False}),
+        (functools.partial(keras_resnet.CifarResNet, 8), {"output_stride": 2, "folded": True}),
+    ):
+        expected = {**arguments, **others}
+        given = dict(expected)
+        if isinstance(construct, functools.partial):
+            del given["stem"]
+        config = construct(preprocessing=preprocessing, **given).get_config()
+        assert {key: config[key] for key in expected} == expected
+        assert config["preprocessing"] == preprocessing.to_json()
+        # Without the top a network takes any size, of as many channels as its preprocessing gives.
+        assert config["input_shape"] == [None, None, 1]
+
+
+def test_the_preprocessing_gives_the_size(narrow):
+    preprocessing = Preprocessing(40, 48, (1.5,), channels=1)
+    for construct in (keras_resnet.ResNet18, functools.partial(keras_resnet.CifarResNet, 8)):
+        assert construct(preprocessing=preprocessing).input_shape == (None, 40, 40, 1)
+        model = construct(preprocessing=preprocessing, input_shape=(64, 33, 3))
+        assert model.input_shape == (None, 64, 33, 3)
+
+
+def test_signature_begins_like_keras_applications():
     ours = list(inspect.signature(keras_resnet.ResNet50).parameters)
     peer = list(inspect.signature(keras.applications.ResNet50).parameters)
     assert ours[: len(peer)] == peer
@@ -142,9 +211,18 @@ def test_signature_begins_like_keras_applications():
             lambda: keras_resnet.CifarPlainNet(20, weights="imagenet"),
             "'imagenet' has weights for the ResNets .* for another network",
         ),
-        (
-            lambda: keras_resnet.ResNet18(weights="imagenet", shortcut="A"),
-            "'imagenet' has weights for the ResNets .* for another network",
+        *(
+            (
+                lambda arguments=arguments: keras_resnet.ResNet18(weights="imagenet", **arguments),
+                "'imagenet' has weights for the ResNets .* for another network",
+            )
+            for arguments in (
+                {"shortcut": "A"},
+                {"shortcut": "C"},
+                {"stem": "cifar"},
+                {"block": "outer_addition"},
+                {"activation": "leaky_relu"},
+            )
         ),
         (
             lambda: keras_resnet.ResNet18(weights="keras"),
@@ -167,8 +245,27 @@ def test_bad_arguments_are_named(call, message):
 
 
 @pytest.mark.parametrize(("network", "depth", "size"), [("ResNet", 18, 31), ("CifarResNet", 8, 3)])
-def test_images_too_small_for_the_network_are_refused(network, depth, size):
+def test_images_too_small_for_the_network_are_refused(narrow, network, depth, size):
     construct = constructors.constructor(network, depth)
     with pytest.raises(ValueError, match=f"`input_shape` .* must be at least {size + 1} pixels"):
         construct(input_shape=(64, size, 3))
     construct(input_shape=(size + 1, size + 1, 3))
+
+
+# --- Citizens of Keras
+
+
+def test_the_plot_shows_the_blocks():
+    graph = keras.utils.model_to_dot(build("ResNet50"), show_shapes=True).to_string()
+    for name in ("conv1", "pool1", "conv2_1", "conv5_3", "avg_pool", "fc"):
+        assert name in graph
+    # A chain: the shortcuts are inside of the blocks.
+    assert graph.count("->") == len(build("ResNet50").layers) - 1
+
+
+def test_the_summary_fits_a_page(capsys):
+    build("ResNet152").summary()
+    output = capsys.readouterr().out
+    assert "conv4_36 (BottleneckBlock)" in output
+    assert "60,344,232" in output  # With the moving statistics.
+    assert len(output.splitlines()) < 150
