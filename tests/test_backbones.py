@@ -1,3 +1,5 @@
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from keras_resnet.serving.folding import fold_batch_norm
 def network(stem="imagenet", block="basic", **arguments):
     """A small network of four stages, with weights as if it were trained."""
     settings = {"filters": (4, 8, 8, 12), "input_shape": (64, 64, 3), "classes": 5}
-    model = keras_resnet.ResNet(stem, block, (2, 1, 2, 2), **{**settings, **arguments})
+    model = keras_resnet.ResNet(stem, block, (2, 1, 1, 2), **{**settings, **arguments})
     return with_statistics(model)
 
 
@@ -34,27 +36,39 @@ NETWORKS = {
 }
 
 
+@functools.cache
+def built(name):
+    """One of these networks, which is not to be changed."""
+    return NETWORKS[name]()
+
+
+@functools.cache
+def pyramid_of(name):
+    return feature_pyramid(built(name))
+
+
 @pytest.mark.parametrize("name", NETWORKS)
 def test_maps_are_those_of_the_model(name):
-    model = NETWORKS[name]()
-    pyramid = feature_pyramid(model)
-    # Two blocks, one, two, two; of the stacked ones the second is a stack of one.
-    last = {"conv2_x": "2", "conv3_x": "1", "conv4_x": "2", "conv5_x": "2"}
+    model = built(name)
+    # Two blocks, one, one, two; of the stacked ones the second is a stack of one.
+    last = {"conv2_x": "2", "conv3_x": "1", "conv4_x": "1", "conv5_x": "2"}
     suffix = "-2" if name == "stacked" else ""
     layers = {
         stage: stage[:-1] + end + (suffix if end == "2" else "") for stage, end in last.items()
     }
     outputs = {stage: model.get_layer(layer).output for stage, layer in layers.items()}
     expected = keras.Model(model.input, outputs)(pictures(64, 64), training=False)
+    pyramid = pyramid_of(name)
     maps = pyramid(pictures(64, 64))
     assert list(maps) == list(layers)
     for stage, values in maps.items():
         np.testing.assert_allclose(values, expected[stage], atol=1e-5, rtol=1e-5)
+    assert pyramid.name == f"{model.name}_pyramid"
 
 
 @pytest.mark.parametrize("name", ["basic", "cifar"])
 def test_pictures_of_any_size_give_maps_of_their_size_by_the_strides(name):
-    pyramid = feature_pyramid(NETWORKS[name]())
+    pyramid = pyramid_of(name)
     first = {"basic": 4, "cifar": 1}[name]
     assert pyramid.strides == {f"conv{2 + k}_x": first * 2**k for k in range(4)}
     assert list(pyramid.pyramid_outputs) == [f"P{first // 2 + k}" for k in range(4)]
@@ -66,11 +80,10 @@ def test_pictures_of_any_size_give_maps_of_their_size_by_the_strides(name):
 @pytest.mark.parametrize("name", NETWORKS)
 def test_dilated_stages_give_the_same_at_the_pixels_of_the_undilated(name):
     size = (37, 70)
-    model = NETWORKS[name]()
-    pyramid = feature_pyramid(model)
-    expected, strides = pyramid(pictures(*size)), list(pyramid.strides.values())
+    expected = pyramid_of(name)(pictures(*size))
+    strides = list(pyramid_of(name).strides.values())
     for output_stride in strides[::2]:
-        pyramid = feature_pyramid(model, output_stride)
+        pyramid = feature_pyramid(built(name), output_stride)
         assert list(pyramid.strides.values()) == [min(s, output_stride) for s in strides]
         for (stage, values), stride in zip(pyramid(pictures(*size)).items(), strides, strict=True):
             step = stride // pyramid.strides[stage]
@@ -81,21 +94,27 @@ def test_dilated_stages_give_the_same_at_the_pixels_of_the_undilated(name):
 
 
 def test_dilated_maps_go_by_their_stride_at_keras_hub():
-    pyramid = feature_pyramid(network(), output_stride=8)
+    pyramid = feature_pyramid(built("basic"), output_stride=8)
     assert list(pyramid.pyramid_outputs) == ["P2", "P3"]
     assert pyramid.pyramid_outputs["P3"] is pyramid.output["conv5_x"]
     # A dilated network's own stride is the default, and can be undone.
-    assert feature_pyramid(network(output_stride=8)).strides["conv5_x"] == 8
-    assert feature_pyramid(network(output_stride=8), 32).strides["conv5_x"] == 32
+    dilated = network(output_stride=8)
+    assert feature_pyramid(dilated).strides["conv5_x"] == 8
+    assert feature_pyramid(dilated, 32).strides["conv5_x"] == 32
+
+
+def test_gray_networks_have_gray_pyramids():
+    pyramid = feature_pyramid(network(input_shape=(None, 64, 1)))
+    assert pyramid.input_shape == (None, None, None, 1)
 
 
 @pytest.mark.parametrize(
     ("name", "dtype"),
     [
-        ("basic", "float32"),
         ("basic", "float64"),
         ("v1.5", "mixed_bfloat16"),
         ("stacked", "float32"),
+        pytest.param("basic", "float32", marks=pytest.mark.faults),
     ],
 )
 def test_all_but_the_normalizations_is_trained(name, dtype):
@@ -136,7 +155,7 @@ def test_the_model_is_left_as_it_is():
     for ours, theirs in zip(weights, model.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
     # What the model had frozen is to be trained.
-    assert len(pyramid.trainable_variables) == 1 + 2 * 7 + 3
+    assert len(pyramid.trainable_variables) == 1 + 2 * 6 + 3
 
 
 @pytest.mark.parametrize("name", ["v1", "stacked"])
@@ -156,14 +175,14 @@ def test_a_keras_file_keeps_everything(name, tmp_path):
 
 
 def test_a_layer_config_keeps_everything_but_the_weights():
-    pyramid = feature_pyramid(network(), output_stride=8)
+    pyramid = feature_pyramid(built("basic"), output_stride=8)
     copy = keras.layers.deserialize(keras.layers.serialize(pyramid))
     assert copy.get_config() == pyramid.get_config() and copy.strides == pyramid.strides
     assert [v.shape for v in copy.variables] == [v.shape for v in pyramid.variables]
 
 
 def test_a_folded_network_gives_the_maps_of_the_one_it_is_made_of():
-    model = network()
+    model = built("basic")
     expected = feature_pyramid(model, 16)(pictures(40, 33))
     for stage, values in feature_pyramid(fold_batch_norm(model), 16)(pictures(40, 33)).items():
         scale = np.abs(expected[stage]).max()
@@ -180,4 +199,4 @@ def test_other_models_are_refused(model):
 def test_other_strides_are_refused(output_stride):
     message = f"`output_stride` must be one of .*32. Received: output_stride={output_stride!r}"
     with pytest.raises(ValueError, match=message):
-        feature_pyramid(network(), output_stride)
+        feature_pyramid(built("basic"), output_stride)

@@ -62,7 +62,9 @@ def test_the_inverted_bottleneck_is_wide_in_the_middle():
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_graphs_compute_every_activation_after_a_normalization(rng, activation):
     # A graph fuses what stands in a row, in training and in inference.
-    model = keras_resnet.CifarResNet(8, input_shape=(8, 8, 3), activation=activation)
+    model = keras_resnet.ResNet(
+        "cifar", "basic", (1,), (4,), input_shape=(8, 8, 3), activation=activation
+    )
     images = rng.normal(size=(2, 8, 8, 3)).astype(np.float32)
     for training in (False, True):
         answer = tf.function(lambda x, training=training: model(x, training=training))
@@ -73,14 +75,15 @@ def test_graphs_compute_every_activation_after_a_normalization(rng, activation):
 
 @pytest.mark.parametrize("block", ["inverted_bottleneck", "outer_addition", "squared_shortcut"])
 def test_networks_of_variants_come_back_from_files(rng, block, tmp_path):
-    model = keras_resnet.ResNet18(
-        stem="cifar", block=block, activation="leaky_relu", input_shape=(16, 16, 3), classes=5
+    model = keras_resnet.ResNet(
+        "cifar", block, (2, 1), (4, 8), activation="leaky_relu", input_shape=(16, 16, 3), classes=5
     )
     images = rng.normal(size=(2, 16, 16, 3)).astype(np.float32)
-    assert model.get_layer("conv2_2").output.shape[1:] == (16, 16, 64)
+    assert model.get_layer("conv2_2").output.shape[1:] == (16, 16, 4)
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(loaded(images), model(images))
+    assert type(loaded.get_layer("conv3_1")).__name__.startswith(block[:5].title())
 
 
 def test_what_is_no_variant_is_refused():
