@@ -3,11 +3,19 @@
 import dataclasses
 import pathlib
 import zipfile
+import zlib
 
 import numpy as np
 
 from keras_resnet import files
 from keras_resnet.checks import UserError
+
+# What reading another file, or a damaged one, may raise. Of flags that zipfile does not know, such
+# as that of encryption, it makes a RuntimeError.
+_NO_SCORES = (
+    *(ValueError, KeyError, OSError, EOFError, MemoryError, RuntimeError),
+    *(zipfile.BadZipFile, zlib.error),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +68,7 @@ def load(path):
     try:
         with open(path, "rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as arrays:
             values = {field.name: arrays[field.name] for field in dataclasses.fields(Scores)}
-    except (ValueError, KeyError, OSError, EOFError, MemoryError, zipfile.BadZipFile) as error:
+    except _NO_SCORES as error:
         raise UserError(f"{path} is no file of scores, as --scores writes them: {error}") from error
     for name in ("title", "dataset", "fingerprint"):
         values[name] = str(values[name])

@@ -1,4 +1,6 @@
 import dataclasses
+import math
+import os
 
 import numpy as np
 import pytest
@@ -27,6 +29,19 @@ def test_an_evaluation_is_that_of_numpy(rng):
     assert found.evaluation() == pytest.approx(expected, rel=1e-6)
 
 
+def test_the_fifth_counts_for_top_5_and_the_sixth_does_not():
+    row = np.array([0.3, 0.2, 0.15, 0.12, 0.11, 0.07, 0.05], np.float32)
+    found = scores.Scores("a", "set", "f", np.stack([row] * 7), np.arange(7))
+    assert found.evaluation()["top1"] == pytest.approx(1 / 7)
+    assert found.evaluation()["top5"] == pytest.approx(5 / 7)
+
+
+def test_the_loss_of_an_impossible_class_is_finite():
+    found = scores.Scores("a", "set", "f", np.float32([[1, 0], [1, 0]]), np.array([0, 1]))
+    # The smallest normal number of float32 is 2 ** -126.
+    assert found.evaluation()["loss"] == pytest.approx(126 * math.log(2) / 2)
+
+
 def test_what_is_not_a_number_is_not_right(rng):
     found = some_scores(rng)
     found.probabilities[:] = np.nan
@@ -52,48 +67,113 @@ def test_an_ensemble_is_the_mean_of_the_probabilities(rng):
     assert (together.labels == members[0].labels).all()
 
 
-def test_members_must_have_seen_the_same_images(rng):
+@pytest.mark.parametrize("place", [1, 2])
+def test_members_must_have_seen_the_same_images(rng, place):
     first = some_scores(rng)
-    others = [some_scores(rng, fingerprint="g"), some_scores(rng, images=29)]
-    others += [some_scores(rng, classes=11), some_scores(rng)]
-    for other in others:
-        with pytest.raises(ValueError, match="must be of scores for the same images"):
-            scores.ensemble([first, other])
+    alike = dataclasses.replace(first, title="b")
+    for change in (
+        {"fingerprint": "g"},
+        {"labels": np.roll(first.labels, 1)},
+        {"probabilities": first.probabilities[:, :11]},
+        {"probabilities": first.probabilities[1:], "labels": first.labels[1:]},
+    ):
+        members = [first, alike]
+        members.insert(place, dataclasses.replace(first, title="other", **change))
+        with pytest.raises(ValueError, match="must be of scores for the same images.* and other"):
+            scores.ensemble(members)
+
+
+class Traitor:
+    """An object whose pickle makes a directory."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+def test_what_a_file_pickles_is_not_run(rng, tmp_path):
+    fields = dataclasses.asdict(some_scores(rng))
+    title = np.array([Traitor(tmp_path / "made")], object)
+    np.savez(tmp_path / "a.npz", **{**fields, "title": title})
+    with pytest.raises(ValueError, match="is no file of scores.*allow_pickle=False"):
+        scores.load(tmp_path / "a.npz")
+    assert not (tmp_path / "made").exists()
 
 
 def test_other_files_are_refused(rng, tmp_path):
-    saved = some_scores(rng)
-    saved.save(tmp_path / "good.npz")
+    fields = dataclasses.asdict(some_scores(rng))
+    some_scores(rng).save(tmp_path / "good.npz")
     data = (tmp_path / "good.npz").read_bytes()
     (tmp_path / "truncated.npz").write_bytes(data[:-100])
-    (tmp_path / "flipped.npz").write_bytes(data[:200] + bytes([data[200] ^ 255]) + data[201:])
     (tmp_path / "junk.npz").write_bytes(b"junk")
     (tmp_path / "empty.npz").write_bytes(b"")
     np.savez(tmp_path / "other.npz", weights=np.zeros(3))
-    with open(tmp_path / "pickled.npz", "wb") as file:
-        np.savez(file, title=np.array([{}], object))
-    for name in ("truncated", "flipped", "junk", "empty", "other", "pickled"):
-        with pytest.raises(ValueError, match="is no file of scores"):
-            scores.load(tmp_path / f"{name}.npz")
-    with pytest.raises(ValueError, match="No file of scores at"):
-        scores.load(tmp_path / "missing.npz")
+    del fields["fingerprint"]
+    np.savez(tmp_path / "incomplete.npz", **fields)
     np.save(tmp_path / "array.npy", np.zeros(3))
-    with pytest.raises(ValueError, match="is no file of scores"):
-        scores.load(tmp_path / "array.npy")
+    for name, reason in (
+        ("truncated.npz", "File is not a zip file"),
+        ("junk.npz", "File is not a zip file"),
+        ("empty.npz", "File is not a zip file"),
+        ("other.npz", "title is not a file in the archive"),
+        ("incomplete.npz", "fingerprint is not a file in the archive"),
+        ("array.npy", "File is not a zip file"),
+    ):
+        with pytest.raises(ValueError, match=f"is no file of scores, as --scores .*{reason}"):
+            scores.load(tmp_path / name)
+    for missing in (tmp_path / "missing.npz", tmp_path):
+        with pytest.raises(ValueError, match="No file of scores at"):
+            scores.load(missing)
+
+
+@pytest.mark.parametrize(
+    "step", [29, pytest.param(1, marks=pytest.mark.faults)], ids=["some", "all"]
+)
+def test_a_damaged_byte_is_noticed_or_harmless(rng, tmp_path, step):
+    saved = some_scores(rng, images=6, classes=4)
+    saved.save(tmp_path / "good.npz")
+    data = (tmp_path / "good.npz").read_bytes()
+    refused = 0
+    for place in range(0, len(data), step):
+        flipped = bytes([data[place] ^ 255])
+        (tmp_path / "bad.npz").write_bytes(data[:place] + flipped + data[place + 1 :])
+        try:
+            loaded = scores.load(tmp_path / "bad.npz")
+        except ValueError as error:
+            assert "is no file of scores" in str(error)
+            refused += 1
+        else:
+            # Such as the time at which a part was written.
+            np.testing.assert_array_equal(loaded.probabilities, saved.probabilities)
+            np.testing.assert_array_equal(loaded.labels, saved.labels)
+    assert refused > len(data) / step / 2
+
+
+def changed(row, column, value):
+    def change(values):
+        values = values.copy()
+        values[row, column] = value
+        return values
+
+    return change
 
 
 @pytest.mark.parametrize(
     ("name", "change"),
     [
         ("labels", lambda values: values[1:]),
-        ("labels", lambda values: values + 100),
-        ("labels", lambda values: values - 1),
+        ("labels", lambda values: np.where(np.arange(30) == 7, 12, values)),
+        ("labels", lambda values: np.where(np.arange(30) == 7, -1, values)),
         ("labels", lambda values: values.astype(np.float32)),
         ("labels", lambda values: values.astype(str)),
         ("probabilities", lambda values: values.astype(str)),
         ("probabilities", lambda values: values[:, :0]),
         ("probabilities", lambda values: values[0]),
-        ("probabilities", lambda values: np.log(values)),
+        ("probabilities", changed(3, 4, -0.1)),
+        ("probabilities", changed(3, 4, 1.01)),
+        ("probabilities", changed(3, 4, np.inf)),
         ("probabilities", lambda values: values.astype(complex)),
     ],
 )
@@ -102,3 +182,13 @@ def test_arrays_that_are_no_scores_are_refused(rng, tmp_path, name, change):
     dataclasses.replace(saved, **{name: change(getattr(saved, name))}).save(tmp_path / "a.npz")
     with pytest.raises(ValueError, match="is no file of scores: expected"):
         scores.load(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0, 1.0 + 2**-23, np.nan])
+def test_probabilities_may_be_rounded_or_no_numbers(rng, tmp_path, value):
+    saved = some_scores(rng)
+    saved.probabilities[3, 4] = value
+    saved.save(tmp_path / "a.npz")
+    np.testing.assert_array_equal(
+        scores.load(tmp_path / "a.npz").probabilities, saved.probabilities
+    )
