@@ -174,17 +174,18 @@ def resized_window(pixels, resized_shape, corner, size, interpolation="bilinear"
     return tf.ensure_shape(window, [size, size, pixels.shape[-1]])
 
 
-def resized(pixels, resized_shape):
+def resized(pixels, resized_shape, interpolation="bilinear"):
     """The whole image at another size, as `resized_window` gives a part of it.
 
     Args:
       pixels: uint8 or float [height, width, channels].
       resized_shape: height and width, int32 [2].
+      interpolation: one of `INTERPOLATIONS`.
 
     Returns:
       float32 [*resized_shape, channels].
     """
-    whole = _window(pixels, resized_shape, [0, 0], resized_shape)
+    whole = _window(pixels, resized_shape, [0, 0], resized_shape, interpolation)
     return tf.ensure_shape(whole, [None, None, pixels.shape[-1]])
 
 

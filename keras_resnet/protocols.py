@@ -40,8 +40,9 @@ def ten_crops(image, preprocessing):
     resized_shape = shape_after_resize(shape, preprocessing.resize)
     last = resized_shape - preprocessing.size
     places = [[0, 0], [0, last[1]], [last[0], 0], last, last // 2]
+    size, interpolation = preprocessing.size, preprocessing.interpolation
     crops = tf.stack(
-        [resized_window(pixels, resized_shape, place, preprocessing.size) for place in places]
+        [resized_window(pixels, resized_shape, place, size, interpolation) for place in places]
     )
     return preprocessing.normalize(tf.concat([crops, tf.reverse(crops, axis=[2])], axis=0))
 
@@ -59,7 +60,7 @@ def whole_and_mirror(image, preprocessing, side):
     """
     pixels = decode(image, preprocessing.channels) if image.dtype == tf.string else image
     shape = tf.shape(pixels)[:2]
-    whole = resized(pixels, shape_after_resize(shape, side))
+    whole = resized(pixels, shape_after_resize(shape, side), preprocessing.interpolation)
     inputs = (whole - preprocessing.mean) / preprocessing.deviation
     return tf.stack([inputs, tf.reverse(inputs, axis=[1])])
 

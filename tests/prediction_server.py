@@ -1,14 +1,14 @@
 """A small server of one export by the rules of TF Serving: gRPC's PredictionService, and REST.
 
-Written after TF Serving's documentation, with its official stubs, on TensorFlow alone. Prints its
-two ports. The first FAILURES calls of each protocol are answered with "unavailable", and each
-answer comes DELAY seconds late.
+Written after TF Serving's documentation, with its official stubs, on TensorFlow alone. As a program
+it prints its two addresses.
 
-  python prediction_server.py VERSION_DIR NAME FAILURES DELAY
+  python prediction_server.py VERSION_DIR NAME
 """
 
 import base64
 import concurrent.futures
+import contextlib
 import http.server
 import json
 import os
@@ -16,9 +16,8 @@ import pathlib
 import re
 import sys
 import threading
-import time
 
-os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import grpc
 import numpy as np
@@ -37,9 +36,10 @@ class ServingError(Exception):
 
 
 class Model:
-    def __init__(self, version_dir, name, delay):
+    """What a server has under a name: the signatures of a SavedModel, and their answers."""
+
+    def __init__(self, version_dir, name):
         self.name, self.version = name, int(version_dir.name)
-        self._delay = delay
         self._loaded = tf.saved_model.load(str(version_dir))
         parsed = saved_model_pb2.SavedModel.FromString(
             (version_dir / "saved_model.pb").read_bytes()
@@ -61,7 +61,6 @@ class Model:
         return signature
 
     def predict(self, signature_name, inputs):
-        time.sleep(self._delay)
         if set(inputs) != set(self.signature(signature_name).inputs):
             raise ServingError(grpc.StatusCode.INVALID_ARGUMENT, 400, f"inputs are {set(inputs)}")
         tensors = {name: tf.constant(value) for name, value in inputs.items()}
@@ -72,27 +71,28 @@ class Model:
         return {name: value.numpy() for name, value in results.items()}
 
 
-class Failures:
-    """Counts down the first calls, which fail."""
+class Calls:
+    """Counts the calls by one protocol, of which the first are answered with "unavailable"."""
 
-    def __init__(self, number):
-        self._left, self._lock = number, threading.Lock()
+    def __init__(self, failures):
+        self.number = 0
+        self._failures, self._lock = failures, threading.Lock()
 
-    def check(self):
+    def begin(self):
         with self._lock:
-            self._left -= 1
-            if self._left >= 0:
+            self.number += 1
+            if self.number <= self._failures:
                 raise ServingError(grpc.StatusCode.UNAVAILABLE, 503, "try again")
 
 
 class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
-    def __init__(self, model, failures):
-        self._model, self._failures = model, failures
+    def __init__(self, model, calls):
+        self._model, self._calls = model, calls
 
     def _checked(self, spec, context, answer):
         version = spec.version.value if spec.HasField("version") else None
         try:
-            self._failures.check()
+            self._calls.begin()
             self._model.check(spec.name, version)
             return answer()
         except ServingError as failure:
@@ -128,7 +128,7 @@ def signature_map(model):
 
 
 class RestHandler(http.server.BaseHTTPRequestHandler):
-    model = failures = None
+    model = calls = None
     protocol_version = "HTTP/1.1"
 
     def do_GET(self):  # noqa: N802
@@ -140,7 +140,7 @@ class RestHandler(http.server.BaseHTTPRequestHandler):
 
     def _respond(self, answer):
         try:
-            self.failures.check()
+            self.calls.begin()
             status, content = 200, answer()
         except ServingError as failure:
             _, status, text = failure.args
@@ -150,7 +150,9 @@ class RestHandler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
-        self.wfile.write(data)
+        # A client may have given up.
+        with contextlib.suppress(ConnectionError):
+            self.wfile.write(data)
 
     def _match(self, end):
         match = re.fullmatch(rf"/v1/models/([^/:]+)(?:/versions/(\d+))?{end}", self.path)
@@ -213,19 +215,55 @@ def encoded(name, value):
     return value
 
 
-def main(version_dir, name, failures, delay):
-    model = Model(pathlib.Path(version_dir), name, float(delay))
-    unlimited = [(f"grpc.max_{way}_message_length", -1) for way in ("send", "receive")]
-    server = grpc.server(concurrent.futures.ThreadPoolExecutor(8), options=unlimited)
-    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
-        PredictionService(model, Failures(int(failures))), server
-    )
-    grpc_port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    RestHandler.model, RestHandler.failures = model, Failures(int(failures))
-    rest = http.server.ThreadingHTTPServer(("127.0.0.1", 0), RestHandler)
-    print(grpc_port, rest.server_address[1], flush=True)
-    rest.serve_forever()
+class Server:
+    """Answers of a model on two ports of this machine.
+
+    Args:
+      model: `Model`.
+      failures: number of calls of each protocol that are answered with "unavailable" first.
+      rest_socket: bound socket on which to listen for REST; None: a new one.
+
+    Attributes:
+      addresses: of the two, without the name of the model, by "grpc" and "rest".
+      calls: numbers of calls, `Calls`, by the same.
+    """
+
+    def __init__(self, model, failures=0, rest_socket=None):
+        self.calls = {"grpc": Calls(failures), "rest": Calls(failures)}
+        unlimited = [(f"grpc.max_{way}_message_length", -1) for way in ("send", "receive")]
+        self._grpc = grpc.server(concurrent.futures.ThreadPoolExecutor(8), options=unlimited)
+        prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
+            PredictionService(model, self.calls["grpc"]), self._grpc
+        )
+        grpc_port = self._grpc.add_insecure_port("127.0.0.1:0")
+        self._grpc.start()
+        handler = type("Handler", (RestHandler,), {"model": model, "calls": self.calls["rest"]})
+        self._rest = http.server.ThreadingHTTPServer(
+            ("127.0.0.1", 0), handler, bind_and_activate=rest_socket is None
+        )
+        if rest_socket is not None:
+            self._rest.socket.close()
+            self._rest.socket, self._rest.server_address = rest_socket, rest_socket.getsockname()
+            self._rest.server_activate()
+        threading.Thread(target=self._rest.serve_forever, args=[0.02], daemon=True).start()
+        self.addresses = {
+            "grpc": f"grpc://127.0.0.1:{grpc_port}",
+            "rest": f"http://127.0.0.1:{self._rest.server_address[1]}",
+        }
+
+    def wait(self):
+        self._grpc.wait_for_termination()
+
+    def close(self):
+        self._rest.shutdown()
+        self._rest.server_close()
+        self._grpc.stop(None)
+
+
+def main(version_dir, name):
+    with contextlib.closing(Server(Model(pathlib.Path(version_dir), name))) as server:
+        print(json.dumps(server.addresses), flush=True)
+        server.wait()
 
 
 if __name__ == "__main__":

@@ -1,32 +1,51 @@
 """The clients speak to real servers: ours, and TF Serving's where it is installed."""
 
 import contextlib
+import functools
+import http.server
+import io
 import json
+import pathlib
 import shutil
 import socket
 import subprocess
-import sys
+import tempfile
 import threading
 import time
+import types
 import urllib.request
 
 import numpy as np
+import PIL.Image
+import prediction_server
 import pytest
+import tensorflow as tf
 from letters import encoded, evaluated
-from processes import ROOT
+from processes import ROOT, Process
+from tensorflow.core.protobuf import meta_graph_pb2
+from tensorflow_serving.apis import predict_pb2
 
+from keras_resnet.serving import clients
 from keras_resnet.serving.clients import Answer, ServingError, connect
 
 SERVERS = ["ours"] + ["tensorflow_model_server"] * bool(shutil.which("tensorflow_model_server"))
 
 
-def start_ours(version, failures=0, delay=0.0):
-    command = [sys.executable, ROOT / "tests" / "prediction_server.py", version, "letters"]
-    process = subprocess.Popen(
-        [*map(str, command), str(failures), str(delay)], stdout=subprocess.PIPE, text=True
-    )
-    grpc_port, rest_port = map(int, process.stdout.readline().split())
-    return process, (f"grpc://127.0.0.1:{grpc_port}", f"http://127.0.0.1:{rest_port}")
+def start_ours(version):
+    """A process of our server, and its two addresses: gRPC's and REST's."""
+    with tempfile.TemporaryDirectory() as directory:
+        outputs = [pathlib.Path(directory, name) for name in ("stdout", "stderr")]
+        process = Process(
+            ROOT / "tests" / "prediction_server.py",
+            [version, "letters"],
+            stdout=outputs[0],
+            stderr=outputs[1],
+        )
+        while not (outputs[0].exists() and outputs[0].read_text().endswith("\n")):
+            assert process.poll() is None, outputs[1].read_text()
+            time.sleep(0.01)
+        addresses = json.loads(outputs[0].read_text())
+    return process, (addresses["grpc"], addresses["rest"])
 
 
 def start_tf_serving(version):
@@ -63,29 +82,46 @@ def server(request, exported):
     process, addresses = start(version)
     yield dict(zip(("grpc", "rest"), addresses, strict=True))
     process.kill()
-    process.communicate()
+    process.wait()
+
+
+@pytest.fixture(scope="module")
+def addresses(server, exported):
+    """Of the export in this process, and behind the two protocols."""
+    _, version = exported
+    return {"here": str(version.parent), **{name: f"{server[name]}/letters" for name in server}}
+
+
+@pytest.fixture(scope="module")
+def client_of(addresses):
+    """The client of an address, by name."""
+    return functools.cache(lambda name: connect(addresses[name]))
 
 
 @pytest.fixture
-def address(request, server, exported):
-    """Of the export in this process, or behind one of the two protocols."""
-    _, version = exported
-    return str(version.parent) if request.param == "here" else f"{server[request.param]}/letters"
+def client(request, client_of):
+    return client_of(request.param)
 
 
-anywhere = pytest.mark.parametrize("address", ["here", "grpc", "rest"], indirect=True)
+@pytest.fixture
+def address(request, addresses):
+    return addresses[request.param]
+
+
+anywhere = pytest.mark.parametrize("client", ["here", "grpc", "rest"], indirect=True)
 over_sockets = pytest.mark.parametrize("address", ["grpc", "rest"], indirect=True)
+by_protocol = pytest.mark.parametrize("protocol", ["grpc", "rest"])
 
 
 @anywhere
-def test_answers_are_the_evaluations(address, exported, rng):
+def test_answers_are_the_evaluations(client, exported, rng):
     model, _ = exported
     pictures = [
         encoded(rng, 31, 45),
         encoded(rng, 24, 24, "PNG"),
         encoded(rng, 60, 61, mode="CMYK"),
     ]
-    answers = connect(address).classify(pictures)
+    answers = client.classify(pictures)
     for answer, expected in zip(answers, evaluated(model, pictures), strict=True):
         assert answer.status == "OK"
         assert list(answer.classes) == (-expected).argsort()[:5].tolist()
@@ -94,9 +130,9 @@ def test_answers_are_the_evaluations(address, exported, rng):
 
 
 @anywhere
-def test_one_bad_picture_does_not_fail_the_batch(address, rng):
+def test_one_bad_picture_does_not_fail_the_batch(client, rng):
     good = encoded(rng, 31, 45)
-    answers = connect(address).classify([b"", good, b"no picture", good[:200]])
+    answers = client.classify([b"", good, b"no picture", good[:200]])
     assert answers[1].status == "OK" and len(answers[1].classes) == 5
     assert [answers[n] for n in (0, 2, 3)] == [
         Answer("neither JPEG nor PNG"),
@@ -106,29 +142,25 @@ def test_one_bad_picture_does_not_fail_the_batch(address, rng):
 
 
 @anywhere
-def test_no_pictures_have_no_answers(address):
-    assert connect(address).classify([]) == []
+def test_no_pictures_have_no_answers(client):
+    assert client.classify([]) == []
 
 
 @anywhere
 @pytest.mark.parametrize("pictures", [b"bytes", "text", ["name.jpg"], [b"", None]])
-def test_what_are_no_pictures_is_refused(address, pictures):
+def test_what_are_no_pictures_is_refused(client, pictures):
     with pytest.raises(ValueError, match="`pictures` must be a list of the bytes"):
-        connect(address).classify(pictures)
+        client.classify(pictures)
 
 
-@over_sockets
-def test_a_batch_larger_than_grpcs_default_message(address, rng):
+@pytest.mark.parametrize("client", ["grpc", "rest"], indirect=True)
+def test_a_batch_larger_than_grpcs_default_message(client, rng):
     noise = rng.integers(0, 256, (600, 600, 3), np.uint8)
-    import io
-
-    import PIL.Image
-
     buffer = io.BytesIO()
     PIL.Image.fromarray(noise).save(buffer, "PNG")
     pictures = [buffer.getvalue()] * 6
     assert sum(map(len, pictures)) > 6e6
-    assert {answer.status for answer in connect(address).classify(pictures)} == {"OK"}
+    assert {answer.status for answer in client.classify(pictures)} == {"OK"}
 
 
 @over_sockets
@@ -144,90 +176,131 @@ def test_an_unknown_model_is_named(address):
         connect(address.replace("/letters", "/numbers"))
 
 
-@pytest.mark.parametrize("protocol", [0, 1])
-def test_a_server_that_is_not_available_is_asked_again(exported, rng, protocol):
-    model, version = exported
-    process, addresses = start_ours(version, failures=2)
-    try:
-        with pytest.raises(ValueError, match="UNAVAILABLE|503"):
-            connect(f"{addresses[protocol]}/letters", retries=0)
-        client = connect(f"{addresses[protocol]}/letters", retries=1)
-        assert client.classify([encoded(rng, 31, 45)])[0].status == "OK"
-    finally:
-        process.kill()
-        process.communicate()
+# --- Servers that do not answer at once
+
+GOOD = {"status": "OK", "classes": [1, 0], "labels": ["b", "a"], "probabilities": [0.25, 0.75]}
+UNDERSTOOD = Answer("OK", (1, 0), ("b", "a"), (0.75, 0.25))
 
 
-@pytest.mark.parametrize("protocol", [0, 1])
-def test_a_server_that_is_slow_is_given_up(exported, rng, protocol):
-    _, version = exported
-    process, addresses = start_ours(version, delay=5.0)
-    try:
-        client = connect(f"{addresses[protocol]}/letters", timeout=1.0)
-        started = time.monotonic()
-        with pytest.raises(ValueError, match="DEADLINE_EXCEEDED|within 1 s"):
-            client.classify([encoded(rng, 31, 45)])
-        assert time.monotonic() - started < 4
-    finally:
-        process.kill()
-        process.communicate()
+class Model(prediction_server.Model):
+    """A model that gives the same answer to anything, once it is `free` to."""
+
+    def __init__(self):
+        self.name, self.version = "letters", 1
+        self.free = threading.Event()
+        self.free.set()
+        signature = meta_graph_pb2.SignatureDef(method_name="tensorflow/serving/predict")
+        signature.inputs["image_bytes"].dtype = tf.string.as_datatype_enum
+        for name in GOOD:
+            signature.outputs[name].name = name
+        self.signatures = {"serving_default": signature}
+
+    def predict(self, signature_name, inputs):
+        assert self.free.wait(20)
+        return {name: np.array([value]) for name, value in GOOD.items()}
+
+
+@contextlib.contextmanager
+def serving(model, **options):
+    with contextlib.closing(prediction_server.Server(model, **options)) as server:
+        yield server
+
+
+@pytest.fixture
+def pauses(monkeypatch):
+    """The seconds for which clients pause, which take no time."""
+    found = []
+    monkeypatch.setattr(clients, "time", types.SimpleNamespace(sleep=found.append))
+    return found
+
+
+@by_protocol
+def test_a_server_that_is_not_available_is_asked_again(protocol, pauses):
+    with serving(Model(), failures=2) as server:
+        address = f"{server.addresses[protocol]}/letters"
+        with pytest.raises(ServingError, match=r"\(UNAVAILABLE\)|refuses \(503\)"):
+            connect(address, retries=0)
+        assert (server.calls[protocol].number, pauses) == (1, [])
+        client = connect(address, retries=1)
+        assert (server.calls[protocol].number, pauses) == (3, [0.2])
+        assert client.classify([b"picture"]) == [UNDERSTOOD]
+
+
+@by_protocol
+def test_pauses_grow_up_to_five_seconds(protocol, pauses):
+    with serving(Model(), failures=8) as server:
+        with pytest.raises(ServingError, match="try again"):
+            connect(f"{server.addresses[protocol]}/letters", retries=7)
+        assert server.calls[protocol].number == 8
+    assert pauses == [0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0]
+
+
+@by_protocol
+def test_a_server_that_refuses_is_not_asked_again(protocol, pauses):
+    with serving(Model()) as server:
+        with pytest.raises(ServingError, match=r"numbers.*(\(NOT_FOUND\)|refuses \(404\))"):
+            connect(f"{server.addresses[protocol]}/numbers")
+        assert (server.calls[protocol].number, pauses) == (1, [])
+
+
+@by_protocol
+def test_a_server_that_is_slow_is_given_up(protocol, pauses):
+    model = Model()
+    with serving(model) as server:
+        client = connect(f"{server.addresses[protocol]}/letters", timeout=0.2)
+        model.free.clear()
+        with pytest.raises(ServingError, match=r"\(DEADLINE_EXCEEDED\)|within 0\.2 s"):
+            client.classify([b"picture"])
+        # Once for the signature, once for the picture.
+        assert (server.calls[protocol].number, pauses) == (2, [])
+        model.free.set()
 
 
 @pytest.mark.parametrize("scheme", ["grpc", "http"])
-def test_nobody_there_is_said(scheme):
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    with pytest.raises(ValueError, match="127.0.0.1"):
-        connect(f"{scheme}://127.0.0.1:{port}/letters", retries=1)
+def test_nobody_there_is_said(scheme, pauses):
+    # Taken, but not listened to.
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(ServingError, match=address):
+            connect(f"{scheme}://{address}/letters", retries=1)
+    assert pauses == [0.2]
 
 
-def test_a_server_that_comes_late_is_waited_for(exported, rng):
+def test_a_server_that_comes_late_is_waited_for(monkeypatch):
     """The first calls find nobody at the port."""
-    _, version = exported
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    with socket.socket() as taken, contextlib.ExitStack() as late:
+        taken.bind(("127.0.0.1", 0))
+        pauses = []
 
-    def forward(addresses):
-        _, _, target = addresses[1].rpartition(":")
-        with socket.create_server(("127.0.0.1", port)) as listener:
-            for _ in range(2):
-                connection, _ = listener.accept()
-                other = socket.create_connection(("127.0.0.1", int(target)))
-                for pair in ((connection, other), (other, connection)):
-                    threading.Thread(target=pipe, args=pair, daemon=True).start()
+        def pause(seconds):
+            pauses.append(seconds)
+            if len(pauses) == 3:
+                late.enter_context(serving(Model(), rest_socket=taken))
 
-    def pipe(source, target):
-        while data := source.recv(2**16):
-            target.sendall(data)
-        target.close()
+        monkeypatch.setattr(clients, "time", types.SimpleNamespace(sleep=pause))
+        client = connect(f"http://127.0.0.1:{taken.getsockname()[1]}/letters", retries=5)
+        assert client.classify([b"picture"]) == [UNDERSTOOD]
+        assert len(pauses) == 3
 
-    process, addresses = start_ours(version)
-    thread = threading.Timer(1.0, forward, [addresses])
-    thread.daemon = True
-    thread.start()
-    try:
-        client = connect(f"http://127.0.0.1:{port}/letters", retries=5)
-        assert client.classify([encoded(rng, 31, 45)])[0].status == "OK"
-    finally:
-        process.kill()
-        process.communicate()
+
+# --- Servers of other things
 
 
 def test_a_web_server_is_no_prediction_server(tmp_path):
-    command = [sys.executable, "-u", "-m", "http.server", "0", "--bind", "127.0.0.1"]
-    process = subprocess.Popen(
-        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
-    try:
-        port = process.stdout.readline().split()[5]
-        with pytest.raises(ValueError, match=r"refuses \(404\)"):
-            connect(f"http://127.0.0.1:{port}/letters")
-    finally:
-        process.kill()
-        process.communicate()
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    handler = functools.partial(Handler, directory=tmp_path)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, args=[0.02], daemon=True).start()
+        with pytest.raises(ServingError, match=r"refuses \(404\)"):
+            connect(f"http://127.0.0.1:{server.server_address[1]}/letters")
+        server.shutdown()
 
 
-SIGNATURE = {"inputs": {"image_bytes": {}}, "outputs": {n: {} for n in Answer("").__dict__}}
+SIGNATURE = {"inputs": {"image_bytes": {}}, "outputs": {name: {} for name in GOOD}}
 METADATA = {"metadata": {"signature_def": {"signature_def": {"serving_default": SIGNATURE}}}}
 
 
@@ -251,91 +324,131 @@ def strange_server(answer):
         yield f"http://127.0.0.1:{listener.getsockname()[1]}/letters"
 
 
-def http(body, status="200 OK", headers=""):
+def response(body, status="200 OK", headers=""):
     body = body if isinstance(body, bytes) else json.dumps(body).encode()
     head = f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n{headers}\r\n"
     return head.encode() + body
 
 
 def drip(connection, _):
-    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
-    for _ in range(1000):
-        connection.sendall(b" ")
-        time.sleep(0.1)
+    """Never silent for as long as the client's timeout, and not done within ten times as long."""
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n")
+    drip_headers(connection, _)
 
 
 def drip_headers(connection, _):
-    for _ in range(1000):
-        connection.sendall(b"H")
-        time.sleep(0.1)
+    for _ in range(100):
+        connection.sendall(b" ")
+        time.sleep(0.02)
 
 
 def flood(connection, _):
     connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
-    while True:
+    for _ in range(100):
         connection.sendall(bytes(2**20))
 
 
 def come_back_in_an_hour(connection, _):
-    connection.sendall(http({}, "503 Service Unavailable", "Retry-After: 3600\r\n"))
-
-
-@pytest.mark.parametrize("answer", [drip, drip_headers, flood, come_back_in_an_hour])
-def test_no_server_can_keep_a_client_waiting(answer):
-    started = time.monotonic()
-    with strange_server(answer) as address, pytest.raises(ServingError):
-        connect(address, timeout=1.0, retries=1)
-    assert time.monotonic() - started < 5
-
-
-GOOD = {"status": "OK", "classes": [1, 0], "labels": ["b", "a"], "probabilities": [0.25, 0.75]}
+    connection.sendall(response({}, "503 Service Unavailable", "Retry-After: 3600\r\n"))
 
 
 @pytest.mark.parametrize(
-    "body",
+    ("answer", "message", "repetitions"),
     [
-        b"[" * 100_000,
-        b"junk",
-        {},
-        {"predictions": None},
-        {"predictions": []},
-        {"predictions": [GOOD, GOOD]},
-        {"predictions": [{}]},
+        (drip, "does not answer within 0.2 s", 0),
+        (drip_headers, "does not answer within 0.2 s", 0),
+        (flood, "answers with more than 1000000 bytes", 0),
+        (come_back_in_an_hour, r"refuses \(503\)", 1),
+    ],
+)
+def test_no_server_can_keep_a_client_waiting(monkeypatch, pauses, answer, message, repetitions):
+    monkeypatch.setattr(clients, "_MAX_ANSWER_BYTES", 1_000_000)
+    timeout = 5.0 if answer is flood else 0.2
+    with strange_server(answer) as address, pytest.raises(ServingError, match=message):
+        connect(address, timeout=timeout, retries=1)
+    assert pauses == [0.2] * repetitions
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"[" * 100_000, r"answers with no JSON: \[\["),
+        (b"junk\x1b\n", "answers with no JSON: junk  $"),
+        ({}, "gives no predictions"),
+        ({"predictions": None}, "gives no predictions"),
+        ({"predictions": []}, "not a row for each picture"),
+        ({"predictions": [GOOD, GOOD]}, "not a row for each picture"),
+        ({"predictions": [{}]}, "gives no predictions"),
         *(
-            {"predictions": [{**GOOD, **change}]}
-            for change in (
-                {"classes": [2, 0]},
-                {"classes": [-1, 0]},
-                {"classes": ["x"]},
-                {"classes": None},
-                {"classes": [float("inf")]},
-                {"labels": ["a"]},
-                {"labels": [1, 2]},
-                {"probabilities": None},
-                {"probabilities": 5},
-                {"probabilities": [float("nan")] * 2},
-                {"status": None},
+            ({"predictions": [{**GOOD, **change}]}, f"cannot be understood: {message}")
+            for change, message in (
+                ({"classes": [2, 0]}, r"there are no classes \(2, 0\)"),
+                ({"classes": [-1, 0]}, r"there are no classes \(-1, 0\)"),
+                ({"classes": ["x"]}, "invalid literal for int"),
+                ({"classes": None}, "'NoneType' object is not iterable"),
+                ({"classes": [float("inf")]}, "cannot convert float infinity"),
+                ({"labels": ["a"]}, ".* are no labels and probabilities"),
+                ({"labels": [1, 2]}, "1 is no text"),
+                ({"probabilities": None}, "object of type 'NoneType' has no len"),
+                ({"probabilities": 5}, "object of type 'int' has no len"),
+                ({"probabilities": [float("nan")] * 2}, ".* are no labels and probabilities"),
+                ({"probabilities": [0.0, 1.5]}, ".* are no labels and probabilities"),
+                ({"probabilities": [0.0, -0.5]}, ".* are no labels and probabilities"),
+                ({"status": None}, "None is no text"),
             )
         ),
     ],
 )
-def test_answers_of_another_shape_are_explained(body):
+def test_answers_of_another_shape_are_explained(body, message):
     def answer(connection, is_metadata):
-        connection.sendall(http(METADATA if is_metadata else body))
+        connection.sendall(response(METADATA if is_metadata else body))
 
     with strange_server(answer) as address:
         client = connect(address)
-        with pytest.raises(ServingError):
+        with pytest.raises(ServingError, match=message):
             client.classify([b"picture"])
+
+
+@pytest.mark.parametrize("body", [{}, [], {"metadata": {"signature_def": {"signature_def": {}}}}])
+def test_a_server_without_the_signature_is_explained(body):
+    with (
+        strange_server(lambda connection, _: connection.sendall(response(body))) as address,
+        pytest.raises(ServingError, match="describes no signature serving_default"),
+    ):
+        connect(address)
 
 
 def test_a_good_answer_of_that_server_is_understood():
     def answer(connection, is_metadata):
-        connection.sendall(http(METADATA if is_metadata else {"predictions": [GOOD]}))
+        connection.sendall(response(METADATA if is_metadata else {"predictions": [GOOD]}))
 
     with strange_server(answer) as address:
-        answers = connect(address).classify([b"picture"])
-    assert answers == [Answer("OK", (1, 0), ("b", "a"), (0.75, 0.25))]
+        assert connect(address).classify([b"picture"]) == [UNDERSTOOD]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda outputs: outputs.update(classes=tf.make_tensor_proto([[2, 0]])), "no classes"),
+        (lambda outputs: outputs.update(status=tf.make_tensor_proto([])), "not a row for each"),
+        (lambda outputs: outputs["classes"].tensor_shape.dim.add(size=9), "gives no predictions"),
+        (lambda outputs: outputs.pop("labels"), "cannot be understood: 'labels'"),
+        (lambda outputs: setattr(outputs["labels"], "dtype", 999), "gives no predictions"),
+    ],
+)
+def test_answers_of_another_shape_are_explained_over_grpc(monkeypatch, change, message):
+    class Service(prediction_server.PredictionService):
+        def Predict(self, request, context):  # noqa: N802
+            outputs = super().Predict(request, context).outputs
+            outputs = {name: outputs[name] for name in outputs}
+            change(outputs)
+            return predict_pb2.PredictResponse(outputs=outputs)
+
+    monkeypatch.setattr(prediction_server, "PredictionService", Service)
+    with serving(Model()) as server:
+        client = connect(f"{server.addresses['grpc']}/letters")
+        with pytest.raises(ServingError, match=message):
+            client.classify([b"picture"])
 
 
 @pytest.mark.parametrize(
@@ -366,8 +479,6 @@ def test_bad_numbers_are_named(tmp_path, settings):
 
 
 def test_what_is_no_export_is_explained(tmp_path):
-    import tensorflow as tf
-
     (tmp_path / "1").mkdir()
     (tmp_path / "1" / "saved_model.pb").write_bytes(b"junk")
     with pytest.raises(ValueError, match="does not load as an export"):

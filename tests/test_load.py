@@ -70,7 +70,7 @@ def test_a_minute_of_concurrent_load_leaves_no_error_and_no_memory(exported, rng
         for thread in threads:
             thread.join()
         process.kill()
-        process.communicate()
+        process.wait()
     print(f"{sum(counts)} pictures in {SECONDS} s; {memory[19]:.0f} MB, then {memory[-1]:.0f} MB")
     assert not failures, failures[:5]
     assert min(counts) > 0

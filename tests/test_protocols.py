@@ -22,10 +22,15 @@ def photographs():
     return [picture.resize((90 + 31 * n, 80 + 7 * n)) for n, picture in enumerate(pictures)]
 
 
+def png(picture):
+    pixels = np.asarray(picture)
+    return tf.io.encode_png(pixels.reshape(*pixels.shape[:2], -1))
+
+
 @pytest.fixture(scope="module")
 def source(photographs):
-    encoded = [tf.io.encode_png(np.asarray(picture)).numpy() for picture in photographs]
-    return MemorySource(encoded, [0, 1, 2], tuple("abcdefg"))
+    files = [png(picture).numpy() for picture in photographs]
+    return MemorySource(files, [0, 1, 2], tuple("abcdefg"))
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +40,8 @@ def model():
     model = keras_resnet.ResNet(
         "cifar",
         "basic",
-        (1, 1, 1),
-        (4, 8, 16),
+        (1, 1),
+        (4, 8),
         input_shape=(32, 32, 3),
         classes=7,
         preprocessing=SPEC,
@@ -45,19 +50,17 @@ def model():
         if len(variable.shape) == 1:
             variable.assign(rng.uniform(0.5, 1.5, variable.shape))
     # Answers that differ from view to view.
-    model.get_layer("fc").kernel.assign(rng.normal(0, 1, (16, 7)))
+    model.get_layer("fc").kernel.assign(rng.normal(0, 1, (8, 7)))
     return model
 
 
-def resized_by_pil(picture, side):
+def resized_by_pil(picture, side, filter=PIL.Image.Resampling.BILINEAR):
     """Float pixels of the picture with a shorter side, each channel for itself."""
     width, height = picture.size
     size = (width * side // min(width, height), height * side // min(width, height))
     planes = [
         np.asarray(
-            PIL.Image.fromarray(np.asarray(picture)[..., c].astype(np.float32)).resize(
-                size, PIL.Image.Resampling.BILINEAR
-            )
+            PIL.Image.fromarray(np.asarray(picture)[..., c].astype(np.float32)).resize(size, filter)
         )
         for c in range(3)
     ]
@@ -76,17 +79,9 @@ def softmax(logits):
 def test_ten_crops_are_those_of_pil(photographs, source, model):
     expected = []
     for picture in photographs:
-        pixels = resized_by_pil(picture, 40)
-        height, width = pixels.shape[:2]
-        crops = []
-        for top in (0, height - 32):
-            for left in (0, width - 32):
-                crops.append(pixels[top : top + 32, left : left + 32])
-        top, left = (height - 32) // 2, (width - 32) // 2
-        crops.append(pixels[top : top + 32, left : left + 32])
-        crops += [crop[:, ::-1] for crop in crops]
-        expected.append(model(normalized(np.stack(crops))).numpy().mean(axis=0))
-    for batch_size in (1, 25, 100):
+        crops = ten_crops(resized_by_pil(picture, 40), 32)
+        expected.append(model(normalized(crops)).numpy().mean(axis=0))
+    for batch_size in (1, 25):
         found, labels = protocols.answers(model, source, "10-crop", batch_size=batch_size)
         np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-5)
         assert labels.tolist() == [0, 1, 2]
@@ -95,15 +90,57 @@ def test_ten_crops_are_those_of_pil(photographs, source, model):
     assert np.abs(found - center).max() > 0.01
 
 
+def ten_crops(pixels, size):
+    """Four corners and center of an array, and their mirrors."""
+    bottom, right = pixels.shape[0] - size, pixels.shape[1] - size
+    places = [(0, 0), (0, right), (bottom, 0), (bottom, right), (bottom // 2, right // 2)]
+    crops = [pixels[top : top + size, left : left + size] for top, left in places]
+    return np.stack([*crops, *(crop[:, ::-1] for crop in crops)])
+
+
+def test_views_are_resized_as_the_network_was_trained(photographs):
+    """Bicubic, where the cubic leaves the range of pixels; of files and of pixels alike."""
+    bicubic = dataclasses.replace(SPEC, interpolation="bicubic")
+    bounded = []
+    for side in (40, 64):
+        pixels = resized_by_pil(photographs[0], side, PIL.Image.Resampling.BICUBIC)
+        bounded.append(np.clip(pixels, 0, 255))
+        assert pixels.min() < -1
+    for image in (tf.constant(np.asarray(photographs[0])), png(photographs[0])):
+        crops = protocols.ten_crops(image, bicubic)
+        np.testing.assert_allclose(crops, normalized(ten_crops(bounded[0], 32)), atol=1e-4)
+        found = protocols.whole_and_mirror(image, bicubic, 64)
+        expected = normalized(np.stack([bounded[1], bounded[1][:, ::-1]]))
+        np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_gray_networks_see_gray_views(photographs):
+    gray = photographs[1].convert("L")
+    spec = keras_resnet.Preprocessing(32, 40, (100.0,), (50.0,), channels=1)
+    image = png(gray)
+    pixels = (resized_by_pil(gray.convert("RGB"), 40)[..., :1] - 100) / 50
+    np.testing.assert_allclose(protocols.ten_crops(image, spec), ten_crops(pixels, 32), atol=1e-4)
+    (whole, _) = protocols.whole_and_mirror(image, spec, 40)
+    np.testing.assert_allclose(whole, pixels, atol=1e-4)
+
+
+def test_an_image_that_cannot_be_read_is_named(source, model):
+    files = source.images.numpy()
+    broken = MemorySource([files[0], files[1][:300], files[2]], [0, 1, 2], source.class_names)
+    with pytest.raises(ValueError, match="image 1 of 3 cannot be used"):
+        protocols.answers(model, broken, "10-crop")
+
+
 def test_one_crop_is_the_network_itself(photographs, source, model):
     inputs = tf.stack([SPEC(source.example(n)[0]) for n in range(3)])
-    found, _ = protocols.answers(model, source, "1-crop", batch_size=2)
+    found, labels = protocols.answers(model, source, "1-crop", batch_size=2)
+    assert (found.dtype, found.shape, labels.tolist()) == (np.float32, (3, 7), [0, 1, 2])
     np.testing.assert_allclose(found, model(inputs), rtol=1e-4, atol=1e-6)
 
 
 def test_scales_and_mirrors_are_those_of_pil_and_numpy(photographs, source, model):
     headless = models.ResNet(
-        "cifar", "basic", (1, 1, 1), (4, 8, 16), include_top=False, input_shape=(None, None, 3)
+        "cifar", "basic", (1, 1), (4, 8), include_top=False, input_shape=(None, None, 3)
     )
     headless.set_weights(model.get_weights()[:-2])
     weights, bias = (np.array(w, np.float64) for w in model.get_layer("fc").get_weights())
@@ -112,13 +149,13 @@ def test_scales_and_mirrors_are_those_of_pil_and_numpy(photographs, source, mode
         answers = []
         for side in (32, 41, 64):
             inputs = normalized(resized_by_pil(picture, side))
-            for view in (inputs, inputs[:, ::-1]):
-                features = headless(view[np.newaxis])[0].numpy().astype(np.float64)
-                # The network sees maps of 8x8 of an image of 32x32: a score for each such window.
+            views = np.stack([inputs, inputs[:, ::-1]])
+            for features in headless(views).numpy().astype(np.float64):
+                # The network sees maps of 16x16 of an image of 32x32: a score for each such window.
                 scores = [
-                    features[y : y + 8, x : x + 8].mean(axis=(0, 1)) @ weights + bias
-                    for y in range(features.shape[0] - 7)
-                    for x in range(features.shape[1] - 7)
+                    features[y : y + 16, x : x + 16].mean(axis=(0, 1)) @ weights + bias
+                    for y in range(features.shape[0] - 15)
+                    for x in range(features.shape[1] - 15)
                 ]
                 answers.append(softmax(np.mean(scores, axis=0)))
         expected.append(np.mean(answers, axis=0))
@@ -152,8 +189,17 @@ def test_what_does_not_fit_is_refused(source, model):
     ):
         with pytest.raises(ValueError, match=f"`sides` {message}"):
             protocols.answers(model, source, "multi-scale", sides=sides)
+    headless = models.ResNet(
+        "cifar", "basic", (1,), (4,), include_top=False, input_shape=(32, 32, 3), preprocessing=SPEC
+    )
+    for protocol in protocols.PROTOCOLS:
+        with pytest.raises(ValueError, match="no classifier"):
+            protocols.answers(headless, source, protocol)
     mean_image = dataclasses.replace(SPEC, mean=np.zeros((32, 32, 3)))
-    other = keras_resnet.CifarResNet(8, classes=7, preprocessing=mean_image)
+    shape = (32, 32, 3)
+    other = models.ResNet(
+        "cifar", "basic", (1,), (4,), input_shape=shape, classes=7, preprocessing=mean_image
+    )
     with pytest.raises(ValueError, match="subtracts a mean image"):
         protocols.answers(other, source, "multi-scale")
     assert protocols.answers(other, source, "10-crop")[0].shape == (3, 7)

@@ -150,8 +150,8 @@ class Client:
         if not pictures:
             return []
         results = self._results(pictures)
-        columns = [results[name] for name in ("status", "classes", "labels", "probabilities")]
         try:
+            columns = [results[name] for name in ("status", "classes", "labels", "probabilities")]
             if {len(column) for column in columns} != {len(pictures)}:
                 raise ValueError("it has not a row for each picture")
             return [_answer(*row) for row in zip(*columns, strict=True)]
@@ -282,7 +282,10 @@ class GrpcClient(Client):
         strings.tensor_shape.dim.add(size=len(pictures))
         strings.string_val.extend(pictures)
         outputs = self._ask(self._service.Predict, request).outputs
-        return {name: tf.make_ndarray(value) for name, value in outputs.items()}
+        try:
+            return {name: tf.make_ndarray(value) for name, value in outputs.items()}
+        except (ValueError, TypeError) as error:
+            raise ServingError(f"{self._target} gives no predictions.") from error
 
     def _ask(self, method, request):
         def ask():
