@@ -1,22 +1,34 @@
+import importlib.metadata
 import json
 
+import numpy as np
 import pytest
+import tensorflow as tf
 from letters import network
 
+import keras_resnet
 from keras_resnet.config import RECIPES
+from keras_resnet.preprocessing import Preprocessing
+from keras_resnet.serving import signatures
 from keras_resnet.serving.card import Origin, model_card
 from keras_resnet.serving.optimization import Optimized
 from keras_resnet.serving.signatures import Limits
 
-SECONDS = {("serving_default", 32): 0.016}
+SECONDS = {("serving_default", 32): 0.016, ("images", 1): 0.5, ("images", 32): 2.0}
 
 
-def card(origin, optimized=None):
-    return model_card(network(), origin, tuple("abcdefg"), 5, Limits(), optimized, SECONDS)
+@pytest.fixture(scope="module")
+def model():
+    return network()
 
 
-@pytest.fixture
-def full():
+def card(model, origin, optimized=None, limits=None, top=5):
+    names = tuple("abcdefg")[: model.classes]
+    return model_card(model, origin, names, top, limits or Limits(), optimized, SECONDS)
+
+
+@pytest.fixture(scope="module")
+def full(model):
     evaluation = {
         "top1": 0.9223,
         "top5": 0.998,
@@ -26,36 +38,97 @@ def full():
         "protocol": "1-crop",
     }
     origin = Origin("mine", RECIPES["cifar10"]["paper"].to_json(), "letters", evaluation, "CC0")
-    optimized = Optimized(network(), "bfloat16", "letters, test", 10_000, 0.00123, 0.9987)
-    return card(origin, optimized)
+    optimized = Optimized(model, "bfloat16", "letters, test", 10_000, 0.00123, 0.9987)
+    return card(model, origin, optimized, Limits(12_345, 67_890))
 
 
 def test_it_says_what_is_known(full):
+    # ResNet-8 with option A and 7 classes, counted by hand: 3x3 convolutions of 3 to 16, twice 16
+    # to 16, 16 to 32, 32 to 32, 32 to 64, 64 to 64, on maps of 24, 12 and 6 pixels; two values per
+    # channel; the classifier.
+    kernels = [9 * (48 + 2 * 256), 9 * (512 + 1024), 9 * (2048 + 4096)]
+    multiply_adds = 576 * kernels[0] + 144 * kernels[1] + 36 * kernels[2] + 64 * 7
     for text in (
         "# mine\n",
-        # ResNet-8 with option A and 7 classes, counted by hand: 3x3 convolutions of 3 to 16, twice
-        # 16 to 16, 16 to 32, 32 to 32, 32 to 64, 64 to 64; two values per channel; the classifier.
-        f"parameters: {9 * (48 + 2 * 256 + 512 + 1024 + 2048 + 4096) + 2 * 240 + 64 * 7 + 7:,}",
+        "A network for 7 classes of letters, exported for TF Serving by keras_resnet "
+        f"{importlib.metadata.version('keras-resnet-paper')} on TensorFlow {tf.__version__}, ",
+        "- architecture: cifar_resnet8, residual, stages of [1, 1, 1] basic blocks, shortcut A (He",
+        f"parameters: {sum(kernels) + 2 * 240 + 64 * 7 + 7:,}",
+        f"multiply-adds: {multiply_adds:,} for a picture",
         "Top-1 92.23%, top-5 99.80%, loss 0.2500 on all 10,000 images of letters, test, 1-crop",
         "computes in bfloat16",
         "at most 0.0012",
         "same for 99.87%",
-        "resized to 27 pixels",
+        "decoded to RGB",
+        "resized to 27 pixels (bilinear, antialiased)",
         "the central 24x24 pixels",
         "the mean (120, 121, 122) is subtracted, and the result divided by 50, 60, 70",
         "an EXIF orientation not applied",
-        "`probabilities` float32 [n, 7]",
+        "`probabilities` float32 [n, 7], `classes` int32 [n, 5]",
+        "`labels` string [n, 5]",
+        "`images`: uint8 [n, height, width, 3]",
         "`features` float32 [n, 64]",
+        '"too many bytes" (more than 12,345), "too many pixels" (more than 67,890), "too many '
+        'scans" (more than 100)',
         "| `serving_default` | 32 | 16.0 ms | 2000.0 |",
-        "CC0",
+        "| `images` | 1 | 500.0 ms | 2.0 |\n| `images` | 32 | 2000.0 ms | 16.0 |\n| `serving_d",
+        "## Classes\n\n7, in `assets/labels.txt`.",
+        "## Licence\n\nCC0\n",
     ):
         assert text in full, text
     recipe = full.partition("```json\n")[2].partition("```")[0]
     assert json.loads(recipe)["weight_decay"] == 1e-4
 
 
-def test_it_says_what_is_not_known():
-    text = card(Origin("model"))
+def test_every_status_of_a_picture_is_explained(full):
+    """Of the module's strings, whatever their names."""
+    statuses = [value for name, value in vars(signatures).items() if name.isupper()]
+    statuses = [value for value in statuses if isinstance(value, str)]
+    assert len(statuses) == 6
+    for status in statuses:
+        assert f'"{status}"' in full, status
+
+
+@pytest.mark.parametrize(
+    ("place", "side"), [("1x1", 4), ("3x3", 8)], ids=["in the first 1x1", "in the 3x3"]
+)
+def test_it_describes_a_plain_gray_network_of_bottlenecks_and_three_classes(place, side):
+    """Counted by hand: 3x3 to 4 channels, bottlenecks 4-4-16 on 8x8 pixels and 8-8-32 on 4x4."""
+    mean = np.full((8, 8, 1), 100.0)
+    plain = keras_resnet.ResNet(
+        *("cifar", "bottleneck", (1, 1), (4, 8)),
+        name="narrow",
+        shortcut=None,
+        bottleneck_stride=place,
+        input_shape=(8, 8, 1),
+        classes=3,
+        preprocessing=Preprocessing(8, 9, mean, (60.0,), channels=1, interpolation="bicubic"),
+    )
+    conv1, first, second = [9 * 4], [4 * 4, 9 * 4 * 4, 4 * 16], [16 * 8, 9 * 8 * 8, 8 * 32]
+    parameters = sum(conv1 + first + second) + 2 * (4 + 4 + 4 + 16 + 8 + 8 + 32) + 32 * 3 + 3
+    multiply_adds = 64 * sum(conv1 + first) + side**2 * second[0] + 16 * sum(second[1:]) + 32 * 3
+    kind = {"1x1": "stride in their first 1x1 (v1)", "3x3": "stride in their 3x3 (v1.5)"}[place]
+    text = card(plain, Origin("mine", license="MIT"))
+    for expected in (
+        "A network for 3 classes of pictures, exported",
+        f"- architecture: narrow, plain, stages of [1, 1] bottleneck blocks, {kind} (He et al.",
+        f"- parameters: {parameters:,}\n",
+        f"- multiply-adds: {multiply_adds:,} for a picture",
+        "decoded to gray",
+        "resized to 9 pixels (bicubic, antialiased)",
+        "the central 8x8 pixels",
+        "the mean (an image) is subtracted, and the result divided by 60. ",
+        "`probabilities` float32 [n, 3], `classes` int32 [n, 3]",
+        "`images`: uint8 [n, height, width, 1]",
+        "`features` float32 [n, 32]",
+        "## Classes\n\n3, in",
+    ):
+        assert expected in text, expected
+    assert "shortcut" not in text
+
+
+def test_it_says_what_is_not_known(model):
+    text = card(model, Origin("model"))
     for expected in (
         "The recipe is not known.",
         "Not known: no evaluation is on record.",

@@ -352,6 +352,10 @@ def come_back_in_an_hour(connection, _):
     connection.sendall(response({}, "503 Service Unavailable", "Retry-After: 3600\r\n"))
 
 
+def look_elsewhere(connection, _):
+    connection.sendall(response(METADATA, "302 Found", "Location: /elsewhere\r\n"))
+
+
 @pytest.mark.parametrize(
     ("answer", "message", "repetitions"),
     [
@@ -359,6 +363,7 @@ def come_back_in_an_hour(connection, _):
         (drip_headers, "does not answer within 0.2 s", 0),
         (flood, "answers with more than 1000000 bytes", 0),
         (come_back_in_an_hour, r"refuses \(503\)", 1),
+        (look_elsewhere, r"refuses \(302\)", 0),
     ],
 )
 def test_no_server_can_keep_a_client_waiting(monkeypatch, pauses, answer, message, repetitions):

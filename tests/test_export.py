@@ -1,3 +1,7 @@
+import contextlib
+import dataclasses
+import errno
+import fcntl
 import importlib.util
 import json
 import os
@@ -5,15 +9,24 @@ import pathlib
 import subprocess
 import sys
 import textwrap
+import time
 
 import numpy as np
 import openvino
 import pytest
 import tensorflow as tf
+from conftest import make_picture_folder
 from google.protobuf import text_format
-from harness import on_small_disk
 from letters import encoded, evaluated, network
-from processes import ROOT, assert_user_error, run_program
+from processes import (
+    LAUNCH,
+    ROOT,
+    Process,
+    assert_user_error,
+    run_command,
+    run_process,
+    run_program,
+)
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.config import model_server_config_pb2
 
@@ -21,10 +34,18 @@ import keras_resnet
 from keras_resnet.config import RECIPES
 from keras_resnet.files import lock
 from keras_resnet.preprocessing import Preprocessing
+from keras_resnet.runs import load_network
 from keras_resnet.serving import export as export_lib
+from keras_resnet.serving import warm_up
 from keras_resnet.serving.export import export, newest_version
 from keras_resnet.serving.folding import fold_batch_norm
 from keras_resnet.serving.signatures import Limits
+
+
+@pytest.fixture(scope="module")
+def letters_model():
+    return network()
+
 
 # --- The bundle
 
@@ -97,30 +118,151 @@ def test_the_server_configuration_is_one(exported):
     assert f"max_batch_size {{ value: {sizes[-1]} }}" in batching
 
 
-def test_the_next_export_is_the_next_version_and_nothing_is_touched(tmp_path):
-    (tmp_path / "7").mkdir()
-    (tmp_path / "7" / "kept").write_text("x")
-    (tmp_path / "notes").write_text("x")
-    (tmp_path / "batching.config").write_text("mine")
-    assert export(network(), tmp_path).name == "8"
-    assert (tmp_path / "7" / "kept").read_text() == "x"
-    assert (tmp_path / "batching.config").read_text() == "mine"
-    names = sorted(path.name for path in tmp_path.iterdir())
-    assert names == ["7", "8", "batching.config", "models.config", "notes"]
+# --- The directory of versions
 
 
-@pytest.mark.parametrize("make", [lambda path: path.mkdir(), lambda path: path.write_text("x")])
-def test_a_version_that_exists_is_refused(tmp_path, make):
-    make(tmp_path / "3")
-    with pytest.raises(ValueError, match=r"`version` must be new.*which exists"):
-        export(network(), tmp_path, version=3)
-    assert [path.name for path in tmp_path.iterdir()] == ["3"]
+@contextlib.contextmanager
+def changed(module, **values):
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        for name, value in values.items():
+            monkeypatch.setattr(module, name, value)
+        yield
 
 
-def test_a_chosen_number_of_classes_and_version(tmp_path, rng):
-    path = export(network(class_names=None), tmp_path, version=20, top=100, limits=Limits(10**4))
-    assert path == tmp_path / "20"
-    loaded = tf.saved_model.load(str(path))
+@dataclasses.dataclass
+class Crowded:
+    """An export into a directory where much was before, and what happened meanwhile."""
+
+    directory: pathlib.Path
+    after_kill: list
+    version: pathlib.Path
+    model: keras_resnet.ResNet
+    others_can_lock: bool
+    written: list
+
+
+def names_in(directory):
+    return sorted(path.name for path in directory.iterdir())
+
+
+@pytest.fixture(scope="module")
+def crowded(run, tmp_path_factory):
+    root = tmp_path_factory.mktemp("crowded")
+    directory = root / "versions"
+    outputs = {"stdout": root / "stdout", "stderr": root / "stderr"}
+    process = Process(LAUNCH / "export.py", [run, f"--output={directory}"], **outputs)
+    while not list(directory.glob(".unfinished-*/saved_model.pb")):
+        assert process.poll() is None, outputs["stderr"].read_text()
+        time.sleep(0.005)
+    process.kill()
+    process.wait()
+    after_kill = names_in(directory)
+    for name in ("7", ".unfinished-others"):
+        (directory / name).mkdir()
+        (directory / name / "kept").write_text("x")
+    (directory / "notes").write_text("x")
+    (directory / "batching.config").write_text("mine")
+    others_can_lock = []
+    model = network(stacked=True, class_names=None)
+
+    def replay(path):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            others_can_lock.append(True)
+        except BlockingIOError:
+            others_can_lock.append(False)
+        finally:
+            os.close(descriptor)
+        return replay_requests(path)
+
+    replay_requests = warm_up.replay
+    with (
+        lock(directory / ".unfinished-others"),
+        changed(warm_up, BATCH_SIZES=(1,), ROUNDS=1, replay=replay),
+        recorded_writes() as written,
+    ):
+        version = export(model, directory, top=100, limits=Limits(10**4))
+    assert len(others_can_lock) == 1
+    return Crowded(directory, after_kill, version, model, others_can_lock[0], written)
+
+
+@contextlib.contextmanager
+def recorded_writes():
+    """What is made durable ("fsync", path) and renamed ("rename", path, new path), in order."""
+    found, fsync, rename = [], os.fsync, os.rename
+
+    def recorded_fsync(descriptor):
+        found.append(("fsync", os.readlink(f"/proc/self/fd/{descriptor}")))
+        fsync(descriptor)
+
+    def recorded_rename(path, new_path):
+        found.append(("rename", str(path), str(new_path)))
+        rename(path, new_path)
+
+    with changed(os, fsync=recorded_fsync, rename=recorded_rename):
+        yield found
+
+
+def test_a_killed_export_is_no_version(crowded):
+    (name,) = crowded.after_kill
+    assert name.startswith(".unfinished-")
+
+
+def test_the_next_export_is_the_next_version_and_nothing_is_touched(crowded):
+    directory = crowded.directory
+    assert crowded.version == directory / "8"
+    assert (directory / "7" / "kept").read_text() == "x"
+    assert (directory / "batching.config").read_text() == "mine"
+    assert {"7", "8", "batching.config", "models.config", "notes"} < set(names_in(directory))
+
+
+def test_leftovers_of_kills_are_removed_and_the_work_of_others_is_not(crowded):
+    left = [name for name in names_in(crowded.directory) if name.startswith(".")]
+    assert left == [".unfinished-others"]
+    assert (crowded.directory / ".unfinished-others" / "kept").read_text() == "x"
+    assert oct(crowded.version.stat().st_mode & 0o777) == "0o755"
+
+
+def test_nobody_takes_an_export_at_work_for_a_leftover(crowded, tmp_path):
+    assert not crowded.others_can_lock
+    with export_lib._unfinished_directory(tmp_path) as ours:
+        (ours / "x").write_text("x")
+        with export_lib._unfinished_directory(tmp_path) as theirs:
+            assert ours != theirs
+            assert (ours / "x").read_text() == "x"
+    assert names_in(tmp_path) == []
+
+
+def test_without_locks_nothing_is_taken_for_a_leftover(tmp_path, monkeypatch):
+    def no_locks(*_):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    (tmp_path / ".unfinished-a").mkdir()
+    with export_lib._unfinished_directory(tmp_path) as ours:
+        assert ours.is_dir()
+    assert names_in(tmp_path) == [".unfinished-a"]
+
+
+def test_a_version_survives_a_power_cut(crowded):
+    """All that is in it is on the disk before it has its name, and then the name is."""
+    places = {event: place for place, event in enumerate(crowded.written)}
+    ((renamed, unfinished),) = (
+        (place, event[1])
+        for place, event in enumerate(crowded.written)
+        if event[0] == "rename" and event[2] == str(crowded.version)
+    )
+    contents = [path.relative_to(crowded.version) for path in crowded.version.rglob("*")]
+    assert pathlib.Path("variables/variables.index") in contents
+    for path in contents:
+        flushed = places["fsync", str(unfinished / path)]
+        assert flushed < places["fsync", str((unfinished / path).parent)] < renamed, path
+    assert renamed < places["fsync", str(crowded.directory)]
+
+
+def test_a_chosen_number_of_classes_and_limits(crowded, rng):
+    loaded = tf.saved_model.load(str(crowded.version))
     answer = loaded.signatures["serving_default"](
         image_bytes=tf.constant([encoded(rng, 31, 45), encoded(rng, 300, 300, "PNG")])
     )
@@ -128,16 +270,49 @@ def test_a_chosen_number_of_classes_and_version(tmp_path, rng):
     assert answer["status"].numpy().tolist() == [b"OK", b"too many bytes"]
 
 
-def test_a_file_cannot_be_a_directory_of_versions(tmp_path):
+def test_numbers_are_taken_in_turn_where_another_was_faster(tmp_path, monkeypatch):
+    """The number that was free is taken when it is asked for."""
+    for name in ("1", ".unfinished-a"):
+        (tmp_path / name).mkdir()
+    numbers = iter([1, 1, 2])
+    monkeypatch.setattr(export_lib, "_next_version", lambda _: next(numbers))
+    assert export_lib._publish(tmp_path / ".unfinished-a", tmp_path, None) == tmp_path / "2"
+    (tmp_path / ".unfinished-b").mkdir()
+    with pytest.raises(ValueError, match="`version` must be new"):
+        export_lib._publish(tmp_path / ".unfinished-b", tmp_path, 2)
+    assert names_in(tmp_path) == [".unfinished-b", "1", "2"]
+
+
+@pytest.mark.parametrize("make", [lambda path: path.mkdir(), lambda path: path.write_text("x")])
+def test_a_version_that_exists_is_refused(tmp_path, letters_model, make):
+    make(tmp_path / "3")
+    with pytest.raises(ValueError, match=r"`version` must be new.*which exists"):
+        export(letters_model, tmp_path, version=3)
+    assert names_in(tmp_path) == ["3"]
+
+
+@pytest.mark.parametrize("version", [-1, 2**63])
+def test_a_version_is_a_number_of_tf_serving(tmp_path, letters_model, version):
+    with pytest.raises(ValueError, match=f"`version` must be .*version={version}"):
+        export(letters_model, tmp_path / "exports", version=version)
+    assert names_in(tmp_path) == []
+
+
+def test_a_file_cannot_be_a_directory_of_versions(tmp_path, letters_model):
     (tmp_path / "file").write_text("x")
     with pytest.raises(ValueError, match="`output_dir` must be a directory"):
-        export(network(), tmp_path / "file")
+        export(letters_model, tmp_path / "file")
+
+
+def test_the_root_has_no_name_for_a_model(letters_model):
+    with pytest.raises(ValueError, match="name of `output_dir` is the model's, and must not be"):
+        export(letters_model, "/")
 
 
 @pytest.mark.parametrize("name", ["a[1]", "b*", "c?", "d\\e", 'f"', "g\n", "h\udcff"])
-def test_names_that_others_would_misread_are_refused(tmp_path, name):
+def test_names_that_others_would_misread_are_refused(tmp_path, letters_model, name):
     with pytest.raises(ValueError, match="`output_dir` must be UTF-8 without any of"):
-        export(network(), tmp_path / name)
+        export(letters_model, tmp_path / name)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -156,30 +331,20 @@ def test_networks_that_cannot_be_served_are_refused(tmp_path, options, message):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_leftovers_of_kills_are_removed_and_the_work_of_others_is_not(tmp_path):
-    for name in (".unfinished-a", ".unfinished-b"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "x").write_text("x")
-    with lock(tmp_path / ".unfinished-b"):
-        export(network(), tmp_path)
-    names = sorted(path.name for path in tmp_path.iterdir())
-    assert names == [".unfinished-b", "1", "batching.config", "models.config"]
-    assert oct((tmp_path / "1").stat().st_mode & 0o777) == "0o755"
-
-
 @pytest.mark.parametrize("size", ["100k", "700k"])
-def test_a_full_disk_is_said_and_leaves_nothing(tmp_path, size):
-    network().save(tmp_path / "model.keras")
+def test_a_full_disk_is_said_and_leaves_nothing(letters_model, tmp_path, size):
+    letters_model.save(tmp_path / "model.keras")
     disk = tmp_path / "disk"
     disk.mkdir()
-    program = [sys.executable, "launch/export.py", tmp_path / "model.keras"]
-    script = f'"$@" --output={disk}/mine; status=$?; ls -A {disk}/mine; exit $status'
-    process = on_small_disk(disk, size, ["sh", "-c", script, "sh", *program])
-    output = process.stdout + process.stderr
-    assert process.returncode == 1, output
-    assert "Traceback" not in output
-    assert "cannot be written" in output or "No space left" in output
-    assert process.stdout.split() in ([], ["batching.config"], ["batching.config", "models.config"])
+    program = [LAUNCH / "export.py", tmp_path / "model.keras", f"--output={disk / 'mine'}"]
+    script = ROOT / "tests" / "small_disk.py"
+    process = run_process(tmp_path, script, disk, size, disk / "mine", *program)
+    assert process.returncode == 1, process.stderr
+    assert "Traceback" not in process.stderr + process.stdout
+    assert "cannot be written" in process.stderr or "No space left" in process.stderr
+    *_, listing = process.stdout.splitlines()
+    assert listing in ("[]", "['batching.config']", "['batching.config', 'models.config']")
+    assert list(disk.iterdir()) == []
 
 
 def test_a_failed_export_leaves_nothing(tmp_path):
@@ -204,24 +369,28 @@ def test_the_newest_version_is_found(tmp_path):
         newest_version(tmp_path / "11")
 
 
-@pytest.mark.parametrize("kind", ["stacked", "folded", "bfloat16"])
-def test_any_network_serves_float32(tmp_path, rng, kind):
-    model = {
-        "stacked": lambda: network(stacked=True),
-        "folded": lambda: fold_batch_norm(network()),
-        "bfloat16": lambda: fold_batch_norm(network(), "mixed_bfloat16"),
-    }[kind]()
-    path = export(model, tmp_path)
-    pictures = [encoded(rng, 31, 45), encoded(rng, 24, 24, "PNG")]
-    loaded = tf.saved_model.load(str(path))
-    signatures = loaded.signatures
-    answer = signatures["serving_default"](image_bytes=tf.constant(pictures))
-    assert answer["probabilities"].dtype == tf.float32
+@pytest.mark.parametrize(
+    ("kind", "tolerance"),
     # What TensorFlow computes in one operation is rounded once only.
-    tolerance = 5e-3 if kind == "bfloat16" else 1e-5
+    [("stacked", 1e-5), ("float32", 1e-5), ("bfloat16", 5e-3)],
+)
+def test_any_network_serves_float32(request, rng, kind, tolerance):
+    """Stacked blocks, and what --optimize makes."""
+    if kind == "stacked":
+        crowded = request.getfixturevalue("crowded")
+        version, model = crowded.version, crowded.model
+    else:
+        version = request.getfixturevalue(kind)[1]
+        trained = load_network(request.getfixturevalue("run"))
+        model = fold_batch_norm(trained, "mixed_bfloat16" if kind == "bfloat16" else None)
+    pictures = [encoded(rng, 31, 45), encoded(rng, 24, 24, "PNG")]
+    loaded = tf.saved_model.load(str(version))
+    answer = loaded.signatures["serving_default"](image_bytes=tf.constant(pictures))
+    assert answer["probabilities"].dtype == tf.float32
     expected = evaluated(model, pictures)
     np.testing.assert_allclose(answer["probabilities"], expected, atol=tolerance)
-    assert signatures["features"](image_bytes=tf.constant(pictures))["features"].dtype == tf.float32
+    answer = loaded.signatures["features"](image_bytes=tf.constant(pictures))
+    assert answer["features"].dtype == tf.float32
 
 
 # --- Other programs that read it
@@ -293,22 +462,16 @@ def test_it_answers_through_the_c_api_as_in_tf_serving(exported, files, expected
 
 def test_it_answers_saved_model_cli(exported, files, expected, tmp_path):
     _, version = exported
-    cli = pathlib.Path(sys.executable).with_name("saved_model_cli")
-    base = [cli, "show", "--dir", version, "--all"]
-    shown = subprocess.run(base, capture_output=True, text=True, timeout=120)
+    cli = importlib.util.find_spec("tensorflow.python.tools.saved_model_cli").origin
+    shown = run_process(tmp_path, cli, "show", "--dir", version, "--all")
     assert shown.returncode == 0, shown.stderr
     for name in ("serving_default", "images", "features"):
         assert f"signature_def['{name}']" in shown.stdout
     np.save(tmp_path / "pictures.npy", np.array([path.read_bytes() for path in files], "S"))
-    process = subprocess.run(
-        [
-            *(cli, "run", "--dir", version, "--tag_set", "serve"),
-            *("--signature_def", "serving_default", "--outdir", tmp_path / "answer"),
-            *("--inputs", f"image_bytes={tmp_path / 'pictures.npy'}"),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=120,
+    process = run_process(
+        *(tmp_path, cli, "run", "--dir", version, "--tag_set", "serve"),
+        *("--signature_def", "serving_default", "--outdir", tmp_path / "answer"),
+        *("--inputs", f"image_bytes={tmp_path / 'pictures.npy'}"),
     )
     assert process.returncode == 0, process.stderr
     probabilities = np.load(tmp_path / "answer" / "probabilities.npy")
@@ -340,46 +503,66 @@ def test_it_answers_in_openvino(exported, rng):
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """What a training on shapes leaves, as far as an export reads it."""
-    from keras_resnet import datasets
-
+    """What a training on a folder of pictures leaves, as far as an export reads it."""
     directory = tmp_path_factory.mktemp("runs") / "mine"
     directory.mkdir()
-    names = datasets.load("shapes", "validation").class_names
-    network(classes=8, class_names=names).save(directory / "model.keras")
-    import dataclasses
-
-    config = dataclasses.replace(RECIPES["imagenet"]["paper"], dataset="shapes")
+    numbers = {"train": 1, "val": 5}
+    folder = make_picture_folder(directory / "pictures", np.random.default_rng(0), numbers)
+    names = ("horizontal", "vertical")
+    network(classes=2, class_names=names).save(directory / "model.keras")
+    config = dataclasses.replace(RECIPES["imagenet"]["paper"], dataset=f"folder:{folder}")
     (directory / "config.json").write_text(config.to_json())
     evaluation = {"step": 5, "top1": 0.123, "top5": 0.9, "loss": 2.0, "images": 400}
     (directory / "evaluation.json").write_text(json.dumps(evaluation))
     return directory
 
 
-def test_from_a_run_to_a_bundle(run, tmp_path):
-    process = run_program(
-        "export", run, f"--output={tmp_path / 'mine'}", "--optimize=bfloat16", "--license=CC0"
+@pytest.fixture(scope="module")
+def bfloat16(run, tmp_path_factory):
+    """The program as a user starts it, and the version that it wrote."""
+    output = tmp_path_factory.mktemp("bfloat16") / "mine"
+    process = run_command(
+        *("export", run, f"--output={output}", "--optimize=bfloat16", "--license=CC0"),
+        *("--version=20", "--top=1", "--max_bytes=54321", "--max_pixels=65432"),
     )
     assert process.returncode == 0, process.stderr
+    return process, output / "20"
+
+
+@pytest.fixture(scope="module")
+def float32(run, tmp_path_factory):
+    output = tmp_path_factory.mktemp("float32")
+    with changed(warm_up, BATCH_SIZES=(1,), ROUNDS=1):
+        process = run_program("export", run, f"--output={output}", "--optimize")
+    assert process.returncode == 0, process.stderr
+    return process, output / "1"
+
+
+def test_from_a_run_to_a_bundle(run, bfloat16):
+    process, version = bfloat16
+    dataset = f"folder:{run / 'pictures'}"
     lines = process.stdout.splitlines()
-    assert lines[0] == f"Exported: {tmp_path / 'mine' / '1'}"
-    assert "computes in bfloat16. On all 400 images of shapes, validation" in lines[1]
-    card = (tmp_path / "mine" / "1" / "README.md").read_text()
+    assert lines[0] == f"Exported: {version}"
+    assert f"computes in bfloat16. On all 10 images of {dataset}, validation" in lines[1]
+    card = (version / "README.md").read_text()
     for text in (
         "# mine\n",
-        "Top-1 12.30%, top-5 90.00%, loss 2.0000 on all 400 images of shapes, validation, 1-crop",
-        '"dataset": "shapes"',
+        f"Top-1 12.30%, top-5 90.00%, loss 2.0000 on all 400 images of {dataset}, validation, "
+        "1-crop",
+        f'"dataset": "{dataset}"',
         "computes in bfloat16",
-        "On all 400 images of shapes, validation",
+        f"On all 10 images of {dataset}, validation",
         "CC0",
+        "`classes` int32 [n, 1]",
+        "(more than 54,321)",
+        "(more than 65,432)",
     ):
         assert text in card, text
 
 
-def test_without_a_value_optimize_is_float32(run, tmp_path):
-    process = run_program("export", run, f"--output={tmp_path}", "--optimize")
-    assert process.returncode == 0, process.stderr
-    assert "computes in float32" in (tmp_path / "1" / "README.md").read_text()
+def test_without_a_value_optimize_is_float32(float32):
+    _, version = float32
+    assert "computes in float32" in (version / "README.md").read_text()
 
 
 def test_mistakes_are_explained(run, tmp_path):
@@ -387,26 +570,15 @@ def test_mistakes_are_explained(run, tmp_path):
     for arguments, message in (
         ([run], "--output=DIR must say"),
         ([run, output, "--dataset=shapes"], "--dataset is for --optimize"),
+        ([run, output, "--nooptimize", "--max_difference=1"], "--max_difference is for --optimize"),
         ([run / "model.keras", output, "--optimize"], "--dataset=NAME must say what to compare on"),
+        ([run, output, "--max_pixels=0"], "`max_pixels` must be an integer of at least 1"),
     ):
         assert_user_error(run_program("export", *arguments), message)
     assert not (tmp_path / "out").exists()
     process = run_program("export", run, output, "--optimize=int8")
     assert process.returncode == 1
     assert "must be one of float32, bfloat16" in process.stdout + process.stderr
-
-
-def test_a_killed_export_is_no_version(run, tmp_path):
-    output = tmp_path / "out"
-    command = [sys.executable, "launch/export.py", str(run), f"--output={output}"]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    while not list(output.glob(".unfinished-*/saved_model.pb")):
-        assert process.poll() is None, process.stderr.read()
-    process.kill()
-    process.communicate()
-    assert not [path for path in output.iterdir() if path.name.isdecimal()]
-    assert export(network(), output).name == "1"
-    assert os.listdir(output / "1")
 
 
 def test_labels_of_imagenet_are_words():

@@ -1,6 +1,5 @@
 import io
 import os
-import resource
 import struct
 import zlib
 
@@ -10,8 +9,10 @@ import numpy as np
 import PIL.Image
 import pytest
 import tensorflow as tf
-from letters import encoded, evaluated
+from letters import encoded, evaluated, network
+from peak import peak_growth
 
+from keras_resnet.preprocessing import Preprocessing
 from keras_resnet.serving.signatures import (
     DAMAGED,
     NOT_AN_IMAGE,
@@ -20,6 +21,7 @@ from keras_resnet.serving.signatures import (
     TOO_LONG,
     TOO_MANY_SCANS,
     Limits,
+    signatures,
     usable_rows,
 )
 
@@ -199,6 +201,35 @@ def test_limits_are_exact(exported, rng):
         assert status.numpy() == [expected.encode()]
 
 
+def test_a_hundred_scans_are_no_more_than_allowed(exported, rng):
+    model, _ = exported
+    picture = encoded(rng, 30, 40)
+    assert picture.count(b"\xff\xda") == 1
+    # What follows the end of a picture is not decoded.
+    rows = [picture + b"\xff\xda" * 99, picture + b"\xff\xda" * 100]
+    _, places, status = usable_rows(tf.constant(rows), model.preprocessing, Limits())
+    assert places.numpy().tolist() == [0]
+    assert status.numpy().tolist() == [OK.encode(), TOO_MANY_SCANS.encode()]
+
+
+def test_gray_networks_see_gray(rng):
+    spec = Preprocessing(24, 27, (100.0,), (50.0,), channels=1)
+    model = network(input_shape=(24, 24, 1), preprocessing=spec)
+    files = [encoded(rng, 31, 45, "PNG", mode) for mode in ("L", "RGB")]
+    functions, _ = signatures(model, model.class_names, 2, Limits())
+    serve_bytes, _ = functions["serving_default"]
+    expected = evaluated(model, files)
+    np.testing.assert_allclose(
+        serve_bytes(tf.constant(files))["probabilities"], expected, atol=1e-5
+    )
+    serve_images, of_images = functions["images"]
+    assert of_images.shape.as_list() == [None, None, None, 1]
+    gray = tf.io.decode_png(files[0])[tf.newaxis]
+    answer = serve_images(gray)
+    np.testing.assert_allclose(answer["probabilities"], expected[:1], atol=1e-5)
+    assert answer["classes"].shape == (1, 2)
+
+
 def test_unusable_rows_cost_no_network(exported):
     model, _ = exported
     inputs, places, status = usable_rows(tf.constant([b""] * 500), model.preprocessing, Limits())
@@ -208,17 +239,31 @@ def test_unusable_rows_cost_no_network(exported):
 
 def test_wide_pixels_take_no_more_memory_than_their_crop(serve, rng):
     images = tf.constant(rng.integers(0, 256, (32, 1, 200_000, 3), np.uint8))
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    answer = serve["images"](images=images)
+    with peak_growth() as growth:
+        answer = serve["images"](images=images)
     assert statuses(answer) == [OK] * 32
     # 19 MB of pixels; resized in height they would be 1.8 GB.
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000
+    assert growth.kilobytes < 200_000
 
 
-@pytest.mark.parametrize("values", [(0, 5), (5, 0), (5, 10**9), (5.5, 5), (2**31, 5)])
-def test_bad_limits_are_named(values):
-    with pytest.raises(ValueError, match="`max_.* must be"):
+@pytest.mark.parametrize(
+    ("values", "name"),
+    [
+        ((0, 5), "max_bytes"),
+        ((5, 0), "max_pixels"),
+        # As many pixels as PIL decodes, and as many bytes as an int32 counts.
+        ((5, 178_956_971), "max_pixels"),
+        ((5.5, 5), "max_bytes"),
+        ((2**31, 5), "max_bytes"),
+    ],
+)
+def test_bad_limits_are_named(values, name):
+    with pytest.raises(ValueError, match=f"`{name}` must be"):
         Limits(*values)
+
+
+def test_the_largest_limits_are_those_of_decoding():
+    assert Limits(2**31 - 1, 178_956_970) == Limits(max_pixels=178_956_970, max_bytes=2147483647)
 
 
 # --- Any bytes
@@ -256,11 +301,14 @@ def mutated(samples):
     return st.one_of(near, near, far)
 
 
-BATCH, BATCHES = 50, 110
+BATCH = 50
 
 
-def test_no_bytes_harm_the_good_rows(exported, serve):
-    """5,500 rows, of which each batch has three good ones at its start, middle and end."""
+@pytest.mark.parametrize(
+    "batches", [11, pytest.param(110, marks=pytest.mark.faults)], ids=["some", "many"]
+)
+def test_no_bytes_harm_the_good_rows(exported, serve, batches):
+    """550 or 5,500 rows; each batch has three good ones besides at its start, middle and end."""
     model, _ = exported
     rng = np.random.default_rng(5)
     samples = [
@@ -275,7 +323,7 @@ def test_no_bytes_harm_the_good_rows(exported, serve):
     seen = []
 
     @hypothesis.settings(
-        max_examples=BATCHES,
+        max_examples=batches,
         deadline=None,
         derandomize=True,
         database=None,
@@ -297,12 +345,11 @@ def test_no_bytes_harm_the_good_rows(exported, serve):
         np.testing.assert_allclose(probabilities.sum(axis=1), usable, atol=1e-5)
         seen.extend(found)
 
-    peak_before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    ask()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    # Kilobytes: one picture of the largest size for each processor, and some.
-    assert peak - peak_before < (len(os.sched_getaffinity(0)) * 150 + 100) * 1000
-    assert len(seen) >= 5000
+    with peak_growth() as growth:
+        ask()
+    # One picture of the largest size for each processor, and some.
+    assert growth.kilobytes < (len(os.sched_getaffinity(0)) * 150 + 100) * 1000
+    assert len(seen) >= BATCH * batches * 10 // 11
     # Of all kinds that such bytes can be.
     assert {OK, DAMAGED, NOT_AN_IMAGE} <= set(seen)
-    assert seen.count(DAMAGED) > 500
+    assert seen.count(DAMAGED) > len(seen) / 11

@@ -1,11 +1,15 @@
+import dataclasses
+import re
 import shutil
+import types
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from letters import SPEC, network
-from tensorflow_serving.apis import prediction_log_pb2
+from letters import SPEC, encoded, network
+from tensorflow_serving.apis import model_pb2, predict_pb2, prediction_log_pb2
 
+from keras_resnet.preprocessing import Preprocessing
 from keras_resnet.serving import warm_up
 from keras_resnet.serving.export import export
 from keras_resnet.serving.signatures import Limits
@@ -40,11 +44,16 @@ def test_every_signature_is_warmed_up_alone_and_in_a_batch(exported):
 def test_every_request_is_answered(exported):
     _, version = exported
     seconds = warm_up.replay(version)
-    assert len(seconds) == 6
+    assert set(seconds) == {
+        (signature, size)
+        for signature in ("serving_default", "images", "features")
+        for size in (1, 32)
+    }
     assert all(0 < value < 60 for value in seconds.values())
 
 
-def test_a_network_that_diverged_is_not_exported(tmp_path):
+def test_a_network_that_diverged_is_not_exported(tmp_path, monkeypatch):
+    monkeypatch.setattr(warm_up, "BATCH_SIZES", (1,))
     model = network()
     model.get_layer("fc").bias.assign([np.nan] * 7)
     with pytest.raises(ValueError, match="does not answer with finite numbers"):
@@ -52,27 +61,87 @@ def test_a_network_that_diverged_is_not_exported(tmp_path):
     assert list((tmp_path / "exports").iterdir()) == []
 
 
-@pytest.mark.parametrize("limits", [Limits(max_bytes=10), Limits(max_pixels=100)])
-def test_limits_must_allow_a_likely_picture(tmp_path, limits):
-    with pytest.raises(ValueError, match="`max_.*` must be at least .* picture of 27x36 pixels"):
-        export(network(), tmp_path / "exports", limits=limits)
+@pytest.fixture(scope="module")
+def model():
+    return network()
 
 
-def test_a_request_that_fails_is_noticed(exported, tmp_path):
+@pytest.mark.parametrize("name", ["max_bytes", "max_pixels"])
+def test_limits_must_allow_a_likely_picture(tmp_path, model, name):
+    message = f"`{name}` must be at least (\\d+), as of a picture of 27x36 pixels.*: {name}=100"
+    with pytest.raises(ValueError, match=message) as caught:
+        export(model, tmp_path / "exports", limits=Limits(**{name: 100}))
+    assert list((tmp_path / "exports").iterdir()) == []
+    needed = int(re.search(message, str(caught.value))[1])
+    assert name == "max_bytes" or needed == 27 * 36
+    warm_up.write(tmp_path, "letters", SPEC, Limits(**{name: needed}))
+    with pytest.raises(ValueError, match=f"`{name}` must be at least {needed}"):
+        warm_up.write(tmp_path, "letters", SPEC, Limits(**{name: needed - 1}))
+
+
+def test_the_picture_is_wider_than_high_and_no_larger_than_a_photograph(tmp_path):
+    for resize, shape in ((27, (27, 36, 3)), (480, (480, 640, 3)), (481, (480, 640, 3))):
+        spec = dataclasses.replace(SPEC, resize=resize)
+        warm_up.write(tmp_path, "letters", spec, Limits())
+        for request in requests(tmp_path):
+            ((name, value),) = request.inputs.items()
+            picture = tf.make_ndarray(value)[0]
+            pixels = picture if name == "images" else tf.io.decode_image(picture).numpy()
+            assert pixels.shape == shape
+            # The same picture but for the losses of JPEG: from black to white.
+            assert pixels[:, 0].max() < 10 and pixels[:, -1].min() > 245
+
+
+def test_gray_networks_are_asked_about_gray_pixels(tmp_path):
+    spec = Preprocessing(24, 27, (100.0,), channels=1)
+    warm_up.write(tmp_path, "letters", spec, Limits())
+    shapes = {
+        request.model_spec.signature_name: tf.make_ndarray(request.inputs["images"]).shape
+        for request in requests(tmp_path)
+        if "images" in request.inputs
+    }
+    assert shapes == {"images": (32, 27, 36, 1)}
+
+
+@pytest.fixture(scope="module")
+def replay_of(exported, tmp_path_factory):
+    """A function that replays requests with a copy of the export: (signature, name, value)."""
     _, version = exported
-    shutil.copytree(version, tmp_path / "1")
-    warm_up.write(tmp_path / "1", "letters", SPEC, Limits())
-    path = tmp_path / "1" / warm_up.FILE
-    (request,) = (
-        r
-        for r in requests(tmp_path / "1")
-        if len(r.SerializeToString()) < 3000 and r.model_spec.signature_name == "features"
-    )
-    request.inputs["image_bytes"].CopyFrom(tf.make_tensor_proto([b"no picture"]))
-    log = prediction_log_pb2.PredictionLog(
-        predict_log=prediction_log_pb2.PredictLog(request=request)
-    )
-    with tf.io.TFRecordWriter(str(path)) as writer:
-        writer.write(log.SerializeToString())
-    with pytest.raises(ValueError, match="signature features, 1 rows"):
-        warm_up.replay(tmp_path / "1")
+    copy = tmp_path_factory.mktemp("copy") / "1"
+    shutil.copytree(version, copy)
+
+    def replay(*requests):
+        with tf.io.TFRecordWriter(str(copy / warm_up.FILE)) as writer:
+            for signature, name, value in requests:
+                spec = model_pb2.ModelSpec(name="letters", signature_name=signature)
+                request = predict_pb2.PredictRequest(model_spec=spec)
+                request.inputs[name].CopyFrom(tf.make_tensor_proto(value))
+                log = prediction_log_pb2.PredictLog(request=request)
+                log = prediction_log_pb2.PredictionLog(predict_log=log)
+                writer.write(log.SerializeToString())
+        return warm_up.replay(copy)
+
+    return replay
+
+
+def test_a_request_that_fails_is_noticed(replay_of, rng):
+    good = encoded(rng, 30, 40)
+    # One good row and one that is none.
+    requests = [
+        ("serving_default", "image_bytes", [good]),
+        ("features", "image_bytes", [good, b"no picture"]),
+    ]
+    with pytest.raises(ValueError, match="finite numbers .signature features, 2 rows"):
+        replay_of(*requests)
+
+
+def test_a_network_that_does_not_run_is_noticed(replay_of):
+    with pytest.raises(ValueError, match="The network does not run: "):
+        replay_of(("images", "images", np.zeros([1, 0, 0, 3], np.uint8)))
+
+
+def test_the_time_of_an_answer_is_the_median(replay_of, monkeypatch):
+    clock = iter([0, 1, 10, 15, 20, 22])
+    monkeypatch.setattr(warm_up, "time", types.SimpleNamespace(perf_counter=lambda: next(clock)))
+    pixels = np.zeros([2, 30, 40, 3], np.uint8)
+    assert replay_of(("images", "images", pixels)) == {("images", 2): 2}

@@ -70,13 +70,13 @@ def _introduction(model, origin):
 def _network(model):
     config = model.get_config()
     kind = "residual" if config["shortcut"] else "plain"
+    shortcut = f", shortcut {config['shortcut']}" if config["shortcut"] else ""
     places = {"1x1": ", stride in their first 1x1 (v1)", "3x3": ", stride in their 3x3 (v1.5)"}
     shape = (model.preprocessing.size, model.preprocessing.size, model.preprocessing.channels)
     return "\n".join(
         [
             f"- architecture: {model.name}, {kind}, stages of {config['blocks']} {config['block']} "
-            f"blocks{places.get(config['bottleneck_stride'], '')}, shortcut {config['shortcut']} "
-            "(He et al., 2016)",
+            f"blocks{places.get(config['bottleneck_stride'], '')}{shortcut} (He et al., 2016)",
             f"- parameters: {analysis.trainable_parameters(model):,}",
             f"- multiply-adds: {analysis.multiply_adds(model, shape):,} for a picture",
         ]
@@ -142,9 +142,10 @@ def _signatures(model, top, limits):
     return (
         f'{table}\n\n`status` is "{signatures.OK}", or says why a picture cannot be used: '
         f'"{signatures.NOT_AN_IMAGE}", "{signatures.TOO_LONG}" (more than {limits.max_bytes:,}), '
-        f'"{signatures.TOO_LARGE}" (more than {limits.max_pixels:,}), "{signatures.DAMAGED}". The '
-        "row of such a picture holds zeros, classes of -1 and empty labels; the others are not "
-        "affected."
+        f'"{signatures.TOO_LARGE}" (more than {limits.max_pixels:,}), '
+        f'"{signatures.TOO_MANY_SCANS}" (more than {signatures.MAX_SCANS}), '
+        f'"{signatures.DAMAGED}". The row of such a picture holds zeros, classes of -1 and empty '
+        "labels; the others are not affected."
     )
 
 

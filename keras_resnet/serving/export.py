@@ -90,11 +90,12 @@ def export(
     name = output_dir.resolve().name
     with _unfinished_directory(output_dir) as unfinished:
         try:
+            # First what a mistake in the limits is found by.
+            warm_up.write(unfinished, name, model.preprocessing, limits)
             _write_saved_model(unfinished, network, class_names, top, limits)
             (unfinished / "assets").mkdir(exist_ok=True)
             labels = "".join(f"{class_name}\n" for class_name in class_names)
             (unfinished / "assets" / "labels.txt").write_text(labels, encoding="utf-8")
-            warm_up.write(unfinished, name, model.preprocessing, limits)
         except tf.errors.OpError as error:
             raise OSError(f"{output_dir} cannot be written: {error.message}") from error
         seconds = warm_up.replay(unfinished)
@@ -102,13 +103,14 @@ def export(
             model, origin or Origin(model.name), class_names, top, limits, optimized, seconds
         )
         (unfinished / "README.md").write_text(card, encoding="utf-8")
-        for path in unfinished.rglob("*"):
-            files.flush_to_disk(path)
+        _flush_to_disk(unfinished)
         for file, text in (("batching", BATCHING), ("models", MODELS.format(name=name))):
             path = output_dir / f"{file}.config"
             if not path.exists():
                 files.write_text(path, text)
-        return _publish(unfinished, output_dir, version)
+        published = _publish(unfinished, output_dir, version)
+    files.flush_to_disk(output_dir)
+    return published
 
 
 def _check(model):
@@ -196,6 +198,14 @@ def _write_saved_model(path, network, class_names, top, limits):
     for name, (function, spec) in functions.items():
         archive.add_endpoint(name, function, [spec])
     archive.write_out(str(path), verbose=False)
+
+
+def _flush_to_disk(directory):
+    """Makes all that is in a directory durable: the contents of files, then their names."""
+    for path, _, names in os.walk(directory, topdown=False):
+        for name in names:
+            files.flush_to_disk(os.path.join(path, name))
+        files.flush_to_disk(path)
 
 
 def _check_free(version):
