@@ -18,6 +18,7 @@ REMIND_SECONDS = 30
 _RETRY_SECONDS = 0.2
 # Of one message of a worker that is there.
 _ANSWER_SECONDS = 10
+_MAX_MESSAGE_BYTES = 2**20
 
 
 def meet(cluster, facts, wait_seconds=WAIT_SECONDS):
@@ -69,11 +70,16 @@ def _gather(cluster, listener, facts, deadline):
             listener.settimeout(_RETRY_SECONDS)
             try:
                 connection = stack.enter_context(listener.accept()[0])
-                connection.settimeout(_ANSWER_SECONDS)
+            except OSError:
+                continue  # Nobody.
+            connection.settimeout(_ANSWER_SECONDS)
+            try:
                 hello = _read(connection)
                 place, theirs = expected.index(hello["worker"]), dict(hello["facts"])
             except (OSError, ValueError, TypeError, KeyError):
-                continue  # Nobody, or somebody who is no worker.
+                # Somebody who is no worker, and may come every second.
+                connection.close()
+                continue
             # A worker that was started anew has another connection now.
             connections[expected[place]] = connection
             complaint = _difference(cluster, expected[place], facts, theirs)
@@ -166,4 +172,8 @@ def _write(connection, message):
 def _read(connection):
     """The message that the other side sent. Raises OSError or ValueError if there is none."""
     with connection.makefile("rb") as lines:
-        return json.loads(lines.readline(2**20))
+        line = lines.readline(_MAX_MESSAGE_BYTES)
+    try:
+        return json.loads(line)
+    except RecursionError as error:  # Of very many brackets.
+        raise ValueError("a message is nested too deeply") from error

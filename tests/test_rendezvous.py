@@ -1,4 +1,5 @@
 import socket
+import struct
 import threading
 import time
 
@@ -9,6 +10,14 @@ from keras_resnet import rendezvous
 from keras_resnet.cluster import Cluster
 
 FACTS = {"depth": 20, "dataset": "shapes"}
+HELLO_OF_1 = b'{"worker": 1, "facts": {"depth": 20, "dataset": "shapes"}}\n'
+HELLO_OF_2 = HELLO_OF_1.replace(b"1", b"2")
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch):
+    """What is tried again is tried soon."""
+    monkeypatch.setattr(rendezvous, "_RETRY_SECONDS", 0.01)
 
 
 def cluster(ports, index):
@@ -16,46 +25,98 @@ def cluster(ports, index):
     return Cluster(tasks, index)
 
 
-def meet_in_threads(ports, facts, delays=(0, 0, 0), wait_seconds=10):
-    """What becomes of each worker: None where all met, else the message."""
-    results = ["still waiting"] * len(ports)
+class Meeting:
+    """What becomes of workers that meet, each in a thread: in `results` None, or the message."""
 
-    def meet(index):
-        time.sleep(delays[index])
-        try:
-            results[index] = rendezvous.meet(cluster(ports, index), facts[index], wait_seconds)
-        except ValueError as error:
-            results[index] = str(error)
+    def __init__(self, ports):
+        self._ports = ports
+        self._threads = []
+        self.results = {}
 
-    threads = [threading.Thread(target=meet, args=[index]) for index in range(len(ports))]
-    for thread in threads:
+    def begin(self, index, facts=FACTS, wait_seconds=20, cluster=cluster):
+        """Starts a worker."""
+
+        def meet():
+            try:
+                rendezvous.meet(cluster(self._ports, index), facts, wait_seconds)
+                self.results[index] = None
+            except ValueError as error:
+                self.results[index] = str(error)
+
+        thread = threading.Thread(target=meet)
         thread.start()
-    for thread in threads:
-        thread.join()
-    return results
+        self._threads.append(thread)
+
+    def end(self):
+        """Returns when all have ended."""
+        for thread in self._threads:
+            thread.join()
+        return self.results
 
 
-@pytest.mark.parametrize("delays", [(0, 0, 0), (0.6, 0, 0), (0, 0.3, 0.6)])
-def test_all_go_on_when_all_are_there(delays):
-    assert meet_in_threads(free_ports(3), [FACTS] * 3, delays) == [None] * 3
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 0, 2)])
+def test_all_go_on_when_all_are_there(order):
+    ports = free_ports(3)
+    meeting = Meeting(ports)
+    for index in order:
+        meeting.begin(index)
+        connect(ports[index]).close()  # It is there.
+    assert meeting.end() == {0: None, 1: None, 2: None}
 
 
 def test_all_learn_of_a_difference():
-    results = meet_in_threads(free_ports(2), [FACTS, {**FACTS, "depth": 56}])
-    for message in results:
+    meeting = Meeting(free_ports(2))
+    meeting.begin(0)
+    meeting.begin(1, {**FACTS, "depth": 56})
+    results = meeting.end()
+    assert results.keys() == {0, 1}
+    for message in results.values():
         assert "worker 1 (127.0.0.1:" in message
         assert "has depth=56, the chief depth=20" in message
 
 
-def test_who_is_missing_is_named_and_the_wait_ends(capsys):
+def test_a_difference_is_said_although_another_worker_never_comes():
+    meeting = Meeting(free_ports(3))
+    meeting.begin(0, wait_seconds=5)
+    meeting.begin(1, {**FACTS, "dataset": "pets"}, wait_seconds=5)
+    results = meeting.end()
+    assert "has dataset='pets', the chief dataset='shapes'" in results[0]
+    assert results[1] == results[0]
+
+
+def test_who_is_missing_is_named_again_and_again_and_the_wait_ends(monkeypatch, capsys):
     ports = free_ports(3)
-    started = time.monotonic()
-    with pytest.raises(ValueError, match=rf"Missing: worker 1 \(127.0.0.1:{ports[1]}\), worker 2"):
-        rendezvous.meet(cluster(ports, 0), FACTS, wait_seconds=3)
-    assert time.monotonic() - started < 6
-    assert f"Waiting for worker 1 (127.0.0.1:{ports[1]}), worker 2" in capsys.readouterr().out
-    with pytest.raises(ValueError, match="Missing: worker 0 .*, the chief"):
-        rendezvous.meet(cluster(ports, 2), FACTS, wait_seconds=1)
+    monkeypatch.setattr(rendezvous, "time", HurriedTime(1))
+    one, two = (f"worker {index} (127.0.0.1:{ports[index]})" for index in (1, 2))
+    with pytest.raises(ValueError, match="Not all workers came. Missing: ") as failure:
+        rendezvous.meet(cluster(ports, 0), FACTS, wait_seconds=100)
+    assert str(failure.value).endswith(f"Missing: {one}, {two}.")
+    # After 3, 34, 65 and 96 s.
+    assert capsys.readouterr().out == f"Waiting for {one}, {two}.\n" * 4
+    with pytest.raises(ValueError, match="Missing: worker 0 .*, the chief.*, and those for whom"):
+        rendezvous.meet(cluster(ports, 2), FACTS, wait_seconds=10)
+
+
+class HurriedTime:
+    """In place of the module `time`: each look at it takes seconds."""
+
+    def __init__(self, seconds):
+        self._seconds = seconds
+        self._now = 0
+
+    def monotonic(self):
+        self._now += self._seconds
+        return self._now
+
+    def sleep(self, seconds):
+        self._now += seconds
+
+
+def test_the_wait_is_a_quarter_of_an_hour_if_nothing_else_is_said(monkeypatch, capsys):
+    monkeypatch.setattr(rendezvous, "time", HurriedTime(60))
+    with pytest.raises(ValueError, match="Missing"):
+        rendezvous.meet(cluster(free_ports(2), 0), FACTS)
+    assert capsys.readouterr().out.count("Waiting for worker 1 ") == 900 // 60 - 1
 
 
 def test_an_address_in_use_is_named():
@@ -65,75 +126,121 @@ def test_an_address_in_use_is_named():
             rendezvous.meet(cluster(ports, 1), FACTS)
 
 
-def test_strangers_and_workers_that_leave_again_are_not_counted():
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_strangers_and_workers_that_leave_again_are_not_counted(is_killed):
     ports = free_ports(3)
-    results = {}
-
-    def meet(index):
-        results[index] = rendezvous.meet(cluster(ports, index), FACTS, 20)
-
-    def start(index):
-        thread = threading.Thread(target=meet, args=[index])
-        thread.start()
-        return thread
-
-    threads = [start(0)]
-    for text in (b"GET / HTTP/1.1\r\n\r\n", b"{}\n", b"5\n", b'{"worker": 7, "facts": {}}\n'):
-        with connect(ports[0]) as stranger:
-            stranger.sendall(text)
+    meeting = Meeting(ports)
+    meeting.begin(0)
+    for text in (
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"{}\n",
+        b"5\n",
+        b'{"worker": 7, "facts": {}}\n',
+        b'{"worker": 1, "facts": 5}\n',
+        b"[" * 100_000 + b"\n",
+    ):
+        assert_turned_away(ports[0], text)
     # While worker 2 is missing, so that the chief cannot be done before this one has left.
     with connect(ports[0]) as leaving:
-        leaving.sendall(b'{"worker": 1, "facts": {"depth": 20, "dataset": "shapes"}}\n')
-    threads.append(start(2))
-    time.sleep(1)
-    assert results == {}
-    threads.append(start(1))
-    for thread in threads:
-        thread.join()
-    assert results == {0: None, 1: None, 2: None}
+        leaving.sendall(HELLO_OF_1)
+        assert_turned_away(ports[0], b"{}\n")  # It has been heard.
+        # The kernel resets the connections of a process that was killed over unread data.
+        leaving.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", is_killed, 0))
+    with connect(ports[0]) as two:
+        two.sendall(HELLO_OF_2)
+        # Whom the chief turns away after that it hears, since it waits for worker 1 again.
+        assert_turned_away(ports[0], b"{}\n")
+        assert_turned_away(ports[0], b"{}\n")
+        meeting.begin(1)
+        assert two.makefile("rb").readline() == b'{"complaint": ""}\n'
+    assert meeting.end() == {0: None, 1: None}
+
+
+def assert_turned_away(port, text):
+    """The chief ends a connection on which it hears this."""
+    with connect(port) as stranger:
+        stranger.sendall(text)
+        assert stranger.recv(1) == b""
+
+
+def test_a_worker_that_was_started_anew_is_answered():
+    ports = free_ports(3)
+    meeting = Meeting(ports)
+    meeting.begin(0)
+    with connect(ports[0]) as earlier, connect(ports[0]) as later:
+        # The network has not told yet that the earlier one is dead.
+        earlier.sendall(HELLO_OF_1)
+        later.sendall(HELLO_OF_1)
+        assert_turned_away(ports[0], b"{}\n")
+        meeting.begin(2)
+        assert later.makefile("rb").readline() == b'{"complaint": ""}\n'
+    assert meeting.end() == {0: None, 2: None}
+
+
+def test_a_message_without_end_is_not_read_to_the_end():
+    ports = free_ports(2)
+    meeting = Meeting(ports)
+    meeting.begin(0)
+    with connect(ports[0]) as endless, pytest.raises(ConnectionError):
+        for _ in range(64):
+            endless.sendall(bytes(2**20))
+    meeting.begin(1)
+    assert meeting.end() == {0: None, 1: None}
 
 
 def test_a_host_that_nobody_finds_is_named():
-    ports = free_ports(2)
-    tasks = (("worker", 0, f"127.0.0.1:{ports[0]}"), ("worker", 1, f"nohost.invalid:{ports[1]}"))
-    failures = {}
+    def with_unknown_host(ports, index):
+        tasks = (
+            ("worker", 0, f"127.0.0.1:{ports[0]}"),
+            ("worker", 1, f"nohost.invalid:{ports[1]}"),
+        )
+        return Cluster(tasks, index)
 
-    def meet(index):
-        with pytest.raises(ValueError) as failure:
-            rendezvous.meet(Cluster(tasks, index), FACTS, 90)
-        failures[index] = str(failure.value)
-
-    threads = [threading.Thread(target=meet, args=[index]) for index in (0, 1)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert failures[0] == failures[1]
-    assert "worker 1 (nohost.invalid:" in failures[0] and "finds no such host" in failures[0]
+    meeting = Meeting(free_ports(2))
+    for index in (0, 1):
+        meeting.begin(index, wait_seconds=90, cluster=with_unknown_host)
+    results = meeting.end()
+    assert results[0] == results[1]
+    assert "worker 1 (nohost.invalid:" in results[0] and "finds no such host" in results[0]
 
 
 def test_another_service_at_the_chiefs_address_is_no_chief():
     ports = free_ports(2)
+    heard = []
     with socket.create_server(("127.0.0.1", ports[0])) as other:
 
         def answer():
-            for text in (b'{"error": 1}\n', b"5\n", b"[]\n"):
+            for text in (b'{"error": 1}\n', b"5\n", b"[]\n", b"[" * 100_000 + b"\n"):
                 connection, _ = other.accept()
                 with connection:
-                    connection.recv(1000)
+                    heard.append(connection.makefile("rb").readline())
                     connection.sendall(text)
 
         thread = threading.Thread(target=answer)
         thread.start()
         with pytest.raises(ValueError, match="Not all workers came. Missing: worker 0"):
-            rendezvous.meet(cluster(ports, 1), FACTS, 2)
+            rendezvous.meet(cluster(ports, 1), FACTS, 1)
         thread.join()
+    assert heard == [HELLO_OF_1] * 4
+
+
+def test_a_chief_that_was_started_anew_is_told_again():
+    ports = free_ports(2)
+    meeting = Meeting(ports)
+    with socket.create_server(("127.0.0.1", ports[0])) as earlier:
+        meeting.begin(1)
+        connection, _ = earlier.accept()
+        with connection:
+            assert connection.makefile("rb").readline() == HELLO_OF_1
+    meeting.begin(0)
+    assert meeting.end() == {0: None, 1: None}
 
 
 def connect(port):
-    for _ in range(100):
+    """A connection to who listens at a port, or will soon."""
+    for _ in range(1000):
         try:
-            return socket.create_connection(("127.0.0.1", port))
+            return socket.create_connection(("127.0.0.1", port), timeout=20)
         except OSError:
-            time.sleep(0.02)
-    raise AssertionError("the chief does not listen")
+            time.sleep(0.01)
+    raise AssertionError(f"nobody listens at {port}")
