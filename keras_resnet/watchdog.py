@@ -22,7 +22,7 @@ START_SECONDS = 3600
 # TensorFlow makes and compiles a graph when a function is first called.
 FIRST_CALL_SECONDS = 600
 SAVE_SECONDS = 300
-# For the others, whose own limits are shorter.
+# For the others, who end by their own limits before.
 WAIT_SECONDS = 900
 
 _POLL_SECONDS = 1.0
@@ -35,6 +35,7 @@ class _Activity(typing.NamedTuple):
     since: float
     limit: float
     outside: str | None
+    wait_limit: float | None
 
 
 class Watchdog:
@@ -72,7 +73,7 @@ class Watchdog:
             limit = first_seconds if seconds is None else limit + 10 * seconds
         self._set(activity, limit)
 
-    def begin_call(self, activity, outside=None):
+    def begin_call(self, activity, outside=None, wait_seconds=WAIT_SECONDS):
         """Says that the main thread calls a function that meets the others in its graph.
 
         The graph says by `count_begun` and `count_done` whether it is at it. In between it may take
@@ -81,27 +82,31 @@ class Watchdog:
         Args:
           activity: its name.
           outside: name of what the call does where its graph is not at it; None: the same.
+          wait_seconds: how long the others may take.
         """
         self._note_duration()
         limit = self._stall_seconds if activity in self._called else FIRST_CALL_SECONDS
         self._called.add(activity)
-        self._set(activity, limit, outside or activity)
+        self._set(activity, limit, outside or activity, wait_seconds)
 
     @contextlib.contextmanager
     def waiting(self, activity="waiting for the other workers"):
-        """Within the context the main thread calls such a function beside what it does else."""
+        """Within the context the main thread calls such a function beside what it does else.
+
+        The others may do the same still, such as reading all data at the start, for as long.
+        """
         earlier = self._activity
-        self.begin_call(activity)
+        self.begin_call(activity, wait_seconds=earlier.limit + WAIT_SECONDS)
         yield
-        self._set(earlier.name, earlier.limit, earlier.outside)
+        self._set(earlier.name, earlier.limit, earlier.outside, earlier.wait_limit)
 
     def _note_duration(self):
         activity = self._activity
         if activity.name in self._durations:
             self._durations[activity.name] = time.monotonic() - activity.since
 
-    def _set(self, name, limit, outside=None):
-        self._activity = _Activity(name, time.monotonic(), limit, outside)
+    def _set(self, name, limit, outside=None, wait_limit=None):
+        self._activity = _Activity(name, time.monotonic(), limit, outside, wait_limit)
 
     def count_begun(self, inputs):
         """In a graph: counts when inputs, a list of tensors, are there."""
@@ -126,13 +131,13 @@ class Watchdog:
             if (self._begun.numpy(), self._done.numpy()) != counts:
                 counts = (self._begun.numpy(), self._done.numpy())
                 counted_since = now
-            name, since, limit, outside = self._activity
+            name, since, limit, outside, wait_limit = self._activity
             if outside is not None:
                 since = max(since, counted_since)
                 if counts[0] == counts[1]:
                     name = outside
                 else:
-                    limit = WAIT_SECONDS
+                    limit = wait_limit
             if now - since > limit:
                 self._end_process(name, now - since)
         faulthandler.cancel_dump_traceback_later()

@@ -1,136 +1,228 @@
-import functools
-import os
-import subprocess
-import sys
+"""Processes that a watchdog ends; they run by a clock of the tests, and twice by the real one."""
+
 import textwrap
 
 import pytest
-from processes import ROOT
+from processes import run_process
 
 from keras_resnet.watchdog import EXIT_WORKER_LOST
+
+# The watchdog looks often, so that the clock of a test soon turns.
+BY_A_CLOCK = """
+    import sys, threading
+    import tensorflow as tf
+    from clock import Clock
+    from keras_resnet import watchdog
+
+    clock = watchdog.time = Clock()
+    watchdog._POLL_SECONDS = 0.001
+    dog = watchdog.Watchdog("worker 1 (host:5)", 4)
+
+    def goes_on_for(seconds):
+        clock.turn(seconds)
+
+    def is_ended_after(seconds):
+        # At the limit it is not: that is a second before.
+        clock.turn(seconds - 1)
+        print("not yet", flush=True)
+        clock.turn(1)
+        threading.Event().wait()
+"""
+
+BY_THE_REAL_ONE = """
+    import ctypes, threading
+    from keras_resnet import watchdog
+
+    watchdog._POLL_SECONDS = 0.02
+    dog = watchdog.Watchdog("worker 1 (host:5)", 0.5)
+
+    def stuck():
+        while True:
+            pass
+"""
 
 
 @pytest.fixture
 def watched(tmp_path):
-    return functools.partial(run_watched, tmp_path / "program.py")
+    """A function that tells what becomes of a process that does something under a watchdog."""
+
+    def run(body, program=BY_A_CLOCK):
+        path = tmp_path / "program.py"
+        path.write_text(textwrap.dedent(program) + textwrap.dedent(body))
+        return run_process(tmp_path, path, timeout=60)
+
+    return run
 
 
-def run_watched(path, body):
-    """What becomes of a process whose main thread does something under a watchdog of 4 s."""
-    program = f"""
-        import os, time
-        os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-        import tensorflow as tf
-        from keras_resnet import watchdog
-        watchdog.WAIT_SECONDS = 12
-        dog = watchdog.Watchdog("worker 1 (host:5)", 4)
-
-        def stuck():
-            while True:
-                pass
-
-        {body}
-    """
-    # TensorFlow makes graphs of functions in files only.
-    path.write_text(textwrap.dedent(program))
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.run(
-        [sys.executable, path], env=environment, capture_output=True, text=True, timeout=60
-    )
-
-
-def assert_ended(process, *texts):
+def assert_ended(process, activity, seconds):
+    """The watchdog ended the process when an activity took so long, and not a second before."""
     assert process.returncode == EXIT_WORKER_LOST, process.stderr
-    for text in ("worker 1 (host:5) made no progress for", *texts):
-        assert text in process.stderr
+    said = f"worker 1 (host:5) made no progress for {seconds} s ({activity}) and ends"
+    assert said in process.stderr
+    assert process.stdout == "not yet\n"
 
 
 def test_a_loop_in_python_is_ended_and_shown(watched):
-    assert_ended(watched("dog.begin('between steps'); stuck()"), "(between steps)", "in stuck")
+    process = watched("dog.begin('between steps'); stuck()", BY_THE_REAL_ONE)
+    assert process.returncode == EXIT_WORKER_LOST, process.stderr
+    assert "worker 1 (host:5) made no progress for" in process.stderr
+    assert "(between steps)" in process.stderr
+    assert "in stuck" in process.stderr
 
 
-def test_what_may_take_longer_may(watched):
-    process = watched("dog.begin('saving', 60); time.sleep(8); dog.begin('between steps')")
-    assert process.returncode == 0, process.stderr
+def test_a_library_that_does_not_let_go_of_python_is_ended_too(watched):
+    # PyDLL keeps the lock of Python during the call. Two looks of the watchdog come before.
+    body = """
+        looks = threading.Semaphore(0)
+        wait = dog._ended.wait
+        dog._ended.wait = lambda seconds: looks.release() or wait(seconds)
+        dog.begin("between steps")
+        looks.acquire(), looks.acquire(), looks.acquire()
+        ctypes.PyDLL(None).sleep(100)
+    """
+    process = watched(body, BY_THE_REAL_ONE)
+    assert process.returncode not in (0, EXIT_WORKER_LOST)
+    assert "Timeout (0:00:01)!" in process.stderr
+
+
+def test_a_start_may_take_an_hour(watched):
+    assert_ended(watched("is_ended_after(3601)"), "starting", 3601)
+
+
+def test_nothing_else_may_hold_up_the_others_for_longer_than_said(watched):
+    body = """
+        goes_on_for(3)
+        dog.begin("between steps")
+        goes_on_for(3)
+        dog.begin("between steps")
+        is_ended_after(5)
+    """
+    assert_ended(watched(body), "between steps", 5)
 
 
 def test_what_takes_longer_may_so_for_the_first_time_only(watched):
-    body = """dog.begin('saving', 60); time.sleep(0.1); dog.begin('between steps')
-        dog.begin('saving', 60); stuck()"""
-    process = watched(body)
-    assert_ended(process, "(saving)")
-    assert int(process.stderr.partition("no progress for ")[2].partition(" s")[0]) <= 12
+    # Later ten times as long as the last time, which were 3 s, and what may hold up others.
+    body = """
+        dog.begin("saving", 60)
+        goes_on_for(60)
+        dog.begin("between steps")
+        dog.begin("saving", 60)
+        goes_on_for(3)
+        dog.begin("between steps")
+        dog.begin("saving", 60)
+        is_ended_after(4 + 10 * 3 + 1)
+    """
+    assert_ended(watched(body), "saving", 35)
 
 
 def test_a_wait_for_the_others_may_take_longer_but_ends(watched):
-    body = """dog.begin('between steps')
+    body = """
+        dog.begin("between steps")
         with dog.waiting():
             dog.count_begun([])
-            stuck()"""
-    process = watched(body)
-    assert_ended(process, "(waiting for the other workers)")
-    seconds = int(process.stderr.partition("no progress for ")[2].partition(" s")[0])
-    assert 12 <= seconds <= 20
+            is_ended_after(4 + 900 + 1)
+    """
+    assert_ended(watched(body), "waiting for the other workers", 905)
+
+
+def test_while_another_worker_starts_the_others_wait_for_as_long(watched):
+    body = """
+        with dog.waiting():
+            dog.count_begun([])
+            is_ended_after(3600 + 900 + 1)
+    """
+    assert_ended(watched(body), "waiting for the other workers", 4501)
 
 
 def test_a_loop_after_an_answer_of_the_others_is_no_wait_for_them(watched):
-    body = """with dog.waiting(): pass
+    body = """
+        with dog.waiting(): pass
         with dog.waiting():
             dog.count_begun([])
+            goes_on_for(20)
             dog.count_done([])
-            stuck()"""
+            is_ended_after(5)
+    """
     process = watched(body)
-    assert_ended(process, "(waiting for the other workers)", "in stuck")
-    assert int(process.stderr.partition("no progress for ")[2].partition(" s")[0]) <= 8
+    assert_ended(process, "waiting for the other workers", 5)
+    assert "in is_ended_after" in process.stderr
 
 
-STEPS = """
-        @tf.function
-        def take_steps(data, last):
-            for value in data:
-                dog.count_begun([value])
-                result = tf.numpy_function(slow_step, [value], tf.int64)
-                dog.count_done([result])
-                if value >= last:
-                    break
-
-        def slow_step(value):
-            time.sleep({step} if value > 0 else 0)
-            return value
-
-        def slow(value):
-            time.sleep({data} if value > 0 else 0)
-            return value
-
-        data = tf.data.Dataset.range(5).map(lambda v: tf.numpy_function(slow, [v], tf.int64))
-        data = data.map(lambda v: tf.ensure_shape(v, []))
-        dog.begin_call('taking steps', 'waiting for data')
-        # Of other data: TensorFlow reads ahead, and waits for what it then asked for.
-        take_steps(tf.data.Dataset.range(1), tf.constant(0, tf.int64))
-        dog.begin_call('taking steps', 'waiting for data')
-        take_steps(data, tf.constant(3, tf.int64))
-"""
+def test_after_a_wait_the_earlier_activity_begins_again(watched):
+    body = """
+        dog.begin("between steps")
+        goes_on_for(3)
+        with dog.waiting(): pass
+        is_ended_after(5)
+    """
+    assert_ended(watched(body), "between steps", 5)
 
 
 def test_an_ended_watchdog_does_nothing(watched):
-    process = watched("dog.begin('between steps'); dog.end(); time.sleep(10)")
+    # Nor does the alarm for libraries that do not let go of Python: it is a thread while it is set.
+    body = """
+        import faulthandler, os
+        dog.begin("between steps")
+        clock.turn(0)
+        dog.end()
+        next(thread for thread in threading.enumerate() if thread.name == "watchdog").join()
+        threads = len(os.listdir("/proc/self/task"))
+        faulthandler.cancel_dump_traceback_later()
+        assert len(os.listdir("/proc/self/task")) == threads
+        clock._now += 100
+    """
+    process = watched(body)
     assert process.returncode == 0, process.stderr
 
 
-@pytest.mark.parametrize(("data", "step"), [(2, 0), (0, 6)])
-def test_slow_data_and_long_steps_are_progress(watched, data, step):
-    process = watched(STEPS.format(data=data, step=step))
+STEPS = """
+    # Waits for data and then for a step as long as told of each.
+    @tf.function
+    def take_steps(batches, count):
+        for _ in tf.range(count):
+            tf.autograph.experimental.set_loop_options(parallel_iterations=1)
+            batch = tf.ensure_shape(next(batches), [])
+            dog.count_begun([batch])
+            dog.count_done([tf.numpy_function(slow_step, [batch], tf.int64)])
+
+    seconds_of_data, seconds_of_steps = {data}, {steps}
+
+    def slow_data(number):
+        clock.turn(seconds_of_data[number])
+        return number
+
+    def slow_step(number):
+        clock.turn(seconds_of_steps[number])
+        return number
+
+    # Nothing is read ahead, during a step.
+    options = tf.data.Options()
+    options.experimental_optimization.inject_prefetch = False
+    options.experimental_optimization.apply_default_optimizations = False
+    batches = tf.data.Dataset.range(100).with_options(options)
+    batches = iter(batches.map(lambda number: tf.numpy_function(slow_data, [number], tf.int64)))
+    dog.begin_call("taking steps", "waiting for data")
+    take_steps(batches, 2)
+    dog.begin_call("taking steps", "waiting for data")
+    take_steps(batches, 6)
+"""
+
+
+def test_slow_data_and_long_steps_are_progress(watched):
+    # The first call makes the graph, for which it may take 10 minutes.
+    body = STEPS.format(data=[600, 600, 4, 4, 4, 4, 4, 4], steps=[900, 900, 0, 900, 4, 4, 900, 900])
+    process = watched(body)
     assert process.returncode == 0, process.stderr
 
 
 def test_data_that_do_not_come_are_told_from_steps_that_do_not_end(watched):
-    assert_ended(watched(STEPS.format(data=100, step=0)), "(waiting for data)", "take_steps")
-    assert_ended(watched(STEPS.format(data=0, step=100)), "(taking steps)", "take_steps")
-
-
-def test_a_library_that_does_not_let_go_of_python_is_ended_too(watched):
-    # PyDLL keeps the lock of Python during the call.
-    body = "dog.begin('between steps'); time.sleep(2); import ctypes; ctypes.PyDLL(None).sleep(100)"
-    process = watched(body)
-    assert process.returncode != 0
-    assert "Timeout" in process.stderr
+    for data, steps, activity, seconds in (
+        ([601], [], "waiting for data", 601),
+        ([0, 0, 0, 5], [0, 0, 900], "waiting for data", 5),
+        ([0, 0, 0, 0], [0, 0, 0, 901], "taking steps", 901),
+    ):
+        process = watched(STEPS.format(data=data, steps=steps))
+        assert process.returncode == EXIT_WORKER_LOST, process.stderr
+        said = f"worker 1 (host:5) made no progress for {seconds} s ({activity}) and ends"
+        assert said in process.stderr
+        assert "take_steps" in process.stderr
