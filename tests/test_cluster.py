@@ -18,7 +18,8 @@ def test_without_tf_config_a_process_is_alone(monkeypatch):
     alone = cluster_of_environment()
     assert (alone.num_workers, alone.is_chief) == (1, True)
     one = {"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 0}}
-    for config in ("", "{}", {"cluster": {}, "task": {}}, one):
+    chief = {"cluster": {"chief": ["a:1"]}, "task": {"type": "chief", "index": 0}}
+    for config in ("", "{}", {"cluster": {}, "task": {}}, one, chief):
         assert read(monkeypatch, config) == alone
 
 
@@ -37,6 +38,10 @@ def test_a_chief_comes_before_the_workers(monkeypatch):
     assert (cluster.num_workers, cluster.index) == (3, 2)
     assert cluster.address(0) == ("c", 3)
     assert cluster.address(2) == ("::1", 2)
+    # The highest port there is.
+    assert read(monkeypatch, {**PAIR, "cluster": {"worker": ["a:1", "b:65535"]}}).address(1)[1] == (
+        2**16 - 1
+    )
 
 
 def test_workers_are_known_by_tensorflows_names():
@@ -58,6 +63,8 @@ def test_workers_are_known_by_tensorflows_names():
         {"cluster": PAIR["cluster"]},
         {**PAIR, "task": {"type": "worker"}},
         {**PAIR, "task": {"type": "worker", "index": 2}},
+        {**PAIR, "task": {"type": "worker", "index": -1}},
+        {**PAIR, "task": {"type": "worker", "index": "one"}},
         {**PAIR, "task": {"type": "evaluator", "index": 0}},
         {**PAIR, "task": {"type": "worker", "index": float("inf")}},
         {**PAIR, "task": {"type": "worker", "index": 0.7}},
@@ -65,6 +72,8 @@ def test_workers_are_known_by_tensorflows_names():
         {"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 7}},
         {**PAIR, "cluster": {"worker": ["a", "b:2"]}},
         {**PAIR, "cluster": {"worker": ["a:0", "b:2"]}},
+        {**PAIR, "cluster": {"worker": ["a:65536", "b:2"]}},
+        {**PAIR, "cluster": {"worker": ["a:1", ":2"]}},
         {**PAIR, "cluster": {"worker": [1, 2]}},
     ],
 )
