@@ -3,6 +3,7 @@ import shutil
 
 import numpy as np
 import pytest
+import surroundings
 from conftest import make_picture_folder
 from harness import tiny_training
 from letters import SPEC, with_statistics
@@ -16,6 +17,12 @@ from keras_resnet.weights import names
 from keras_resnet.weights.local import WeightFile, write_safetensors
 
 SPEC_16 = dataclasses.replace(SPEC, size=16, resize=18)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def trainings(tmp_path_factory):
+    with surroundings.of_trainings(tmp_path_factory):
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -36,16 +43,24 @@ def weights(tmp_path_factory):
     return path
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def config(pictures, weights):
     return tiny_training(
         dataset=f"folder:{pictures}", weights=str(weights), image_size=None, train_steps=2
     )
 
 
-def trained(config, run_dir):
-    """What the variables of a network are after a training, arrays by name, and the network."""
+@pytest.fixture(scope="module")
+def frozen(config, tmp_path_factory):
+    """A configuration that keeps most weights as they are, and the directory of its run."""
+    config = dataclasses.replace(config, freeze="conv3", freeze_batch_norm=True)
+    run_dir = tmp_path_factory.mktemp("frozen") / "run"
     train(config, run_dir)
+    return config, run_dir
+
+
+def variables(run_dir):
+    """The variables of the network of a run, arrays by name, and the network."""
     model = load_network(run_dir)
     return {name: v.numpy() for name, v in names.variables_by_name(model).items()}, model
 
@@ -61,7 +76,8 @@ def unequal(found, weights):
 def test_a_training_begins_with_the_weights_and_what_they_expect(config, weights, tmp_path, capsys):
     # A rate of 0, after which only statistics have moved.
     at_rest = dataclasses.replace(config, learning_rate=0.0, weight_decay=0.0)
-    found, model = trained(at_rest, tmp_path / "run")
+    train(at_rest, tmp_path / "run")
+    found, model = variables(tmp_path / "run")
     moved = {name for name in found if "moving" in name}
     assert unequal(found, weights) == moved
     assert model.preprocessing == SPEC_16
@@ -71,11 +87,8 @@ def test_a_training_begins_with_the_weights_and_what_they_expect(config, weights
     assert expected in said
 
 
-@pytest.mark.parametrize("replicas", [1, 2])
-def test_what_is_frozen_keeps_its_bits(config, weights, tmp_path, replicas):
-    options = {"replicas": replicas}
-    frozen = dataclasses.replace(config, freeze="conv3", freeze_batch_norm=True, **options)
-    found, model = trained(frozen, tmp_path / "run")
+def assert_frozen(run_dir, weights):
+    found, model = variables(run_dir)
     assert unequal(found, weights) == {
         "conv4_1/conv1/kernel",
         "conv4_1/conv2/kernel",
@@ -88,44 +101,59 @@ def test_what_is_frozen_keeps_its_bits(config, weights, tmp_path, replicas):
     }
 
 
+def test_what_is_frozen_keeps_its_bits(frozen, weights):
+    assert_frozen(frozen[1], weights)
+
+
+def test_what_is_frozen_keeps_its_bits_on_two_replicas(frozen, weights, tmp_path):
+    train(dataclasses.replace(frozen[0], replicas=2), tmp_path / "run")
+    assert_frozen(tmp_path / "run", weights)
+
+
 def test_all_but_the_classifier_can_be_frozen(config, weights, tmp_path):
-    found, _ = trained(dataclasses.replace(config, freeze="conv4"), tmp_path / "run")
+    train(dataclasses.replace(config, freeze="conv4"), tmp_path / "run")
+    found, _ = variables(tmp_path / "run")
     assert unequal(found, weights) == set()
 
 
-def test_the_classifier_of_the_same_classes_is_kept(config, tmp_path, capsys):
-    first, _ = trained(config, tmp_path / "first")
-    again = dataclasses.replace(
-        config, weights=str(tmp_path / "first"), learning_rate=0.0, weight_decay=0.0
+def test_the_classifier_of_the_same_classes_is_kept(config, frozen, tmp_path, capsys):
+    _, first = frozen
+    again = dataclasses.replace(config, weights=str(first), learning_rate=0.0, weight_decay=0.0)
+    train(again, tmp_path / "second")
+    np.testing.assert_array_equal(
+        variables(tmp_path / "second")[0]["fc/kernel"], variables(first)[0]["fc/kernel"]
     )
-    second, _ = trained(again, tmp_path / "second")
-    np.testing.assert_array_equal(second["fc/kernel"], first["fc/kernel"])
-    assert f"weights of {tmp_path / 'first' / 'model.keras'}." in capsys.readouterr().out
+    assert f"weights of {first / 'model.keras'}." in capsys.readouterr().out
 
 
-def test_a_run_goes_on_without_the_file_that_it_began_with(config, weights, tmp_path):
-    copy = tmp_path / "copy.safetensors"
-    shutil.copy(weights, copy)
-    config = dataclasses.replace(config, weights=str(copy))
-    train(config, tmp_path / "run")
-    copy.unlink()
-    (tmp_path / "run" / "model.keras").unlink()
-    train(config, tmp_path / "run")
-    assert load_network(tmp_path / "run").preprocessing == SPEC_16
+@pytest.fixture
+def copied(frozen, weights, tmp_path):
+    """A run that began with a file of its own: configuration, directory and file."""
+    file = tmp_path / "copy.safetensors"
+    shutil.copy(weights, file)
+    config = dataclasses.replace(frozen[0], weights=str(file))
+    run_dir = shutil.copytree(frozen[1], tmp_path / "run")
+    (run_dir / "config.json").write_text(config.to_json())
+    return config, run_dir, file
 
 
-def test_a_replaced_file_of_weights_is_refused(config, weights, tmp_path):
+def test_a_run_goes_on_without_the_file_that_it_began_with(copied):
+    config, run_dir, file = copied
+    file.unlink()
+    (run_dir / "model.keras").unlink()
+    train(config, run_dir)
+    assert load_network(run_dir).preprocessing == SPEC_16
+
+
+def test_a_replaced_file_of_weights_is_refused(copied):
     """Before the first checkpoint a run begins anew, and must not mix two networks."""
-    copy = tmp_path / "copy.safetensors"
-    shutil.copy(weights, copy)
-    config = dataclasses.replace(config, weights=str(copy))
-    train(config, tmp_path / "run")
-    shutil.rmtree(tmp_path / "run" / "checkpoints")
-    model = WeightFile(copy).network()
+    config, run_dir, file = copied
+    shutil.rmtree(run_dir / "checkpoints")
+    model = WeightFile(file).network()
     model.preprocessing = dataclasses.replace(SPEC_16, mean=(1.0, 2.0, 3.0))
-    write_safetensors(model, copy)
+    write_safetensors(model, file)
     with pytest.raises(ValueError, match="expects other images than when this run began"):
-        train(config, tmp_path / "run")
+        train(config, run_dir)
 
 
 def test_a_larger_size_keeps_the_proportions(weights):
@@ -145,9 +173,38 @@ def test_a_mean_image_has_one_size(weights):
         fine_tuning.preprocessing_of(file, config)
 
 
+def test_a_mean_image_may_be_cropped_from_another_one(weights):
+    file = WeightFile(weights)
+    file.preprocessing = Preprocessing(16, 16, (0, 0, 0)).with_mean(np.zeros((16, 16, 3)))
+    config = tiny_training(dataset="shapes", weights="x", train_steps=1, image_size=16, resize=18)
+    expected = dataclasses.replace(file.preprocessing, resize=18)
+    assert fine_tuning.preprocessing_of(file, config) == expected
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"shortcut": "A"},
+        {"stem": "cifar"},
+        {"block": "outer_addition"},
+        {"activation": "tanh"},
+        {"network": "PlainNet"},
+    ],
+)
+def test_published_sets_are_for_the_papers_networks(change):
+    options = {"network": "ResNet", "depth": 50, "weights": "imagenet", **change}
+    config = tiny_training(dataset="shapes", train_steps=1, **options)
+    with pytest.raises(ValueError, match="has weights for the ResNets .* another network"):
+        fine_tuning.initial_weights(config)
+
+
 def test_bottlenecks_have_their_stride_where_the_weights_have_it(tmp_path):
-    model = keras_resnet.ResNet50(
-        include_top=False, bottleneck_stride="3x3", preprocessing=SPEC_16, input_shape=(32, 32, 3)
+    model = keras_resnet.ResNet(
+        *("imagenet", "bottleneck", [1, 1], [4, 8]),
+        include_top=False,
+        bottleneck_stride="3x3",
+        preprocessing=SPEC_16,
+        input_shape=(32, 32, 3),
     )
     write_safetensors(model, tmp_path / "x.safetensors")
     config = tiny_training(
