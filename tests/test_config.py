@@ -22,6 +22,25 @@ def test_the_imagenet_recipe_is_section_3_4():
     assert (recipe.augmentation, recipe.pca_color) == ("crop_mirror", 0.1)
 
 
+@pytest.mark.parametrize(("program", "ema_momentum"), [("cifar10", 0.999), ("imagenet", 0.9999)])
+def test_the_modern_recipe_is_that_of_the_docs(program, ema_momentum):
+    recipe = RECIPES[program]["modern"]
+    assert (recipe.schedule, recipe.warmup_epochs) == ("cosine", 5)
+    assert (recipe.label_smoothing, recipe.decay_batch_norm) == (0.1, False)
+    assert (recipe.zero_last_gamma, recipe.ema_momentum) == (True, ema_momentum)
+    assert dataclasses.replace(recipe, depth=110).effective_warmup_error() == 0
+    if program == "imagenet":
+        assert recipe.train_epochs == 90
+
+
+def test_the_recipe_of_fine_tuning_is_that_of_the_docs():
+    recipe = RECIPES["imagenet"]["fine_tuning"]
+    assert (recipe.weights, recipe.freeze, recipe.freeze_batch_norm) == ("imagenet", None, False)
+    assert (recipe.global_batch_size, recipe.momentum, recipe.weight_decay) == (32, 0.9, 1e-4)
+    assert (recipe.learning_rate, recipe.schedule, recipe.train_epochs) == (0.01, "cosine", 20)
+    assert (recipe.warmup_epochs, recipe.augmentation, recipe.pca_color) == (0, "crop_mirror", 0)
+
+
 def test_one_size_is_a_range_of_one():
     config = dataclasses.replace(RECIPES["imagenet"]["paper"], train_resize=[256])
     assert config.train_resize == (256, 256)
@@ -83,6 +102,7 @@ def test_only_what_changes_the_result_differs():
         ("weight_decay", float("inf")),
         ("momentum", 1.0),
         ("learning_rate_drops", (20, 10)),
+        ("learning_rate_drops", (10, 10)),
         ("learning_rate_drops", (0,)),
         ("pca_color", -0.1),
         ("schedule", "linear"),
@@ -135,9 +155,26 @@ def test_no_epochs_are_no_training():
         dataclasses.replace(CIFAR, train_steps=None, train_epochs=0.0)
 
 
+def test_an_image_may_be_cropped_to_all_of_it():
+    assert dataclasses.replace(CIFAR, image_size=32, resize=32).resize == 32
+    assert dataclasses.replace(CIFAR, learning_rate=0).learning_rate == 0
+
+
 def test_the_crop_fits_into_the_resized_image():
     with pytest.raises(ValueError, match="`resize` must be at least `image_size`"):
         dataclasses.replace(CIFAR, image_size=64, resize=32)
+
+
+def test_where_data_are_and_what_is_written_when_change_no_result():
+    fields = dataclasses.fields(TrainConfig)
+    assert {field.name for field in fields if not field.metadata["changes_result"]} == {
+        "data_dir",
+        "stall_seconds",
+        "log_every_steps",
+        "evaluate_every_steps",
+        "checkpoint_every_steps",
+        "keep_checkpoints",
+    }
 
 
 def test_every_option_is_explained():

@@ -50,6 +50,34 @@ def test_another_image_size_keeps_the_proportions(pictures):
     assert augmentation.resize == (128, 240)
 
 
+def test_sizes_that_are_given_are_taken(pictures, small_images):
+    sizes = {
+        "image_size": 24,
+        "resize": 26,
+        "train_resize": (25, 30),
+        "augmentation": "crop_mirror",
+    }
+    for recipe, source in ((IMAGENET, pictures), (CIFAR, small_images)):
+        preprocessing, augmentation = both(dataclasses.replace(recipe, **sizes), source)
+        assert (preprocessing.size, preprocessing.resize) == (24, 26)
+        assert augmentation.resize == (25, 30)
+    assert both(dataclasses.replace(CIFAR, resize=30), small_images)[0].size == 28
+
+
+def test_the_mean_color_is_that_of_what_evaluation_sees(small_images):
+    preprocessing, _ = both(dataclasses.replace(CIFAR, mean="channel"), small_images)
+    pixels = small_images.images.numpy().reshape(-1, 3)
+    np.testing.assert_allclose(preprocessing.mean, pixels.mean(axis=0), rtol=1e-5)
+
+
+def test_what_cannot_be_used_is_left_out_of_both_sets_when_told(picture_folder):
+    for split in ("train", "val"):
+        (picture_folder / split / "vertical" / "000.png").write_bytes(b"no picture")
+    config = dataclasses.replace(CIFAR, dataset=f"folder:{picture_folder}")
+    used = make_sources(dataclasses.replace(config, skip_corrupt=True))
+    assert [len(source) for source in used] == [23, 9]
+
+
 def test_small_images_of_one_size_are_seen_whole(small_images):
     preprocessing, augmentation = both(CIFAR, small_images)
     assert (preprocessing.size, preprocessing.resize) == (28, 28)
@@ -77,29 +105,29 @@ def indices_of(subset, whole):
     return [places[subset.describe(index)] for index in range(len(subset))]
 
 
-def test_images_kept_for_validation_are_not_trained_on():
-    shapes = dataclasses.replace(CIFAR, dataset="shapes")
-    train, validation = make_sources(shapes)
-    kept = dataclasses.replace(shapes, validation_images=40, train_images=100)
+def test_images_kept_for_validation_are_not_trained_on(picture_folder):
+    all_of_it = dataclasses.replace(CIFAR, dataset=f"folder:{picture_folder}")
+    train, validation = make_sources(all_of_it)
+    kept = dataclasses.replace(all_of_it, validation_images=6, train_images=10)
     used, held_out = make_sources(kept)
-    assert (len(used), len(held_out)) == (100, 40)
+    assert (len(used), len(held_out)) == (10, 6)
     used, held_out = indices_of(used, train), indices_of(held_out, train)
-    assert len({*used, *held_out}) == 140
+    assert len({*used, *held_out}) == 16
     # The seed, which selects the order of training, does not move the split.
     again = make_sources(dataclasses.replace(kept, seed=5, depth=56))
     assert indices_of(again[0], train) == used
     assert indices_of(again[1], train) == held_out
     everything_else, _ = make_sources(dataclasses.replace(kept, train_images=None))
     assert set(indices_of(everything_else, train)) == set(range(len(train))) - set(held_out)
-    assert len(validation) == 400
+    assert len(validation) == 10
 
 
-def test_more_images_than_there_are_is_an_error():
-    shapes = dataclasses.replace(CIFAR, dataset="shapes")
-    total = len(make_sources(shapes)[0])
+def test_more_images_than_there_are_is_an_error(picture_folder):
+    config = dataclasses.replace(CIFAR, dataset=f"folder:{picture_folder}")
+    total = 24
     for change in ({"train_images": total + 1}, {"validation_images": total}):
         with pytest.raises(ValueError, match=f"must leave {total} images"):
-            make_sources(dataclasses.replace(shapes, **change))
+            make_sources(dataclasses.replace(config, **change))
 
 
 def test_copies_follow_each_other(small_images):

@@ -68,9 +68,20 @@ def test_what_a_kill_left_of_the_first_file_is_no_hindrance(tmp_path):
     runs.RunDirectory(tmp_path, CONFIG)
 
 
-def test_patterns_in_the_name_are_refused(tmp_path):
+@pytest.mark.parametrize("character", "*?[]\\")
+def test_patterns_in_the_name_are_refused(tmp_path, character):
     with pytest.raises(ValueError, match="`run_dir` must not contain any of"):
-        runs.RunDirectory(tmp_path / "b[1]", CONFIG)
+        runs.RunDirectory(tmp_path / f"b{character}", CONFIG)
+
+
+def test_the_last_evaluation_is_remembered(run):
+    assert runs.load_evaluation(run.path) is None
+    run.write_evaluation({"top1": 0.5, "step": 3})
+    assert runs.load_evaluation(run.path) == {"top1": 0.5, "step": 3}
+    for text in ("{", "5", "null"):
+        (run.path / "evaluation.json").write_text(text)
+        with pytest.raises(ValueError, match=r"evaluation\.json is damaged"):
+            runs.load_evaluation(run.path)
 
 
 def test_damaged_files_are_named(run):
