@@ -292,7 +292,7 @@ class Workers:
             ):
                 raise
             lost = self._cluster.named_in(text)
-            if not lost and "CoordinationService" in text:
+            if not lost and "CoordinationService" in text and not self.is_chief:
                 lost = [0]  # The chief has this service.
             names = " and ".join(map(self._cluster.describe, lost)) or "another worker"
             raise WorkerLostError(

@@ -1,31 +1,37 @@
 """Trainings as users run them: real processes, that are stopped and killed; and what they leave."""
 
+import ctypes
 import dataclasses
+import functools
 import json
 import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 
 import numpy as np
 import tensorflow as tf
-from processes import ROOT
+from processes import LAUNCH, ROOT, Process
 
 from keras_resnet.config import TrainConfig
 
 # A signal that makes a process of `Training` loop endlessly in Python.
 LOOP_SIGNAL = signal.SIGUSR1
-_LOOP = """
-import signal
+
+# Of <sched.h>.
+_CLONE_NEWNS, _CLONE_NEWUSER = 0x00020000, 0x10000000
+
+_HELD = []
+
 
 def loop(*_):
     while True:
         pass
 
-signal.signal(signal.SIGUSR1, loop)
-"""
+
+def _loop_when_told():
+    signal.signal(LOOP_SIGNAL, loop)
 
 
 def tiny_training(**options):
@@ -45,11 +51,17 @@ def tiny_training(**options):
 
 
 def free_ports(number):
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
+    """Ports that nobody else is given while this process lives.
+
+    A socket that is bound, but does not listen, holds each: who asks for any port, or connects, is
+    given another one, and whoever allows reuse of the address, as servers do, can listen at it.
+    """
+    held = [socket.socket() for _ in range(number)]
+    for each in held:
+        each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        each.bind(("127.0.0.1", 0))
+    _HELD.extend(held)
+    return [each.getsockname()[1] for each in held]
 
 
 def tf_config(ports, index):
@@ -79,29 +91,22 @@ class Training:
 
     def __init__(self, config, run_dir, workers=1, directories=None, flags_of_last=()):
         self.run_dir = run_dir
-        custom = run_dir.parent / "custom"
-        custom.mkdir(exist_ok=True)
-        (custom / "sitecustomize.py").write_text(_LOOP)
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(custom), str(ROOT)])}
         ports = free_ports(workers)
-        command = [
-            sys.executable,
-            ROOT / "launch/imagenet.py",
-            f"--run_dir={run_dir}",
-            *flags(config),
-        ]
+        arguments = [f"--run_dir={run_dir}", *flags(config)]
         self.processes = []
         for index in range(workers):
+            environment = dict(os.environ)
             if workers > 1:
                 environment["TF_CONFIG"] = tf_config(ports, index)
-            with open(self._log(index), "a") as log:
-                process = subprocess.Popen(
-                    [*command, *(flags_of_last if index == workers - 1 else ())],
-                    cwd=ROOT if directories is None else directories[index],
-                    env=environment,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                )
+            process = Process(
+                LAUNCH / "imagenet.py",
+                [*arguments, *(flags_of_last if index == workers - 1 else ())],
+                stdout=self._log(index),
+                stderr=self._log(index),
+                cwd=ROOT if directories is None else directories[index],
+                env=environment,
+                prepare=_loop_when_told,
+            )
             self.processes.append(process)
 
     def _log(self, index):
@@ -119,11 +124,9 @@ class Training:
         path = self.run_dir / "metrics.jsonl"
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline and all(p.poll() is None for p in self.processes):
-            if path.exists() and any(
-                json.loads(line)["step"] >= step
-                for line in path.read_text().splitlines(keepends=True)
-                if line.endswith("\n")
-            ):
+            # Of the last whole line: steps only grow.
+            lines = path.read_text().rpartition("\n")[0].splitlines() if path.exists() else []
+            if lines and json.loads(lines[-1])["step"] >= step:
                 return
             time.sleep(0.01)
 
@@ -159,6 +162,35 @@ def on_small_disk(directory, size, command):
         text=True,
         timeout=300,
     )
+
+
+def small_disk(directory, size):
+    """For `prepare` of a `Process`: gives it a disk of its own at a directory, of some size ("4m").
+
+    What is on it vanishes with the process.
+    """
+    return functools.partial(_mount_disk, str(directory), size)
+
+
+def _mount_disk(directory, size):
+    library = ctypes.CDLL(None, use_errno=True)
+    ids = os.getuid(), os.getgid()
+    # A user may mount where he is root, which he is in a user namespace of his own.
+    _check(library.unshare(_CLONE_NEWUSER | _CLONE_NEWNS))
+    for name, text in (
+        ("setgroups", "deny"),
+        ("uid_map", f"0 {ids[0]} 1"),
+        ("gid_map", f"0 {ids[1]} 1"),
+    ):
+        with open(f"/proc/self/{name}", "w") as file:
+            file.write(text)
+    _check(library.mount(b"tmpfs", directory.encode(), b"tmpfs", 0, f"size={size}".encode()))
+
+
+def _check(result):
+    if result != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
 
 
 def checkpoint_values(run_dir):

@@ -3,9 +3,8 @@
 import dataclasses
 import json
 import os
+import re
 import signal
-import subprocess
-import sys
 import textwrap
 
 import numpy as np
@@ -14,9 +13,12 @@ import pytest
 import skimage.data
 import tensorflow as tf
 from harness import Training, free_ports, losses, metrics, tf_config, tiny_training
-from processes import ROOT
+from processes import Process
 
+from keras_resnet.cluster import Cluster
 from keras_resnet.runs import load_network
+from keras_resnet.strategy import make_strategy
+from keras_resnet.training import train
 from keras_resnet.workers import Workers
 
 
@@ -33,45 +35,52 @@ def test_a_process_alone_asks_nobody():
         raise tf.errors.UnavailableError(None, None, "a disk")
 
 
-def run_workers(tmp_path, number, body, replicas=0):
-    """What each of some workers prints as JSON, and the finished processes."""
-    program = f"""
-        import json, os, sys, time
-        os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-        from keras_resnet import checks, workers as workers_lib
-        workers = workers_lib.join_workers({replicas}, 30, {{"depth": 20}})
-        import keras
-        import numpy as np
-        index = json.loads(os.environ["TF_CONFIG"])["task"]["index"]
-        result = {{}}
-    """
+PROGRAM = """
+    import json, os, time
+    import keras
+    import numpy as np
+    import tensorflow as tf
+    from keras_resnet import checks, workers as workers_lib
+
+    index = json.loads(os.environ["TF_CONFIG"])["task"]["index"]
+    result = {}
+
+    def end(status):
+        print("RESULT", json.dumps(result), flush=True)
+        os._exit(status)
+
+    workers = workers_lib.join_workers(0, 30, {"depth": 20})
+"""
+
+
+def run_workers(tmp_path, number, body):
+    """The exit status of each of some workers, what it gave as `result`, and all that they said."""
     path = tmp_path / "program.py"
-    path.write_text(
-        textwrap.dedent(program)
-        + textwrap.dedent(body)
-        + "\nprint('RESULT', json.dumps(result), flush=True)\nworkers.leave()\nos._exit(0)\n"
-    )
+    path.write_text(textwrap.dedent(PROGRAM) + textwrap.dedent(body))
     ports = free_ports(number)
-    processes = []
-    for index in range(number):
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CONFIG": tf_config(ports, index)}
-        processes.append(
-            subprocess.Popen(
-                [sys.executable, path],
-                env=environment,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
+    outputs = [tmp_path / f"{index}.log" for index in range(number)]
+    processes = [
+        Process(
+            path,
+            stdout=outputs[index],
+            stderr=outputs[index],
+            env={**os.environ, "TF_CONFIG": tf_config(ports, index)},
         )
-    outputs = [process.communicate(timeout=120) for process in processes]
+        for index in range(number)
+    ]
+    try:
+        statuses = [process.wait(120) for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    texts = [output.read_text() for output in outputs]
     results = [
         json.loads(line.removeprefix("RESULT"))
-        for output, _ in outputs
-        for line in output.splitlines()
+        for text in texts
+        for line in text.splitlines()
         if line.startswith("RESULT")
     ]
-    return results, processes, outputs
+    return statuses, results, "\n".join(texts)
 
 
 def test_three_workers_tell_each_other(tmp_path):
@@ -81,21 +90,27 @@ def test_three_workers_tell_each_other(tmp_path):
         text = {"mean": [1 / 3, float("inf")], "name": "Größe", "many": list(range(5000))}
         result["from_chief"] = workers.from_chief(lambda: text) == text
         result["only_chief"] = workers.from_chief(lambda: index)
+        result["on_chief"] = workers.on_chief(lambda: index)
 
         # Values that an addition might change: minus zero, the smallest number, no number.
         values = [-0.0, 0.0, 1e-45, 1 / 3, float("inf"), float("nan")] if index == 0 else [5.0] * 6
         with workers.strategy.scope():
             floats = keras.Variable(np.zeros(6, np.float32))
+            doubles = keras.Variable(np.zeros(1, np.float64), dtype="float64")
             integer = keras.Variable(np.int64(0), dtype="int64")
         floats.assign(np.float32(values))
+        doubles.assign([1 / 3 if index == 0 else 5.0])
         integer.assign(2**40 if index == 0 else 7)
-        workers.copy_from_chief([floats, integer])
-        result["copied"] = [floats.numpy().view(np.int32).tolist(), int(integer.numpy())]
+        workers.copy_from_chief([floats, doubles, integer])
+        result["copied"] = [
+            floats.numpy().view(np.int32).tolist(), doubles.numpy().tolist(), int(integer.numpy())
+        ]
 
         with workers.chief_first():
-            entered = time.time()
-            time.sleep(1 if index == 0 else 0)
-        result["entered"] = entered
+            result["entered"] = time.monotonic()
+            # The others would be there in less.
+            time.sleep(0.3 if index == 0 else 0)
+            result["left"] = time.monotonic()
 
         def refuse():
             raise checks.UserError("no such flag")
@@ -116,24 +131,87 @@ def test_three_workers_tell_each_other(tmp_path):
             workers.check_alike("data set", {"images": 5 + (index == 2)})
         except checks.UserError as error:
             result["unlike"] = str(error)
+        try:
+            workers.check_alike("class", {"names": ["a", "b"][: 1 + index]})
+        except checks.UserError as error:
+            result["all_unlike"] = str(error)
+
+        # As on machines of which the last has two GPUs.
+        class Strategy:
+            class extended:
+                worker_devices = ["GPU"] * (2 if index == 2 else 1)
+        connected, workers.strategy = workers.strategy, Strategy
+        try:
+            workers._check_devices()
+        except checks.UserError as error:
+            result["devices"] = str(error)
+        workers.strategy = connected
+
+        # TensorFlow's errors, of which these are about another worker.
+        def translated(error):
+            try:
+                with workers.losses_named():
+                    raise error
+            except Exception as caught:
+                return [type(caught).__name__, str(caught)]
+
+        errors = tf.errors
+        result["lost"] = [
+            translated(kind(None, None, "/job:worker/replica:0/task:2 is gone"))
+            for kind in (
+                errors.UnavailableError,
+                errors.DeadlineExceededError,
+                errors.AbortedError,
+                errors.CancelledError,
+            )
+        ]
+        result["lost_chief"] = translated(
+            errors.UnavailableError(None, None, "UNAVAILABLE: /tensorflow.CoordinationService/Beat")
+        )
+        result["lost_some"] = translated(
+            errors.InternalError(None, None, "Collective ops is aborted by: somebody")
+        )
+        result["not_lost"] = translated(errors.InvalidArgumentError(None, None, "a shape"))
+        workers.leave()
+        end(0)
     """
-    results, processes, outputs = run_workers(tmp_path, 3, body)
-    assert [process.returncode for process in processes] == [0, 0, 0], outputs
+    statuses, results, outputs = run_workers(tmp_path, 3, body)
+    assert statuses == [0, 0, 0], outputs
     floats = np.float32([-0.0, 0.0, 1e-45, 1 / 3, np.inf, np.nan]).view(np.int32).tolist()
     for index, result in enumerate(results):
         assert result["is_chief"] == (index == 0)
         assert result["shared"] == [[worker, 10 * worker, -(2**40)] for worker in range(3)]
         assert result["from_chief"] and result["only_chief"] == 0
-        assert result["copied"] == [floats, 2**40]
+        assert result["on_chief"] == (None if index else 0)
+        assert result["copied"] == [floats, [1 / 3], 2**40]
         refusal = "The chief refuses to train: no such flag" if index else "no such flag"
         assert result["refused"] == [refusal] * 2
-        assert result["entered"] - results[0]["entered"] >= (1 if index else 0)
+        assert index == 0 or result["entered"] >= results[0]["left"]
         expected = (
             "This worker has another data set than the chief: images is 6, the chief's 5."
             if index == 2
             else "worker 2 (127.0.0.1:"
         )
         assert result["unlike"].startswith(expected)
+        if index == 0:
+            names = [rf"worker {other} \(127.0.0.1:\d+\)" for other in (1, 2)]
+            assert re.match(f"{' and '.join(names)} has another class than", result["all_unlike"])
+        else:
+            assert "names is ['a', 'b'], the chief's ['a']" in result["all_unlike"]
+        assert result["devices"].startswith("All workers must have as many devices. worker 2 (")
+        assert result["devices"].endswith(") has 2, the chief 1: choose with --replicas.")
+        for kind, text in result["lost"]:
+            assert kind == "WorkerLostError"
+            # It is not itself that the last one misses.
+            assert text.startswith("worker 2 (127.0.0.1:" if index < 2 else "another worker died")
+            assert f"worker {index} (127.0.0.1:" in text
+        # The chief has TensorFlow's service of coordination, and does not miss itself.
+        assert result["lost_chief"][0] == "WorkerLostError"
+        lost = "worker 0 (127.0.0.1:" if index else "another worker died"
+        assert result["lost_chief"][1].startswith(lost)
+        assert result["lost_some"][0] == "WorkerLostError"
+        assert result["lost_some"][1].startswith("another worker died or does not answer")
+        assert result["not_lost"] == ["InvalidArgumentError", "a shape"]
 
 
 def test_the_dead_one_of_three_workers_is_named(tmp_path):
@@ -145,39 +223,45 @@ def test_the_dead_one_of_three_workers_is_named(tmp_path):
                 workers.share([index])
         except workers_lib.WorkerLostError as error:
             result["lost"] = str(error)
-            print("RESULT", json.dumps(result), flush=True)
-            os._exit(75)
+            end(75)
     """
-    results, processes, outputs = run_workers(tmp_path, 3, body)
-    assert [process.returncode for process in processes] == [75, 75, 9], outputs
+    statuses, results, outputs = run_workers(tmp_path, 3, body)
+    assert statuses == [75, 75, 9], outputs
     # Who ends first is in turn missed by the other.
     assert any(result["lost"].startswith("worker 2 (127.0.0.1:") for result in results), results
 
 
-def test_replicas_of_a_worker_without_gpus_are_workers(tmp_path):
-    _, processes, outputs = run_workers(tmp_path, 2, "", replicas=2)
-    for process, (_, errors) in zip(processes, outputs, strict=True):
-        assert process.returncode == 1
-        assert "more workers are more replicas. Received: replicas=2" in errors
+@pytest.mark.parametrize("index", [0, 1])
+def test_replicas_of_a_worker_without_gpus_are_workers(index):
+    cluster = Cluster((("worker", 0, "a:1"), ("worker", 1, "b:2")), index)
+    with pytest.raises(ValueError, match="more workers are more replicas. Received: replicas=2"):
+        make_strategy(2, cluster)
 
 
 # --- Trainings
 
 
-@pytest.fixture
-def config(tmp_path):
-    """A training in float64 on squares of two photographs, of as many global batches as steps."""
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory):
+    """A folder of squares of two photographs."""
+    folder = tmp_path_factory.mktemp("data") / "photographs"
     for split, number in (("train", 24), ("val", 8)):
         for name in ("astronaut", "coffee"):
-            directory = tmp_path / "photographs" / split / name
+            directory = folder / split / name
             directory.mkdir(parents=True)
             pixels = getattr(skimage.data, name)()
             corners = np.random.default_rng(len(split)).integers(0, 300, (number, 2))
             for index, (top, left) in enumerate(corners):
                 square = PIL.Image.fromarray(pixels[top : top + 90, left : left + 100])
                 square.save(directory / f"{index}.jpg", quality=95)
+    return folder
+
+
+@pytest.fixture
+def config(photographs):
+    """A training in float64 on squares of two photographs, of 4 global batches."""
     return tiny_training(
-        dataset=f"folder:{tmp_path}/photographs",
+        dataset=f"folder:{photographs}",
         global_batch_size=12,
         train_steps=20,
         mean="pixel",
@@ -193,11 +277,9 @@ def config(tmp_path):
 
 
 def test_two_workers_and_two_replicas_compute_what_one_device_does(config, tmp_path):
-    one = Training(config, tmp_path / "one")
-    replicas = Training(dataclasses.replace(config, replicas=2), tmp_path / "replicas")
-    one.finish()
-    replicas.finish()
     workers = Training(config, tmp_path / "workers", 2)
+    for name, number in (("one", 1), ("replicas", 2)):
+        train(dataclasses.replace(config, replicas=number), tmp_path / name)
     workers.finish()
     expected = load_network(tmp_path / "one").get_weights()
     for name in ("replicas", "workers"):
@@ -215,10 +297,19 @@ def test_two_workers_and_two_replicas_compute_what_one_device_does(config, tmp_p
         assert "step 20, epoch 5.00, validation: loss" in workers.output(index)
 
 
-def test_a_signal_to_one_worker_stops_both_and_they_go_on(config, tmp_path):
-    config = dataclasses.replace(config, train_steps=5000, synchronized_batch_norm=False)
+def endless_training(photographs):
+    return tiny_training(
+        dataset=f"folder:{photographs}",
+        train_steps=5000,
+        evaluate_every_steps=5000,
+        checkpoint_every_steps=5000,
+    )
+
+
+def test_a_signal_to_one_worker_stops_both_and_they_go_on(photographs, tmp_path):
+    config = endless_training(photographs)
     workers = Training(config, tmp_path / "run", 2)
-    workers.wait_for_step(12)
+    workers.wait_for_step(3)
     workers.send(signal.SIGTERM, 1)
     assert workers.statuses(60) == [130, 130], workers.outputs()
     saved = max((tmp_path / "run" / "checkpoints").iterdir()).name.removeprefix("step-")
@@ -237,10 +328,10 @@ def test_a_signal_to_one_worker_stops_both_and_they_go_on(config, tmp_path):
     assert f"Continuing at step {int(saved)} of 5000" in alone.output()
 
 
-def test_a_mistake_of_the_chief_ends_all(config, tmp_path):
+def test_a_mistake_of_the_chief_ends_all(photographs, tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "thesis.tex").write_text("x")
-    workers = Training(config, tmp_path / "run", 2)
+    workers = Training(endless_training(photographs), tmp_path / "run", 2)
     assert workers.statuses(60) == [1, 1], workers.outputs()
     message = "`run_dir` must be empty or hold a run"
     assert message in workers.output(0).splitlines()[-1]
