@@ -1,12 +1,12 @@
 import json
-import sys
 import textwrap
 
 import disk
 import keras
 import numpy as np
 import pytest
-from harness import on_small_disk
+from harness import small_disk
+from processes import run_process
 
 from keras_resnet.checkpoints import Checkpoints
 
@@ -218,11 +218,11 @@ FULL_DISK = """
 
 @pytest.mark.parametrize("filler", [2_900_000, 3_150_000])
 def test_a_full_disk_leaves_the_earlier_checkpoint(tmp_path, filler):
-    # A small disk of its own, which vanishes with the process.
-    (tmp_path / "program.py").write_text(textwrap.dedent(FULL_DISK))
-    (tmp_path / "disk").mkdir()
-    command = [sys.executable, tmp_path / "program.py", tmp_path / "disk", filler]
-    process = on_small_disk(tmp_path / "disk", "4m", command)
+    program, directory = tmp_path / "program.py", tmp_path / "disk"
+    program.write_text(textwrap.dedent(FULL_DISK))
+    directory.mkdir()
+    prepare = small_disk(directory, "4m")
+    process = run_process(tmp_path, program, directory, filler, prepare=prepare)
     assert process.returncode == 0, process.stdout + process.stderr
     assert "refused: " in process.stdout
     assert "No space left on device" in process.stdout
