@@ -182,7 +182,7 @@ def test_means_are_those_of_numpy(rng):
 
 
 def test_means_are_sums_of_float64():
-    # 16,777,217 would be the first integer that float32 does not have.
+    # Pixels of a fraction, of which float32 would keep seven digits.
     images = np.full((300, 6, 6, 1), 255, np.uint8)
     images[::2] = 254
     source = MemorySource(images, np.zeros(300, int), ("a",))

@@ -2,15 +2,15 @@ import dataclasses
 import io
 import json
 import struct
-import subprocess
-import sys
 import zlib
 
 import numpy as np
+import PIL.ExifTags
 import PIL.Image
+import PIL.ImageOps
 import pytest
 import tensorflow as tf
-from processes import ROOT
+from processes import run_process
 
 from keras_resnet import augmentation, preprocessing
 from keras_resnet.preprocessing import Preprocessing
@@ -60,6 +60,20 @@ def test_palette_png_decodes_to_the_pixels_of_pil(rng):
     np.testing.assert_array_equal(preprocessing.decode(data, 3), original.convert("RGB"))
 
 
+def test_16_bits_become_their_upper_8():
+    values = np.arange(0, 2**16, 2**8 + 1, dtype=np.uint16).reshape(16, 16)
+    data = encoded(PIL.Image.fromarray(values), "PNG")
+    np.testing.assert_array_equal(preprocessing.decode(data, 1)[..., 0], values >> 8)
+
+
+def test_the_orientation_of_a_camera_is_not_applied(rng):
+    exif = PIL.Image.Exif()
+    exif[PIL.ExifTags.Base.Orientation] = 6
+    data = encoded(picture(rng), "JPEG", exif=exif)
+    assert PIL.ImageOps.exif_transpose(PIL.Image.open(io.BytesIO(data))).size == (47, 61)
+    assert preprocessing.decode(data, 3).shape == (47, 61, 3)
+
+
 def test_gray_networks_see_luminance(rng):
     data = encoded(picture(rng), "JPEG", quality=90)
     expected = np.array(PIL.Image.open(io.BytesIO(data)).convert("L"), np.int32)
@@ -98,6 +112,12 @@ def png_of(width, height, before=b""):
     return b"\x89PNG\r\n\x1a\n" + before + header + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
 
 
+def png_that_claims(width, height):
+    """A small PNG whose header claims another size."""
+    data = png_of(8, 8)
+    return data[:8] + chunk(b"IHDR", struct.pack(">II", width, height) + data[24:29]) + data[33:]
+
+
 def jpeg_of(width, height):
     """A small JPEG whose header (SOF0) claims another size."""
     data = encoded(PIL.Image.new("RGB", (16, 16)), "JPEG")
@@ -132,14 +152,35 @@ def crop_in_tf_data(data):
     ],
 )
 @pytest.mark.parametrize("make", [png_of, jpeg_of])
-def test_the_size_is_checked_in_every_kind_of_graph(decode, make):
+def test_the_size_is_checked_in_every_kind_of_graph(monkeypatch, decode, make):
+    # That of an image of the limit's size, and one pixel more.
+    monkeypatch.setattr(preprocessing, "MAX_PIXELS", 13 * 11)
     assert decode(make(13, 11)).shape[-1] == 1
-    # 536 pixels more than the limit.
-    width, height = 13_378, 13_377
     with pytest.raises(tf.errors.InvalidArgumentError) as error:
-        decode(make(width, height))
+        decode(make(16, 9))
+    assert "more than 143 pixels" in str(error.value)
+    assert "[9 16]" in str(error.value)
+
+
+def test_the_limit_is_pils():
+    # PIL raises an error above twice the size of which it warns.
+    assert 2 * PIL.Image.MAX_IMAGE_PIXELS == preprocessing.MAX_PIXELS == 178_956_970
+
+
+# 536 pixels more than the limit, and what would be less in 32 bits.
+@pytest.mark.parametrize("size", [(13_378, 13_377), (65_500, 65_500), (46_341, 46_341)])
+@pytest.mark.parametrize("make", [png_that_claims, jpeg_of])
+def test_an_image_above_the_limit_is_refused(make, size):
+    with pytest.raises(tf.errors.InvalidArgumentError) as error:
+        preprocessing.decode(make(*size), 1)
     assert "more than 178956970 pixels" in str(error.value)
+    width, height = size
     assert f"[{height} {width}]" in str(error.value)
+
+
+def test_the_largest_png_that_a_header_can_claim_is_refused():
+    with pytest.raises(tf.errors.InvalidArgumentError, match="more than 178956970 pixels"):
+        preprocessing.decode(png_that_claims(2**31 - 1, 2**31 - 1), 1)
 
 
 def test_an_image_just_below_the_limit_decodes():
@@ -147,33 +188,38 @@ def test_an_image_just_below_the_limit_decodes():
 
 
 BOMB_PROGRAM = """
-import resource, sys
+import sys
 import tensorflow as tf
 from keras_resnet import preprocessing
 
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+def peak():
+    lines = open("/proc/self/status").read().splitlines()
+    (line,) = [line for line in lines if line.startswith("VmHWM:")]
+    return int(line.split()[1])
+
 images = tf.data.Dataset.from_tensor_slices(sys.argv[1:])
 images = images.map(lambda path: preprocessing.decode(tf.io.read_file(path), 3), 2)
-print(len(list(images.ignore_errors())), file=sys.stderr)
-after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print((after - before) // 1024)
+# Sets the peak to what is in use.
+open("/proc/self/clear_refs", "w").write("5")
+before = peak()
+print(len(list(images.ignore_errors())))
+print((peak() - before) // 1024)
 """
 
 
 def test_a_bomb_takes_no_memory(tmp_path):
-    # TensorFlow alone decodes the second one, to 1.2 GB.
-    bombs = {"a": png_of(60_000, 60_000), "b": png_of(20_000, 20_000), "c": jpeg_of(60_000, 60_000)}
+    # TensorFlow alone decodes the first one, to 1.2 GB.
+    bomb = png_of(20_000, 20_000)
+    bombs = {"a": bomb, "b": png_that_claims(60_000, 60_000), "c": jpeg_of(60_000, 60_000)}
     for name, data in bombs.items():
         assert len(data) < 500_000
         (tmp_path / name).write_bytes(data)
-    process = subprocess.run(
-        [sys.executable, "-c", BOMB_PROGRAM, *(tmp_path / name for name in bombs)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
-    assert process.stderr.splitlines()[-1] == "0", process.stderr
-    megabytes = int(process.stdout)
+    (tmp_path / "program.py").write_text(BOMB_PROGRAM)
+    paths = [tmp_path / name for name in bombs]
+    process = run_process(tmp_path, tmp_path / "program.py", *paths)
+    assert process.returncode == 0, process.stderr
+    decoded, megabytes = map(int, process.stdout.split())
+    assert decoded == 0
     assert megabytes < 100
 
 
@@ -209,10 +255,8 @@ def test_a_png_cut_off_in_its_header_does_not_decode(length):
 
 @pytest.mark.parametrize("size", [(2**32 - 1, 2**32 - 1), (2**32 - 1, 1), (0, 7)])
 def test_a_png_of_no_possible_size_does_not_decode(size):
-    data = png_of(8, 8)
-    header = chunk(b"IHDR", struct.pack(">II", *size) + data[24:29])
     with pytest.raises(tf.errors.InvalidArgumentError, match="Invalid PNG"):
-        preprocessing.decode(data[:8] + header + data[33:], 3)
+        preprocessing.decode(png_that_claims(*size), 3)
 
 
 # --- Sizes
