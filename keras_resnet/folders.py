@@ -61,7 +61,6 @@ def pictures_below(directory):
         path
         for path in directory.rglob("*")
         if path.suffix.lower() in PICTURE_SUFFIXES
-        and not path.is_dir()
         # As of a link that leads nowhere, reading will say what is wrong with it.
         and (path.is_file() or not path.exists())
         and not any(map(_is_hidden, path.relative_to(directory).parts))
