@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from keras_resnet import layers
 from keras_resnet.checks import UserError
+from keras_resnet.stacks import BlockStack
 
 
 def trainable_parameters(model):
@@ -58,9 +59,10 @@ def _multiply_adds(graph):
 
 def projections(model):
     """Names of the blocks of a network whose shortcut is a projection, in order."""
-    return [
-        layer.name
-        for layer in model.layers
-        for part in layers.parts(layer)
-        if isinstance(part, layers.ProjectionShortcut)
-    ]
+    names = []
+    for layer in model.layers:
+        is_stack = isinstance(layer, BlockStack)
+        parts = layers.parts(layer.block if is_stack else layer)
+        if any(isinstance(part, layers.ProjectionShortcut) for part in parts):
+            names += layer.names_of_blocks() if is_stack else [layer.name]
+    return names

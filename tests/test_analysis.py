@@ -1,71 +1,109 @@
-import keras
+import numpy as np
 import pytest
 
 import keras_resnet
-from keras_resnet import analysis, constructors
+from keras_resnet import analysis
 
-# He et al., 2016, Table 1: multiply-adds as published, in billions.
-PUBLISHED = {18: 1.8, 34: 3.6, 50: 3.8, 101: 7.6, 152: 11.3}
-
-# Counted by hand from Table 1: convolutions and fc at 224x224.
-OPTION_A = {18: 1_794_805_760, 34: 3_644_493_824}
-OPTION_B = {18: 1_814_073_344, 34: 3_663_761_408}
-V1 = {50: 3_857_973_248, 101: 7_570_194_432, 152: 11_282_415_616}
-V1_5 = {50: 4_089_184_256, 101: 7_801_405_440, 152: 11_513_626_624}
+# What the networks of Table 1 cost at their size is with the tables in test_paper.py.
 
 
-def network(depth, **arguments):
-    return constructors.constructor("ResNet", depth)(**arguments)
+def costs(stem, block, blocks, filters, shortcut, stride_place, size, classes):
+    """Multiply-adds, trainable parameters and projected blocks, by arithmetic."""
+    kernel, side, channels = (7, size // 2, 3) if stem == "imagenet" else (3, size, 3)
+    convolutions = [(side, kernel, channels, filters[0])]
+    side, channels = side // 2 if stem == "imagenet" else side, filters[0]
+    projected = []
+    for stage, (number, width) in enumerate(zip(blocks, filters, strict=True), 2):
+        out = 4 * width if block == "bottleneck" else width
+        for position in range(1, number + 1):
+            before = side
+            if stage > 2 and position == 1:
+                side //= 2
+            if block == "bottleneck":
+                first = side if stride_place == "1x1" else before
+                convolutions += [(first, 1, channels, width), (side, 3, width, width)]
+                convolutions += [(side, 1, width, out)]
+            else:
+                convolutions += [(side, 3, channels, width), (side, 3, width, width)]
+            if shortcut == "C" or (shortcut == "B" and (side != before or channels != out)):
+                projected.append(f"conv{stage}_{position}")
+                convolutions.append((side, 1, channels, out))
+            channels = out
+    weights = np.array([size**2 * before * after for _, size, before, after in convolutions])
+    pixels = np.array([side**2 for side, *_ in convolutions])
+    # Each convolution has a scale and an offset for each of its channels.
+    norms = 2 * sum(after for *_, after in convolutions)
+    multiply_adds = (weights * pixels).sum() + channels * classes
+    return multiply_adds, weights.sum() + norms + (channels + 1) * classes, projected
 
 
-@pytest.mark.parametrize(("depth", "expected"), (OPTION_A | V1).items())
-def test_the_papers_networks_cost_what_it_publishes(depth, expected):
-    shortcut = "A" if depth in OPTION_A else "B"
-    counted = analysis.multiply_adds(network(depth, shortcut=shortcut))
-    assert counted == expected
-    assert abs(counted / 1e9 / PUBLISHED[depth] - 1) < 0.02
-
-
-@pytest.mark.parametrize(("depth", "expected"), OPTION_B.items())
-def test_projections_cost_little_where_only_shapes_change(depth, expected):
-    model = network(depth, shortcut="B")
-    assert analysis.multiply_adds(model) == expected
-    assert analysis.projections(model) == ["conv3_1", "conv4_1", "conv5_1"]
-
-
-@pytest.mark.parametrize("depth", OPTION_A)
-def test_a_plain_net_costs_what_option_a_does(depth):
-    plain = constructors.constructor("PlainNet", depth)()
-    assert analysis.multiply_adds(plain) == OPTION_A[depth]
-    assert analysis.trainable_parameters(plain) == analysis.trainable_parameters(
-        network(depth, shortcut="A")
-    )
-    assert analysis.projections(plain) == []
-
-
-@pytest.mark.parametrize(("depth", "expected"), V1_5.items())
-def test_the_stride_on_the_3x3_costs_more(depth, expected):
-    assert analysis.multiply_adds(network(depth, bottleneck_stride="3x3")) == expected
-
-
-@pytest.mark.parametrize(("depth", "ratio"), [(50, 1.64), (101, 1.79), (152, 1.84)])
-def test_projections_everywhere_nearly_double_a_bottleneck_network(depth, ratio):
-    model = network(depth, shortcut="C")
-    assert len(analysis.projections(model)) == sum(constructors.IMAGENET_TABLE[depth][1])
-    assert round(analysis.multiply_adds(model) / V1[depth], 2) == ratio
-
-
-def test_vgg_19_costs_what_the_paper_says():
-    counted = analysis.multiply_adds(keras.applications.VGG19(weights=None))
-    assert counted == 19_632_062_464
-    assert abs(counted / 19.6e9 - 1) < 0.02
+def test_the_arithmetic_is_that_of_the_paper():
+    for depth, (shortcut, published) in {
+        18: ("A", 1.8),
+        34: ("A", 3.6),
+        50: ("B", 3.8),
+        101: ("B", 7.6),
+        152: ("B", 11.3),
+    }.items():
+        table = {
+            18: ("basic", (2, 2, 2, 2)),
+            34: ("basic", (3, 4, 6, 3)),
+            50: ("bottleneck", (3, 4, 6, 3)),
+            101: ("bottleneck", (3, 4, 23, 3)),
+            152: ("bottleneck", (3, 8, 36, 3)),
+        }
+        counted, _, _ = costs(
+            "imagenet", *table[depth], (64, 128, 256, 512), shortcut, "1x1", 224, 1000
+        )
+        assert abs(counted / 1e9 / published - 1) < 0.02
 
 
 @pytest.mark.parametrize(
-    ("depth", "expected"), [(20, 269_722), (32, 464_154), (44, 658_586), (56, 853_018)]
+    ("stem", "block", "shortcut", "stride", "stacked"),
+    [
+        ("cifar", "basic", "A", None, False),
+        ("imagenet", "basic", "B", None, False),
+        ("cifar", "basic", "C", None, True),
+        ("cifar", "basic", None, None, True),
+        ("imagenet", "bottleneck", "B", "1x1", False),
+        ("cifar", "bottleneck", "B", "3x3", True),
+        ("cifar", "bottleneck", "C", "1x1", False),
+    ],
 )
-def test_cifar_networks_have_the_published_parameters(depth, expected):
-    assert analysis.trainable_parameters(keras_resnet.CifarResNet(depth)) == expected
+def test_costs_are_counted_from_the_graph(stem, block, shortcut, stride, stacked):
+    blocks, filters = (2, 3), (2, 4)
+    model = keras_resnet.ResNet(
+        stem,
+        block,
+        blocks,
+        filters,
+        input_shape=(32, 32, 3),
+        classes=7,
+        shortcut=shortcut,
+        bottleneck_stride=stride,
+        stacked=stacked,
+    )
+    multiply_adds, parameters, projected = costs(
+        stem, block, blocks, filters, shortcut, stride, 32, 7
+    )
+    assert analysis.multiply_adds(model) == multiply_adds
+    assert analysis.trainable_parameters(model) == parameters
+    assert analysis.projections(model) == projected
+
+
+def test_resnet_18_costs_what_was_counted_by_hand():
+    model = keras_resnet.ResNet18(shortcut="A")
+    # From Table 1: convolutions and fc at 224x224.
+    assert analysis.multiply_adds(model) == 1_794_805_760
+    assert analysis.multiply_adds(model) == pytest.approx(1.8e9, rel=0.02)
+
+
+def test_frozen_parameters_are_not_counted():
+    model = keras_resnet.CifarResNet(8)
+    every = analysis.trainable_parameters(model)
+    model.get_layer("conv4_1").trainable = False
+    frozen = 9 * (32 * 64 + 64 * 64) + 2 * 2 * 64
+    assert analysis.trainable_parameters(model) == every - frozen
 
 
 def test_another_input_costs_in_proportion_to_its_pixels():
