@@ -3,8 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-import keras_resnet
-from keras_resnet import analysis
+from keras_resnet import models
 from keras_resnet.constructors import CifarResNet
 from keras_resnet.layers import BasicBlock, BottleneckBlock
 from keras_resnet.models import ResNet
@@ -13,17 +12,32 @@ from keras_resnet.stacks import BlockStack
 from keras_resnet.strategy import make_strategy
 
 
-def pair(network=CifarResNet, depth=26, **arguments):
+def network(**arguments):
+    """Two stages of three and two small blocks."""
+    settings = {"input_shape": (8, 8, 3), "classes": 5, "shortcut": "A", **arguments}
+    return ResNet("cifar", settings.pop("block", "basic"), (3, 2), (4, 8), **settings)
+
+
+def pair(**arguments):
     """A network whose blocks are unrolled and one whose blocks are stacked, of equal weights."""
-    arguments = {"input_shape": (16, 16, 3), "stacked": False, **arguments}
-    unrolled = network(depth, **arguments)
-    stacked = network(depth, **{**arguments, "stacked": True})
+    unrolled, stacked = (network(stacked=stacked, **arguments) for stacked in (False, True))
     rng = np.random.default_rng(0)
     for variable in unrolled.variables:
         if variable.name in ("gamma", "beta", "moving_mean", "moving_variance"):
             variable.assign(rng.uniform(0.5, 1.5, variable.shape))
     copy_weights(unrolled, stacked)
     return unrolled, stacked
+
+
+@pytest.fixture(scope="module")
+def networks():
+    """Such a pair, which is not to be changed."""
+    return pair()
+
+
+@pytest.fixture
+def images(rng):
+    return rng.normal(0, 1, (4, 8, 8, 3)).astype(np.float32)
 
 
 def copy_weights(unrolled, stacked):
@@ -66,13 +80,10 @@ def assert_same_weights(unrolled, stacked, values, stacked_values):
     assert compared == len(values)
 
 
-@pytest.mark.parametrize(
-    "network", [CifarResNet, keras_resnet.CifarPlainNet], ids=["residual", "plain"]
-)
-def test_a_stack_is_its_blocks_one_after_the_other(rng, network):
-    unrolled, stacked = pair(network, dtype="float64")
-    images = rng.normal(0, 1, (4, 16, 16, 3))
-    labels = np.array([1, 5, 2, 9])
+@pytest.mark.parametrize("shortcut", ["A", None], ids=["residual", "plain"])
+def test_a_stack_is_its_blocks_one_after_the_other(images, shortcut):
+    unrolled, stacked = pair(dtype="float64", shortcut=shortcut)
+    labels = np.array([1, 4, 2, 0])
     np.testing.assert_allclose(stacked(images), unrolled(images), rtol=1e-9)
     loss, expected = gradients(unrolled, images, labels)
     stacked_loss, found = tf.function(gradients_of(stacked))(images, labels)
@@ -101,27 +112,22 @@ def gradients_of(model):
     return compute
 
 
-def test_bottlenecks_stack_as_well(rng):
-    arguments = {"stem": "cifar", "block": "bottleneck", "blocks": (3, 2), "filters": (4, 8)}
-
-    def network(depth, **others):
-        return ResNet(**arguments, classes=7, **others)
-
-    unrolled, stacked = pair(network, shortcut="C")
-    images = rng.normal(0, 1, (2, 16, 16, 3)).astype(np.float32)
+@pytest.mark.parametrize(("shortcut", "stride"), [("C", "1x1"), ("B", "3x3")])
+def test_bottlenecks_stack_as_well(images, shortcut, stride):
+    unrolled, stacked = pair(block="bottleneck", shortcut=shortcut, bottleneck_stride=stride)
     np.testing.assert_allclose(stacked(images), unrolled(images), rtol=1e-5)
 
 
-def test_mixed_precision_keeps_its_dtypes(rng):
-    model = CifarResNet(20, input_shape=(16, 16, 3), stacked=True, dtype="mixed_bfloat16")
-    images = rng.normal(0, 1, (2, 16, 16, 3))
+def test_mixed_precision_keeps_its_dtypes(images):
+    model = network(stacked=True, dtype="mixed_bfloat16")
     assert model(images, training=True).dtype == tf.float32
     assert model.get_layer("conv2_2-3").output.dtype == "bfloat16"
     assert {weight.dtype for weight in model.weights} == {"float32"}
 
 
 def test_each_block_is_initialized_as_if_alone():
-    stack = CifarResNet(62, stacked=True).get_layer("conv4_2-10")
+    stack = BlockStack(BasicBlock(64), 9)
+    stack.build((None, 8, 8, 64))
     kernels = next(w for w in stack.weights if w.name == "conv1_kernel").numpy()
     assert kernels.shape == (9, 3, 3, 64, 64)
     # He et al., 2015: variance 2 / fan-in, that of one block; all blocks differ.
@@ -130,87 +136,116 @@ def test_each_block_is_initialized_as_if_alone():
     names = {weight.name: weight.numpy() for weight in stack.weights}
     assert (names["bn1_gamma"] == 1).all()
     assert (names["bn2_moving_mean"] == 0).all()
+    assert (names["bn2_moving_variance"] == 1).all()
 
 
-@pytest.mark.parametrize("network", ["CifarResNet", "CifarPlainNet"])
-def test_1202_layers_have_the_papers_parameters_and_pass_files(network, tmp_path):
-    model = getattr(keras_resnet, network)(1202)
-    assert analysis.trainable_parameters(model) == 19_421_274
-    # The multiply-adds of 110 layers, and of what each further block adds at 16, 32, 64 channels.
-    shallow = analysis.multiply_adds(getattr(keras_resnet, network)(110))
-    added = sum(182 * 2 * 9 * (16 * 2**k) ** 2 * (32 // 2**k) ** 2 for k in range(3))
-    assert analysis.multiply_adds(model) == shallow + added
+@pytest.mark.parametrize(("blocks", "stacked"), [((2, 1), False), ((2, 2), True), ((4, 1), True)])
+def test_only_many_blocks_are_stacked(blocks, stacked, monkeypatch):
+    monkeypatch.setattr(models, "MAX_UNROLLED_BLOCKS", 3)
+    model = ResNet("cifar", "basic", blocks, (2, 4), input_shape=(8, 8, 3))
+    assert model.get_config()["stacked"] == stacked
+    assert any(isinstance(layer, BlockStack) for layer in model.layers) == stacked
+
+
+@pytest.mark.parametrize("shortcut", ["A", None])
+def test_hundreds_of_layers_pass_files(shortcut, tmp_path):
+    model = ResNet("cifar", "basic", (99, 2), (2, 4), shortcut=shortcut, input_shape=(8, 8, 3))
+    # 101 blocks: the first that are stacked without being asked for.
+    stacks = [layer for layer in model.layers if isinstance(layer, BlockStack)]
+    assert [(stack.name, stack.count) for stack in stacks] == [("conv2_2-99", 98), ("conv3_2-2", 1)]
     model.save(tmp_path / "deep.keras")
     loaded = keras.saving.load_model(tmp_path / "deep.keras")
     for ours, theirs in zip(model.weights, loaded.weights, strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
 
-def test_a_stacked_network_is_exported_with_its_function(rng, tmp_path):
-    _, stacked = pair()
-    images = rng.normal(0, 1, (2, 16, 16, 3)).astype(np.float32)
+def test_a_stacked_network_is_exported_with_its_function(networks, images, tmp_path):
+    _, stacked = networks
     stacked.export(tmp_path / "export", verbose=False)
     loaded = tf.saved_model.load(tmp_path / "export")
     np.testing.assert_allclose(loaded.serve(images), stacked(images), rtol=1e-4, atol=1e-7)
 
 
-def test_frozen_normalizations_of_a_stack_do_not_move(rng, tmp_path):
-    _, model = pair()
+def test_frozen_normalizations_of_a_stack_do_not_move(images, tmp_path):
+    model = network(stacked=True)
     freeze_batch_norm(model)
     trainable = {variable.name for variable in model.trainable_variables}
     assert trainable == {"kernel", "bias", "conv1_kernel", "conv2_kernel"}
     model.save(tmp_path / "frozen.keras")
-    for network in (model, keras.saving.load_model(tmp_path / "frozen.keras")):
-        before = network.get_weights()
-        images = rng.normal(0, 1, (2, 16, 16, 3)).astype(np.float32)
-        np.testing.assert_allclose(network(images, training=True), network(images), rtol=1e-5)
-        for old, new in zip(before, network.get_weights(), strict=True):
+    for each in (model, keras.saving.load_model(tmp_path / "frozen.keras")):
+        before = each.get_weights()
+        np.testing.assert_allclose(each(images, training=True), each(images), rtol=1e-5)
+        for old, new in zip(before, each.get_weights(), strict=True):
             np.testing.assert_array_equal(old, new)
-        assert {variable.name for variable in network.trainable_variables} == trainable
+        assert {variable.name for variable in each.trainable_variables} == trainable
 
 
-def test_a_frozen_stack_does_not_move(rng):
+def test_a_frozen_stack_does_not_move(images):
     alone = BlockStack(BasicBlock(3), 2, trainable=False)
-    alone(images := rng.normal(0, 1, (2, 16, 16, 3)).astype(np.float32), training=True)
+    alone(images, training=True)
     assert not np.any(alone.stacks[-2])
-    _, model = pair()
-    stack = model.get_layer("conv2_2-4")
+    assert alone.trainable_variables == []
+    model = network(stacked=True)
+    stack = model.get_layer("conv2_2-3")
     stack.trainable = False
     before = stack.get_weights()
     model(images, training=True)
     for old, new in zip(before, stack.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
-    assert not any(v.path.startswith("conv2_2-4") for v in model.trainable_variables)
+    assert not any(v.path.startswith("conv2_2-3") for v in model.trainable_variables)
+    # And moves again when it is to be trained.
+    stack.trainable = True
+    model(images, training=True)
+    moved = [np.any(old != new) for old, new in zip(before, stack.get_weights(), strict=True)]
+    assert [w.name for w, it in zip(stack.weights, moved, strict=True) if it] == [
+        f"bn{position}_moving_{kind}" for position in (1, 2) for kind in ("mean", "variance")
+    ]
 
 
-def test_a_model_of_ones_own_around_a_stack_comes_back(rng, tmp_path):
-    _, stacked = pair()
+def test_a_model_of_ones_own_around_a_stack_comes_back(networks, images, tmp_path):
+    _, stacked = networks
     features = stacked.get_layer("avg_pool").output
     own = keras.Model(stacked.input, keras.layers.Dense(2)(features))
-    images = rng.normal(0, 1, (2, 16, 16, 3)).astype(np.float32)
     own.save(tmp_path / "own.keras")
     loaded = keras.saving.load_model(tmp_path / "own.keras")
     np.testing.assert_array_equal(loaded(images), own(images))
     clone = keras.models.clone_model(own)
     clone.set_weights(own.get_weights())
     np.testing.assert_array_equal(clone(images), own(images))
+
+
+def test_blocks_are_named_by_their_places():
+    names = BlockStack(BasicBlock(4), 3, name="conv4_2-4").names_of_blocks()
+    assert names == ["conv4_2", "conv4_3", "conv4_4"]
+    names = BlockStack(BasicBlock(4), 2, name="conv2_9-10").names_of_blocks()
+    assert names == ["conv2_9", "conv2_10"]
     assert BlockStack(BasicBlock(4), 2, name="mine").names_of_blocks() == ["mine_1", "mine_2"]
 
 
-def test_weights_of_blocks_come_back():
-    unrolled, stacked = pair()
-    stack = stacked.get_layer("conv3_2-4")
+def test_weights_of_blocks_come_back(networks):
+    unrolled, stacked = networks
+    stack = stacked.get_layer("conv2_2-3")
     weights = stack.weights_of_blocks()
-    assert len(weights) == 3
-    for ours, variable in zip(weights[1], unrolled.get_layer("conv3_3").variables, strict=True):
+    assert len(weights) == 2
+    for ours, variable in zip(weights[1], unrolled.get_layer("conv2_3").variables, strict=True):
         np.testing.assert_array_equal(ours, variable)
-    stack.set_weights_of_blocks([[2 * array for array in block] for block in weights])
-    for ours, before in zip(stack.weights_of_blocks()[2], weights[2], strict=True):
+    other = network(stacked=True).get_layer("conv2_2-3")
+    other.set_weights_of_blocks([[2 * array for array in block] for block in weights])
+    for ours, before in zip(other.weights_of_blocks()[0], weights[0], strict=True):
         np.testing.assert_array_equal(ours, 2 * before)
 
 
-def test_replicas_train_a_stack_as_they_do_its_blocks(rng):
-    images = rng.normal(0, 1, (4, 16, 16, 3)).astype(np.float32)
+def test_the_block_has_the_weights_of_a_place_within_a_context(networks, images):
+    unrolled, stacked = networks
+    maps = np.repeat(images[..., :1], 4, axis=-1)
+    stack = stacked.get_layer("conv2_2-3")
+    for position, name in enumerate(stack.names_of_blocks()):
+        with stack.block_at(position) as block:
+            outputs = block(maps, training=False)
+        np.testing.assert_allclose(outputs, unrolled.get_layer(name)(maps), rtol=1e-5, atol=1e-6)
+
+
+def test_replicas_train_a_stack_as_they_do_its_blocks(images):
     strategy = make_strategy(2)
     with strategy.scope():
         networks = pair()
@@ -226,6 +261,8 @@ def test_replicas_train_a_stack_as_they_do_its_blocks(rng):
 def test_what_cannot_be_stacked_is_refused():
     with pytest.raises(ValueError, match="`synchronized` must be False"):
         CifarResNet(1202, synchronized=True)
+    with pytest.raises(ValueError, match="`synchronized` must be False"):
+        network(stacked=True, synchronized=True)
     with pytest.raises(ValueError, match="`count` must be an integer of at least 1"):
         BlockStack(BasicBlock(4), 0)
     with pytest.raises(ValueError, match="`block` must give the shape that it takes"):
