@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 import keras_resnet
+from keras_resnet import constructors
 from keras_resnet.paper.construction import deeper_copy, logits
 from keras_resnet.sources import MemorySource
 
@@ -9,53 +10,103 @@ from keras_resnet.sources import MemorySource
 def with_random_weights(model, rng):
     """Any weights, and positive variances."""
     for variable in model.variables:
-        is_kernel = len(variable.shape) > 1
         shape = variable.shape
-        variable.assign(rng.normal(0, 0.1, shape) if is_kernel else rng.uniform(0.5, 1.5, shape))
+        if len(shape) > 1:
+            # As many layers as there may be pass the image on.
+            variable.assign(rng.normal(0, (2 / np.prod(shape[:-1])) ** 0.5, shape))
+        else:
+            variable.assign(rng.uniform(0.5, 1.5, shape))
     return model
 
 
-@pytest.mark.parametrize("network", [keras_resnet.CifarResNet, keras_resnet.CifarPlainNet])
-def test_hundreds_of_blocks_hold_a_few(rng, network):
-    shallow = with_random_weights(network(20), rng)
-    deep = deeper_copy(shallow, (40, 40, 40))
-    assert deep.get_layer("conv2_2-40").count == 39
-    images = rng.normal(0, 50, (2, 32, 32, 3)).astype(np.float32)
-    np.testing.assert_allclose(deep(images), shallow(images), rtol=1e-3, atol=1e-6)
+def network(blocks=(3, 3, 3), block="basic", filters=(2, 4, 8), stem="cifar", **arguments):
+    """A small network with any weights."""
+    settings = {"shortcut": "A", "input_shape": (16, 16, 3), "classes": 5, **arguments}
+    model = keras_resnet.ResNet(stem, block, blocks, filters, **settings)
+    return with_random_weights(model, np.random.default_rng(0))
 
 
+@pytest.fixture
+def images(rng):
+    return rng.normal(0, 50, (4, 16, 16, 3)).astype(np.float32)
+
+
+def answers(model, images):
+    """The logits, which tell the images apart."""
+    found = keras_resnet.models.logits_model(model)(images).numpy()
+    assert np.ptp(found, axis=0).min() > 0.01 * np.abs(found).max()
+    return found
+
+
+@pytest.mark.parametrize("shortcut", ["A", None])
+def test_hundreds_of_blocks_hold_a_few(images, shortcut):
+    shallow = network(shortcut=shortcut)
+    deep = deeper_copy(shallow, (97, 3, 4))
+    assert deep.get_layer("conv2_2-97").count == 96
+    expected = answers(shallow, images)
+    np.testing.assert_allclose(answers(deep, images), expected, atol=1e-4 * np.ptp(expected))
+
+
+@pytest.mark.parametrize("block", ["basic", "bottleneck"])
 @pytest.mark.parametrize("shortcut", ["A", "B"])
-def test_a_deeper_residual_network_computes_the_same_bits(rng, shortcut):
-    shallow = with_random_weights(keras_resnet.CifarResNet(20, shortcut=shortcut), rng)
-    deep = deeper_copy(shallow, (9, 9, 9))
-    assert deep.count_params() == keras_resnet.CifarResNet(56, shortcut=shortcut).count_params()
-    images = rng.normal(0, 50, (4, 32, 32, 3)).astype(np.float32)
-    np.testing.assert_array_equal(deep(images), shallow(images))
+def test_a_deeper_residual_network_computes_the_same_bits(images, shortcut, block):
+    shallow = network(shortcut=shortcut, block=block)
+    deep = deeper_copy(shallow, (4, 3, 5))
+    # It is what a network of so many blocks is, but for the name.
+    peer = network((4, 3, 5), shortcut=shortcut, block=block, name=deep.name)
+    assert deep.get_config() == peer.get_config()
+    assert deep.name == f"{shallow.name}_deeper"
+    assert deep.count_params() == peer.count_params()
+    np.testing.assert_array_equal(answers(deep, images), answers(shallow, images))
+    # Where a block was added nothing is learned yet that could be copied.
+    assert not np.any(deep.get_layer("conv2_4").norms[-1].gamma)
+    assert np.all(deep.get_layer("conv2_4").norms[0].gamma)
 
 
-def test_a_deeper_plain_network_computes_the_same(rng):
-    shallow = with_random_weights(keras_resnet.CifarPlainNet(20), rng)
-    deep = deeper_copy(shallow, (9, 9, 9))
-    images = rng.normal(0, 50, (4, 32, 32, 3)).astype(np.float32)
-    answers = [keras_resnet.models.logits_model(model)(images).numpy() for model in (shallow, deep)]
-    np.testing.assert_allclose(*answers, rtol=1e-4, atol=1e-5 * np.abs(answers[0]).max())
-    assert np.ptp(answers[0]) > 1
+def test_a_deeper_plain_network_computes_the_same(images):
+    shallow = network(shortcut=None)
+    deep = deeper_copy(shallow, (6, 3, 5))
+    expected = answers(shallow, images)
+    scale = np.abs(expected).max()
+    np.testing.assert_allclose(answers(deep, images), expected, rtol=1e-4, atol=1e-5 * scale)
 
 
-def test_resnet_34_holds_resnet_18(rng):
-    shallow = with_random_weights(keras_resnet.ResNet18(input_shape=(64, 64, 3), classes=5), rng)
+def test_resnet_34_holds_resnet_18(images, monkeypatch, rng):
+    # With few channels.
+    monkeypatch.setattr(constructors, "IMAGENET_FILTERS", (2, 4, 8, 16))
+    arguments = {"input_shape": (64, 64, 3), "classes": 5}
+    shallow = with_random_weights(keras_resnet.ResNet18(**arguments), rng)
     deep = deeper_copy(shallow, (3, 4, 6, 3))
+    peer = keras_resnet.ResNet34(**arguments, name=deep.name)
+    assert deep.get_config() == peer.get_config()
     images = rng.normal(0, 50, (2, 64, 64, 3)).astype(np.float32)
-    np.testing.assert_array_equal(deep(images), shallow(images))
+    np.testing.assert_array_equal(answers(deep, images), answers(shallow, images))
 
 
-def test_what_cannot_be_constructed_is_refused():
-    with pytest.raises(ValueError, match="`blocks` must be at least \\(3, 3, 3\\)"):
-        deeper_copy(keras_resnet.CifarResNet(20), (3, 2, 9))
-    with pytest.raises(ValueError, match="`model` must have shortcuts A or B"):
-        deeper_copy(keras_resnet.CifarResNet(8, shortcut="C"), (2, 2, 2))
-    with pytest.raises(ValueError, match="activation='tanh'"):
-        deeper_copy(keras_resnet.CifarResNet(8, activation="tanh"), (2, 2, 2))
+@pytest.mark.parametrize("blocks", [(3, 2, 9), (3, 3), (3, 3, 3, 3)])
+def test_a_stage_that_would_lose_blocks_is_refused(blocks):
+    with pytest.raises(ValueError, match=r"`blocks` must be at least \(3, 3, 3\)") as error:
+        deeper_copy(network(), blocks)
+    assert str(error.value).endswith(f"Received: blocks={blocks}")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"shortcut": "C"}, "`model` must have shortcuts A or B.*shortcut='C'"),
+        ({"activation": "tanh"}, "activation='tanh'"),
+        ({"block": "bottleneck", "shortcut": None}, "block='bottleneck', shortcut=None"),
+        ({"block": "bottleneck", "shortcut": "C"}, "block='bottleneck', shortcut='C'"),
+        *(
+            ({"block": block, "shortcut": shortcut}, f"block='{block}', shortcut={shortcut!r}")
+            for block in ("inverted_bottleneck", "outer_addition", "squared_shortcut")
+            for shortcut in ("B", None)
+        ),
+    ],
+)
+def test_blocks_that_cannot_be_the_identity_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        deeper_copy(network((1, 1, 1), **arguments), (2, 2, 2))
 
 
 def test_logits_are_those_of_every_image_in_order(rng):

@@ -10,8 +10,10 @@ from keras_resnet.stacks import BlockStack
 SPEC = keras_resnet.Preprocessing(16, 16, (1.0, 2.0, 3.0))
 
 
-def network(depth, rng, make=keras_resnet.CifarResNet, **arguments):
-    model = make(depth, input_shape=(16, 16, 3), preprocessing=SPEC, **arguments)
+def network(rng, blocks=(2, 2, 2), stem="cifar", block="basic", **arguments):
+    """A small network with any weights."""
+    settings = {"input_shape": (16, 16, 3), "preprocessing": SPEC, "shortcut": "A", **arguments}
+    model = keras_resnet.ResNet(stem, block, blocks, (4, 8, 8)[: len(blocks)], **settings)
     return with_random_weights(model, rng)
 
 
@@ -34,9 +36,10 @@ def outputs_of(layer):
     return found
 
 
-@pytest.mark.parametrize("make", [keras_resnet.CifarResNet, keras_resnet.CifarPlainNet])
-def test_responses_are_what_the_normalizations_give(rng, source, make):
-    model = network(14, rng, make)
+@pytest.mark.parametrize("shortcut", ["A", None])
+def test_responses_are_what_the_normalizations_give(rng, source, shortcut):
+    model = network(rng, shortcut=shortcut)
+    # Not of the batch: the source has ten images, two of which come alone.
     deviations = responses(model, source, batch_size=4)
     blocks = [f"conv{stage}_{place}" for stage in (2, 3, 4) for place in (1, 2)]
     names = ["conv1"] + [f"{block}/conv{n}" for block in blocks for n in (1, 2)]
@@ -50,18 +53,18 @@ def test_responses_are_what_the_normalizations_give(rng, source, make):
     np.testing.assert_allclose(list(deviations.values()), expected, rtol=1e-4)
 
 
-def test_only_3x3_layers_of_bottlenecks_respond(rng, source):
-    spec = keras_resnet.Preprocessing(32, 32, (0.0, 0.0, 0.0))
-    model = keras_resnet.ResNet50(input_shape=(32, 32, 3), classes=10, preprocessing=spec)
-    names = list(responses(model, source))
+@pytest.mark.parametrize("stem", ["imagenet", "cifar"])
+def test_only_3x3_layers_of_bottlenecks_respond(rng, source, stem):
+    model = network(rng, (3, 1, 2), stem, "bottleneck")
     # Neither the 7x7 convolution nor the 1x1 ones.
-    assert len(names) == 3 + 4 + 6 + 3
-    assert {name.partition("/")[2] for name in names} == {"conv2"}
+    blocks = ["conv2_1", "conv2_2", "conv2_3", "conv3_1", "conv4_1", "conv4_2"]
+    expected = [f"{block}/conv2" for block in blocks]
+    assert list(responses(model, source)) == (["conv1"] if stem == "cifar" else []) + expected
 
 
-def test_stacked_blocks_respond_as_unrolled_ones(rng, source):
-    unrolled = network(20, rng, stacked=False)
-    stacked = network(20, rng, stacked=True)
+@pytest.mark.parametrize("block", ["basic", "bottleneck"])
+def test_stacked_blocks_respond_as_unrolled_ones(rng, source, block):
+    unrolled, stacked = (network(rng, (4, 2), block=block, stacked=it) for it in (False, True))
     for layer in stacked.layers:
         if isinstance(layer, BlockStack):
             blocks = [unrolled.get_layer(name) for name in layer.names_of_blocks()]
@@ -83,3 +86,5 @@ def test_a_summary_is_of_all_layers():
         "largest": 3.0,
         "smallest": 0.5,
     }
+    row = summary("b", {"conv1": 1.23456, "conv2_1/conv1": 0.10004, "conv2_1/conv2": 0.50007})
+    assert list(row.values()) == ["b", 3, 0.6116, 0.5001, 1.2346, 0.1]
