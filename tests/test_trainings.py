@@ -1,46 +1,85 @@
+import contextlib
 import dataclasses
+import io
 import json
+import shutil
 
+import numpy as np
 import pytest
+from conftest import make_picture_folder
 
 from keras_resnet.config import RECIPES
 from keras_resnet.paper.trainings import train_all
 from keras_resnet.runs import read_metrics
 
-CONFIG = dataclasses.replace(
-    RECIPES["cifar10"]["paper"],
-    depth=8,
-    dataset="shapes",
-    image_size=16,
-    global_batch_size=8,
-    train_steps=2,
-)
+
+@pytest.fixture(scope="module")
+def trainings(tmp_path_factory):
+    pictures = tmp_path_factory.mktemp("pictures")
+    make_picture_folder(pictures, np.random.default_rng(0), {"train": 8, "val": 2})
+    config = dataclasses.replace(
+        RECIPES["cifar10"]["paper"],
+        depth=8,
+        dataset=f"folder:{pictures}",
+        image_size=8,
+        global_batch_size=8,
+        train_steps=2,
+    )
+    return {
+        "first": config,
+        "wild": dataclasses.replace(config, learning_rate=1e30),
+        "second": dataclasses.replace(config, seed=1),
+    }
 
 
-def test_each_training_has_a_directory_and_goes_on_in_it(tmp_path, capsys):
-    trainings = {"first": CONFIG, "second": dataclasses.replace(CONFIG, seed=1)}
-    results, metrics = train_all(trainings, tmp_path)
-    assert all(result["step"] == 2 for result in results.values())
+@pytest.fixture(scope="module")
+def trained(trainings, tmp_path_factory):
+    """The directory of trainings, which is not to be changed, what they gave and printed."""
+    directory, printed = tmp_path_factory.mktemp("trainings"), io.StringIO()
+    with contextlib.redirect_stdout(printed), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KERAS_HOME", str(tmp_path_factory.mktemp("keras")))
+        results, metrics = train_all(trainings, directory)
+    return directory, results, metrics, printed.getvalue()
+
+
+def test_each_training_has_a_directory(trainings, trained):
+    directory, results, metrics, _ = trained
+    assert list(results) == list(metrics) == list(trainings)
+    assert [results[name]["step"] for name in ("first", "second")] == [2, 2]
     for name, rows in metrics.items():
-        assert rows == read_metrics(tmp_path / name)
-        assert json.loads((tmp_path / name / "config.json").read_text())["seed"] == (
-            name == "second"
-        )
-    capsys.readouterr()
-    assert train_all(trainings, tmp_path) == (results, metrics)
-    assert capsys.readouterr().out.count("Complete already") == 2
+        assert rows == read_metrics(directory / name)
+    for name, seed in (("first", 0), ("second", 1)):
+        assert json.loads((directory / name / "config.json").read_text())["seed"] == seed
 
 
-def test_lost_metrics_are_named(tmp_path):
-    train_all({"a": CONFIG}, tmp_path)
-    (tmp_path / "a" / "metrics.jsonl").unlink()
-    with pytest.raises(ValueError, match="metrics.jsonl lacks lines"):
-        train_all({"a": CONFIG}, tmp_path)
+def test_trainings_go_on_in_their_directories(trainings, trained, tmp_path, capsys):
+    directory, results, metrics, _ = trained
+    shutil.copytree(directory, tmp_path / "copy")
+    complete = {name: trainings[name] for name in ("first", "second")}
+    again = train_all(complete, tmp_path / "copy")
+    assert again == tuple({name: of[name] for name in complete} for of in (results, metrics))
+    printed = capsys.readouterr().out
+    assert printed.count("Complete already") == 2
+    for number, name in enumerate(complete, 1):
+        assert f"Training {number} of 2, {name}: {tmp_path / 'copy' / name}\n" in printed
 
 
-def test_the_others_go_on_when_one_diverges(tmp_path, capsys):
-    trainings = {"wild": dataclasses.replace(CONFIG, learning_rate=1e30), "calm": CONFIG}
-    results, _ = train_all(trainings, tmp_path)
+def test_the_others_go_on_when_one_diverges(trained):
+    _, results, metrics, printed = trained
     assert results["wild"] is None
-    assert results["calm"]["step"] == 2
-    assert "wild diverged: The " in capsys.readouterr().out
+    assert results["second"]["step"] == 2
+    assert not [row for row in metrics["wild"] if row["split"] == "validation"]
+    assert "wild diverged: The " in printed
+
+
+@pytest.mark.parametrize("left", [(), ("train",), ("validation",)])
+def test_lost_metrics_are_named(trainings, trained, tmp_path, left):
+    shutil.copytree(trained[0] / "first", tmp_path / "first")
+    path = tmp_path / "first" / "metrics.jsonl"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(line for line in lines if json.loads(line)["split"] in left))
+    with pytest.raises(
+        ValueError, match="metrics.jsonl lacks lines of a complete training"
+    ) as error:
+        train_all({"first": trainings["first"]}, tmp_path)
+    assert str(path) in str(error.value) and f"delete {path.parent}" in str(error.value)
