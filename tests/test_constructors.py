@@ -64,7 +64,9 @@ def test_option_b_projects_only_where_the_shape_changes(narrow):
     model = keras_resnet.ResNet34(shortcut="B")
     projected = shortcuts_of(model, layers.ProjectionShortcut)
     assert projected == ["conv3_1", "conv4_1", "conv5_1"] == analysis.projections(model)
-    # Bottlenecks widen conv2_x from 64 to 256 channels.
+
+
+def test_bottlenecks_project_also_where_they_widen_conv2_x_from_64_to_256_channels():
     projected = shortcuts_of(build("ResNet50"), layers.ProjectionShortcut)
     assert projected == ["conv2_1", "conv3_1", "conv4_1", "conv5_1"]
 
@@ -100,18 +102,20 @@ def test_blocks_are_named_as_in_table_1():
     assert [name for name in names if name.startswith("conv")] == expected
 
 
-@pytest.mark.parametrize(
-    ("bottleneck_stride", "strides"), [(None, (2, 1)), ("1x1", (2, 1)), ("3x3", (1, 2))]
-)
-def test_bottleneck_stride_moves_between_1x1_and_3x3(narrow, bottleneck_stride, strides):
-    if bottleneck_stride is None:
-        model = build("ResNet50")
-    else:
-        model = keras_resnet.ResNet50(bottleneck_stride=bottleneck_stride)
+def strides_of_conv4_1(model):
     block = model.get_layer("conv4_1")
-    first, second, third = (conv.strides[0] for conv in block.convolutions)
-    assert ((first, second), third) == (strides, 1)
     assert block.shortcut_layer.conv.strides == (2, 2)
+    return [conv.strides[0] for conv in block.convolutions]
+
+
+@pytest.mark.parametrize(("bottleneck_stride", "strides"), [("1x1", [2, 1, 1]), ("3x3", [1, 2, 1])])
+def test_bottleneck_stride_moves_between_1x1_and_3x3(narrow, bottleneck_stride, strides):
+    model = keras_resnet.ResNet50(bottleneck_stride=bottleneck_stride)
+    assert strides_of_conv4_1(model) == strides
+
+
+def test_bottleneck_stride_is_the_authors_by_default():
+    assert strides_of_conv4_1(build("ResNet50")) == [2, 1, 1]
 
 
 def test_networks_are_as_their_names_say(narrow):

@@ -1,3 +1,5 @@
+import inspect
+
 import keras
 import numpy as np
 import pytest
@@ -5,6 +7,7 @@ import tensorflow as tf
 
 import keras_resnet
 from keras_resnet import models
+from keras_resnet.parts import layers_by_path
 from keras_resnet.preprocessing import Preprocessing
 from keras_resnet.strategy import make_strategy
 
@@ -23,32 +26,96 @@ def test_one_channel_and_odd_sizes():
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-6)
 
 
-def test_without_top():
-    images = np.random.default_rng(0).random((2, 65, 49, 3), np.float32)
-    features = keras_resnet.ResNet18(include_top=False)
-    assert features.input_shape == (None, None, None, 3)
+def test_without_top(rng):
+    images = rng.random((2, 65, 49, 3), np.float32)
+    arguments = "imagenet", "basic", (1, 1, 1, 1), (4, 4, 8, 12), False
+    features = keras_resnet.ResNet(*arguments, input_shape=(None, None, 3))
     maps = features(images).numpy()
-    assert maps.shape == (2, 3, 2, 512)
+    assert maps.shape == (2, 3, 2, 12)
     for pooling, reduce in (("avg", np.mean), ("max", np.max)):
-        pooled = keras_resnet.ResNet18(include_top=False, pooling=pooling)
+        pooled = keras_resnet.ResNet(*arguments, input_shape=(None, None, 3), pooling=pooling)
         pooled.set_weights(features.get_weights())
         np.testing.assert_allclose(pooled(images), reduce(maps, axis=(1, 2)), rtol=1e-5, atol=1e-6)
+    with pytest.raises(ValueError, match="has no classifier"):
+        models.logits_model(features)
 
 
 def test_input_tensor_is_used():
     inputs = keras.Input((64, 64, 3))
-    model = keras_resnet.ResNet18(input_tensor=inputs, classes=3)
+    model = keras_resnet.ResNet("imagenet", "basic", (1, 1), (2, 4), input_tensor=inputs, classes=3)
     assert model.input is inputs
     assert model.output_shape == (None, 3)
 
 
-@pytest.mark.parametrize("make", [lambda m: m, models.logits_model])
-def test_logits_and_probabilities_agree(make):
-    images = np.random.default_rng(0).random((2, 32, 32, 3), np.float32)
+def test_logits_and_probabilities_agree(rng):
+    images = rng.random((2, 32, 32, 3), np.float32)
     model = keras_resnet.CifarResNet(8)
     logits = models.logits_model(model)(images).numpy()
     expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     np.testing.assert_allclose(model(images), expected, rtol=1e-5)
+    # Without its activation the classifier gives the logits itself.
+    bare = keras_resnet.CifarResNet(8, classifier_activation=None)
+    bare.set_weights(model.get_weights())
+    np.testing.assert_allclose(bare(images), logits, rtol=1e-5)
+
+
+def test_the_classifier_starts_small():
+    kernel = keras_resnet.CifarResNet(8, classes=1000).get_layer("fc").kernel.numpy()
+    np.testing.assert_allclose(kernel.std(), 0.01, rtol=0.02)
+    assert abs(kernel.mean()) < 0.0005
+
+
+@pytest.mark.parametrize("top", [{}, {"include_top": False, "pooling": "max"}])
+@pytest.mark.parametrize("stacked", [False, True])
+def test_all_layers_have_the_dtype_and_the_synchronization(stacked, top):
+    settings = {"stacked": stacked, "synchronized": not stacked, "dtype": "mixed_bfloat16", **top}
+    model = keras_resnet.ResNet(
+        "imagenet", "bottleneck", (1, 2), (2, 4), input_shape=(32, 32, 3), **settings
+    )
+    layers = layers_by_path(model)
+    del layers["images"]
+    policies = {path: layer.dtype_policy.name for path, layer in layers.items()}
+    # What comes of the features is not rounded again.
+    full = {path for path, policy in policies.items() if policy == "float32"}
+    assert full == (set() if top else {"fc", "predictions"})
+    assert {policies[path] for path in policies if path not in full} == {"mixed_bfloat16"}
+    norms = [layer for layer in layers.values() if hasattr(layer, "moving_mean")]
+    assert len(norms) == 1 + 3 * 3 + 2
+    assert {norm.synchronized for norm in norms} == {not stacked}
+
+
+def test_every_argument_is_in_the_config():
+    """Each is other than its default, as far as they go together."""
+    arguments = {
+        "stem": "imagenet",
+        "block": "bottleneck",
+        "blocks": [1, 2],
+        "filters": [2, 4],
+        "include_top": False,
+        "input_shape": [32, None, 1],
+        "pooling": "max",
+        "classes": 3,
+        "classifier_activation": None,
+        "shortcut": "A",
+        "bottleneck_stride": "3x3",
+        "activation": "tanh",
+        "synchronized": True,
+        "stacked": False,
+        "preprocessing": Preprocessing(32, 40, (1.5,), (2.0,), channels=1),
+        "class_names": ["a", "b", "c"],
+        "dtype": "mixed_bfloat16",
+        "name": "mine",
+        "folded": True,
+        "output_stride": 4,
+    }
+    constructor = inspect.signature(keras_resnet.ResNet.__init__).parameters
+    assert {*constructor} - {"self", "input_tensor"} == {*arguments}
+    model = keras_resnet.ResNet(**arguments)
+    expected = {**arguments, "preprocessing": arguments["preprocessing"].to_json(), "frozen": []}
+    assert model.get_config() == expected
+    assert keras_resnet.ResNet.from_config(model.get_config()).get_config() == expected
+    stacked = keras_resnet.ResNet(**{**arguments, "stacked": True, "synchronized": False})
+    assert stacked.get_config()["stacked"] is True
 
 
 def test_keras_file_keeps_everything(tmp_path):
@@ -83,14 +150,25 @@ def test_keras_file_keeps_what_was_set_later(tmp_path):
 
 @pytest.mark.parametrize("stacked", [False, True])
 def test_dilated_network_computes_the_same_at_the_pixels_of_the_undilated(rng, stacked):
-    settings = {"include_top": False, "input_shape": (33, 40, 3), "stacked": stacked}
-    network = keras_resnet.CifarResNet(20, **settings)
+    def make(**arguments):
+        return keras_resnet.ResNet(
+            "cifar",
+            "basic",
+            (2, 3, 3),
+            (4, 8, 8),
+            include_top=False,
+            input_shape=(33, 40, 3),
+            stacked=stacked,
+            **arguments,
+        )
+
+    network = make()
     for variable in network.variables:
         variable.assign(rng.uniform(0.5, 1.5, variable.shape) * variable)
     images = rng.normal(size=(2, 33, 40, 3)).astype(np.float32)
     expected = network(images, training=False).numpy()
     for output_stride, shape in ((4, (9, 10)), (2, (17, 20)), (1, (33, 40))):
-        dilated = keras_resnet.CifarResNet(20, output_stride=output_stride, **settings)
+        dilated = make(output_stride=output_stride)
         dilated.set_weights(network.get_weights())
         maps = dilated(images, training=False)
         assert maps.shape[1:3] == shape == dilated.output_shape[1:3]
@@ -112,11 +190,33 @@ def test_output_stride_is_that_of_a_stage():
         tiny(output_stride=8)
 
 
+@pytest.mark.parametrize(
+    ("stem", "output_stride", "least"),
+    [("imagenet", None, 16), ("imagenet", 8, 8), ("cifar", None, 4)],
+)
+def test_the_last_map_holds_a_pixel(stem, output_stride, least):
+    def network(*size):
+        return keras_resnet.ResNet(
+            stem,
+            "basic",
+            (1, 1, 1),
+            (2, 2, 2),
+            include_top=False,
+            input_shape=(*size, 3),
+            output_stride=output_stride,
+        )
+
+    assert network(least, least).output_shape == (None, 1, 1, 2)
+    for size in ((least - 1, 64), (64, least - 1), (None, least - 1)):
+        with pytest.raises(ValueError, match=f"at least {least} pixels .*Received: {size[0]}x"):
+            network(*size)
+
+
 def test_channels_first_is_refused():
     keras.config.set_image_data_format("channels_first")
     try:
         with pytest.raises(ValueError, match="`image_data_format` must be 'channels_last'"):
-            keras_resnet.ResNet18()
+            keras_resnet.CifarResNet(8)
     finally:
         keras.config.set_image_data_format("channels_last")
 
@@ -137,12 +237,29 @@ def bright_or_dark(rng):
     return images.astype(np.float32), labels
 
 
-@pytest.mark.parametrize("replicas", [1, 2])
-@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize(
+    ("replicas", "dtype"),
+    [
+        (1, "float32"),
+        (2, "mixed_bfloat16"),
+        pytest.param(1, "mixed_bfloat16", marks=pytest.mark.faults),
+        pytest.param(2, "float32", marks=pytest.mark.faults),
+    ],
+)
 def test_compile_fit_evaluate_predict_export(bright_or_dark, tmp_path, replicas, dtype):
     images, labels = bright_or_dark
     with make_strategy(replicas).scope():
-        model = tiny(dtype=dtype, synchronized=True)
+        keras.utils.set_random_seed(0)
+        model = keras_resnet.ResNet(
+            "cifar",
+            "basic",
+            (1, 1),
+            (8, 16),
+            input_shape=(8, 8, 3),
+            classes=2,
+            dtype=dtype,
+            synchronized=True,
+        )
         model.compile(
             keras.optimizers.SGD(0.05, momentum=0.9),
             "sparse_categorical_crossentropy",
@@ -185,19 +302,3 @@ def test_frozen_batch_norms_keep_their_statistics(bright_or_dark, tmp_path):
     assert [v.path for v in loaded.trainable_variables] == [
         v.path for v in model.trainable_variables
     ]
-
-
-def test_the_plot_shows_the_blocks():
-    graph = keras.utils.model_to_dot(keras_resnet.ResNet50(), show_shapes=True).to_string()
-    for name in ("conv1", "pool1", "conv2_1", "conv5_3", "avg_pool", "fc"):
-        assert name in graph
-    # A chain: the shortcuts are inside of the blocks.
-    assert graph.count("->") == len(keras_resnet.ResNet50().layers) - 1
-
-
-def test_the_summary_fits_a_page(capsys):
-    keras_resnet.ResNet152().summary()
-    output = capsys.readouterr().out
-    assert "conv4_36 (BottleneckBlock)" in output
-    assert "60,344,232" in output  # With the moving statistics.
-    assert len(output.splitlines()) < 150
