@@ -46,6 +46,15 @@ def test_convolution_pads_both_sides_alike(rng, size, kernel, stride):
     np.testing.assert_allclose(outputs, convolve(images, layer.kernel.numpy(), stride), atol=1e-5)
 
 
+@pytest.mark.parametrize("dilation", [1, 2])
+def test_a_bias_is_added_to_each_channel(rng, dilation):
+    images = rng.normal(size=(2, 8, 8, 3)).astype(np.float32)
+    layer = layers.Convolution(4, 3, use_bias=True, dilation_rate=dilation)
+    without = layer(images)
+    layer.bias.assign([1, 2, 3, 4])
+    np.testing.assert_allclose(layer(images), without + [1.0, 2.0, 3.0, 4.0], rtol=1e-5)
+
+
 def spread(kernel, dilation):
     """The kernel with zeros between its values: plainly used it does what dilation says."""
     places = np.eye(dilation * (kernel.shape[0] - 1) + 1)[::dilation]
@@ -121,9 +130,20 @@ def test_max_pooling_is_the_maximum_of_the_window(rng, size):
 )
 def test_batch_normalization_trains_by_the_formula(rng, dtype, synchronized):
     x = rng.normal(3, 2, size=(4, 5, 6, 3)).astype(dtype)
-    layer = layers.BatchNormalization(synchronized=synchronized, dtype=dtype)
-    outputs = layer(x, training=True)
     mean, variance = x.mean(axis=(0, 1, 2)), x.var(axis=(0, 1, 2))
+    settings = {"synchronized": synchronized, "dtype": dtype}
+    other = layers.BatchNormalization(momentum=0.75, epsilon=0.5, **settings)
+    np.testing.assert_allclose(
+        other(x, training=True), (x - mean) / np.sqrt(variance + 0.5), atol=2e-5
+    )
+    np.testing.assert_allclose(other.moving_mean, 0.25 * mean, rtol=1e-5)
+    np.testing.assert_allclose(
+        other(x, training=False),
+        (x - 0.25 * mean) / np.sqrt(0.5 + 0.75 + 0.25 * variance * 120 / 119),
+        atol=2e-5,
+    )
+    layer = layers.BatchNormalization(**settings)
+    outputs = layer(x, training=True)
     np.testing.assert_allclose(outputs, (x - mean) / np.sqrt(variance + 1e-5), atol=2e-5)
     # The moving variance takes the unbiased one: n / (n - 1) times the population's.
     np.testing.assert_allclose(layer.moving_mean, 0.1 * mean, rtol=1e-5)
@@ -170,6 +190,7 @@ def test_frozen_batch_normalization_keeps_its_statistics(rng):
     layer.trainable = False
     np.testing.assert_array_equal(layer(x, training=True), layer(x, training=False))
     np.testing.assert_array_equal(layer.moving_mean, np.zeros(5))
+    np.testing.assert_array_equal(layer.moving_variance, np.ones(5))
 
 
 def test_synchronized_replicas_normalize_by_the_global_batch(rng):
@@ -233,18 +254,15 @@ def test_blocks_compute_the_equations_of_the_paper(rng, make, strides, shortcut)
 @pytest.mark.parametrize("shortcut", ["A", "B", "C", None])
 @pytest.mark.parametrize("size", [(8, 8), (7, 10)])
 @pytest.mark.parametrize(
-    ("make", "dilations"),
+    "make",
     [
-        (layers.BasicBlock, [3, 6]),
-        (layers.BottleneckBlock, [1, 6, 1]),
-        # As torchvision's with `replace_stride_with_dilation`.
-        (functools.partial(layers.BottleneckBlock, bottleneck_stride="3x3"), [1, 3, 1]),
-        (variants.InvertedBottleneckBlock, [1, 3, 1]),
+        layers.BasicBlock,
+        layers.BottleneckBlock,
+        functools.partial(layers.BottleneckBlock, bottleneck_stride="3x3"),
+        variants.InvertedBottleneckBlock,
     ],
 )
-def test_block_that_keeps_its_size_gives_the_same_at_every_second_pixel(
-    rng, make, dilations, size, shortcut
-):
+def test_block_that_keeps_its_size_gives_the_same_at_every_second_pixel(rng, make, size, shortcut):
     x = rng.normal(size=(2, *size, 8)).astype(np.float32)
     blocks = [
         make(8, strides=2, shortcut=shortcut, subsample=subsample) for subsample in (True, False)
@@ -257,8 +275,71 @@ def test_block_that_keeps_its_size_gives_the_same_at_every_second_pixel(
         outputs.append(block(x))
     assert outputs[1].shape[1:3] == size
     np.testing.assert_allclose(outputs[1][:, ::2, ::2], outputs[0], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("make", "dilations"),
+    [
+        (layers.BasicBlock, [3, 6]),
+        (layers.BottleneckBlock, [1, 6, 1]),
+        # As torchvision's with `replace_stride_with_dilation`.
+        (functools.partial(layers.BottleneckBlock, bottleneck_stride="3x3"), [1, 3, 1]),
+        (variants.InvertedBottleneckBlock, [1, 3, 1]),
+    ],
+)
+def test_convolutions_after_a_stride_that_is_left_out_are_dilated_twice_as_much(make, dilations):
     convolutions = make(8, strides=2, dilation=3, subsample=False).convolutions
     assert [conv.dilation_rate for conv in convolutions] == [(d, d) for d in dilations]
+    assert all(conv.strides == (1, 1) for conv in convolutions)
+    # Where the block subsamples, all its 3x3 convolutions are dilated alike.
+    convolutions = make(8, strides=1, dilation=3).convolutions
+    found = [conv.dilation_rate[0] for conv in convolutions]
+    assert found == [3 if conv.kernel_size == (3, 3) else 1 for conv in convolutions]
+
+
+@pytest.mark.parametrize("shortcut", ["A", "B", "C", None])
+@pytest.mark.parametrize("make", [layers.BasicBlock, layers.BottleneckBlock])
+def test_all_parts_of_a_block_have_its_dtype_and_its_synchronization(make, shortcut):
+    block = make(4, 2, shortcut, dtype="mixed_bfloat16", synchronized=True)
+    block.build((None, 8, 8, 3))
+    parts = layers.parts(block)
+    parts += [part for each in parts for part in layers.parts(each)]
+    number = {layers.BasicBlock: 2, layers.BottleneckBlock: 3}[make]
+    assert len(parts) == 2 * number + {"A": 1, "B": 3, "C": 3, None: 0}[shortcut]
+    assert {part.dtype_policy.name for part in parts} == {"mixed_bfloat16"}
+    norms = [part for part in parts if isinstance(part, keras.layers.BatchNormalization)]
+    assert len(norms) == number + (shortcut in ("B", "C"))
+    assert all(norm.synchronized for norm in norms)
+
+
+def test_parts_of_a_block_are_in_the_order_of_their_computation():
+    def names(**arguments):
+        block = layers.BasicBlock(4, 2, **arguments)
+        block.build((None, 8, 8, 3))
+        parts = layers.parts(block)
+        return [part.name for part in parts], [part.name for part in layers.parts(parts[-1])]
+
+    in_training = ["conv1", "bn1", "conv2", "bn2", "shortcut"]
+    assert names() == (in_training, ["conv", "bn"])
+    assert names(shortcut="A") == (in_training, [])
+    assert names(folded=True) == (["conv1", "conv2", "shortcut"], ["conv"])
+    assert layers.parts(layers.Activation("relu")) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "function"),
+    [
+        ("relu", lambda x: np.maximum(x, 0)),
+        ("leaky_relu", lambda x: np.where(x > 0, x, 0.01 * x)),
+        ("tanh", np.tanh),
+        ("sigmoid", lambda x: 1 / (1 + np.exp(-x))),
+    ],
+)
+def test_activations_are_what_they_are_called(rng, name, function):
+    x = rng.normal(size=(2, 3, 4, 5)).astype(np.float32)
+    np.testing.assert_allclose(layers.Activation(name)(x), function(x), rtol=1e-4, atol=1e-6)
+    with pytest.raises(ValueError, match="`activation` must be one of 'relu', 'leaky_relu'"):
+        layers.Activation("elu")
 
 
 @pytest.mark.parametrize("shortcut", ["A", "B", "C"])
@@ -271,25 +352,51 @@ def test_every_weight_of_a_block_receives_a_gradient(rng, shortcut):
     assert all(np.abs(gradient).max() > 0 for gradient in gradients)
 
 
+OF_BLOCKS = {
+    "filters": 5,
+    "strides": 2,
+    "shortcut": "A",
+    "synchronized": True,
+    "activation": "tanh",
+    "folded": True,
+    "dilation": 2,
+    "subsample": False,
+}
+
+
 @pytest.mark.parametrize(
-    "layer",
+    ("make", "arguments"),
     [
-        layers.Convolution(4, 3, 2),
-        layers.Convolution(4, 3, dilation_rate=2),
-        layers.MaxPooling(3, 2),
-        layers.BatchNormalization(synchronized=True),
-        layers.Activation("tanh"),
-        layers.ZeroPaddedShortcut(5, 2),
-        layers.ProjectionShortcut(5, 2),
-        layers.BasicBlock(5, 2, "A"),
-        layers.BasicBlock(5, 2, "A", dilation=2, subsample=False),
-        layers.BottleneckBlock(5, 2, "C", "3x3", synchronized=True),
+        (layers.Convolution, {"filters": 4, "kernel_size": (3, 3), "strides": (2, 2)}),
+        (layers.Convolution, {"filters": 4, "kernel_size": (3, 3), "dilation_rate": (2, 2)}),
+        (layers.Convolution, {"filters": 4, "kernel_size": (1, 1), "use_bias": True}),
+        (layers.MaxPooling, {"pool_size": (3, 3), "strides": (2, 2)}),
+        (layers.BatchNormalization, {"momentum": 0.75, "epsilon": 0.5, "synchronized": True}),
+        (layers.Activation, {"activation": "tanh"}),
+        (layers.ZeroPaddedShortcut, {"filters": 5, "strides": 2}),
+        (
+            layers.ProjectionShortcut,
+            {"filters": 5, "strides": 2, "synchronized": True, "folded": True},
+        ),
+        (layers.BasicBlock, OF_BLOCKS),
+        (layers.BottleneckBlock, {**OF_BLOCKS, "bottleneck_stride": "3x3"}),
+        (variants.InvertedBottleneckBlock, OF_BLOCKS),
+        (variants.OuterAdditionBlock, OF_BLOCKS),
+        (variants.SquaredShortcutBlock, OF_BLOCKS),
     ],
 )
-def test_layers_come_back_from_their_config(layer):
+def test_layers_come_back_from_their_config_with_every_argument(make, arguments):
+    arguments = {**arguments, "name": "mine", "dtype": "float64", "trainable": False}
+    layer = make(**arguments)
     config = keras.saving.serialize_keras_object(layer)
     copy = keras.saving.deserialize_keras_object(config)
+    assert type(copy) is make
     assert copy.get_config() == layer.get_config()
+    found = {**copy.get_config(), "dtype": copy.dtype_policy.name}
+    assert {key: found[key] for key in arguments} == arguments
+    assert {key: getattr(copy, key) for key in arguments if key != "dtype"} == {
+        key: value for key, value in arguments.items() if key != "dtype"
+    }
 
 
 @pytest.mark.parametrize(
