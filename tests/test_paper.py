@@ -1,21 +1,155 @@
-import dataclasses
 import json
 
+import numpy as np
 import PIL.Image
 import pytest
-from processes import assert_user_error, run_program
+from conftest import make_picture_folder
+from processes import ROOT, assert_user_error, run_command, run_program
 
-from keras_resnet.config import RECIPES
-from keras_resnet.training import train
+from keras_resnet import constructors
+from keras_resnet.paper import tables
 
 
-@pytest.fixture(scope="module")
-def output(tmp_path_factory):
-    directory = tmp_path_factory.mktemp("paper")
+def some_variant(network, depth, arguments):
+    """All of 18 and 50 layers, and the networks whose figures the paper gives."""
+    described = {"shortcut": "A"} if depth < 50 else {"shortcut": "B", "bottleneck_stride": "1x1"}
+    return depth in (18, 50) or arguments == described
+
+
+def write_tables(directory):
     process = run_program("paper", "tables", f"--output={directory}")
     assert process.returncode == 0, process.stderr
     assert (directory / "tables.md").read_text() in process.stdout
     return directory
+
+
+@pytest.fixture(scope="module")
+def output(tmp_path_factory):
+    """The tables without some rows, which takes half of the time."""
+    some = [variant for variant in tables.IMAGENET_VARIANTS if some_variant(*variant)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tables, "IMAGENET_VARIANTS", some)
+        return write_tables(tmp_path_factory.mktemp("paper"))
+
+
+@pytest.fixture(scope="module")
+def imagenet(output):
+    """The rows of Table 1 and its variants, by network, shortcut and stride."""
+    rows = json.loads((output / "tables.json").read_text())["imagenet"]
+    return {(row["network"], row["shortcut"], row["stride"]): row for row in rows}
+
+
+@pytest.fixture(scope="module")
+def cifar(output):
+    """The rows of Table 6, by network."""
+    rows = json.loads((output / "tables.json").read_text())["cifar10"]
+    return {row["network"]: row for row in rows}
+
+
+def table_rows(path):
+    return [line for line in path.read_text().splitlines() if line.startswith("|")]
+
+
+def test_the_tables_are_those_of_the_docs(output):
+    documented = table_rows(ROOT / "docs" / "paper.md")
+    lines = table_rows(output / "tables.md")
+    # Each table has a heading and a line below it.
+    assert len(lines) == 2 + 4 + 1 + 3 + 2 + 1 + 2 + 2 * 6 + 6
+    remaining = iter(documented)
+    assert all(line in remaining for line in lines)  # In their order.
+
+
+@pytest.mark.faults
+def test_all_rows_of_the_tables_are_those_of_the_docs(tmp_path):
+    lines = table_rows(write_tables(tmp_path) / "tables.md")
+    assert len(lines) == 2 + 18 + 2 + 2 * 6 + 6
+    assert table_rows(ROOT / "docs" / "paper.md")[: len(lines)] == lines
+    rows = json.loads((tmp_path / "tables.json").read_text())["imagenet"]
+    counted = {(row["network"], row["shortcut"], row["stride"]): row for row in rows}
+    assert {key: counted[key]["multiply-adds"] for key in MULTIPLY_ADDS} == MULTIPLY_ADDS
+    assert_parameters(counted)
+    assert_projections(counted)
+    for depth, ratio in {50: 1.64, 101: 1.79, 152: 1.84}.items():
+        # Section 3.3: without identities "the time complexity and model size are doubled".
+        everywhere, where_needed = (
+            counted[f"ResNet-{depth}", shortcut, "1x1"]["multiply-adds"] for shortcut in "CB"
+        )
+        assert round(everywhere / where_needed, 2) == ratio
+
+
+# Counted by hand from Table 1: convolutions and fc at 224x224.
+MULTIPLY_ADDS = {
+    ("PlainNet-18", "none", ""): 1_794_805_760,
+    ("PlainNet-34", "none", ""): 3_644_493_824,
+    ("ResNet-18", "A", ""): 1_794_805_760,
+    ("ResNet-34", "A", ""): 3_644_493_824,
+    ("ResNet-18", "B", ""): 1_814_073_344,
+    ("ResNet-34", "B", ""): 3_663_761_408,
+    ("ResNet-50", "B", "1x1"): 3_857_973_248,
+    ("ResNet-101", "B", "1x1"): 7_570_194_432,
+    ("ResNet-152", "B", "1x1"): 11_282_415_616,
+    ("ResNet-50", "B", "3x3"): 4_089_184_256,
+    ("ResNet-101", "B", "3x3"): 7_801_405_440,
+    ("ResNet-152", "B", "3x3"): 11_513_626_624,
+    ("VGG-19", "none", ""): 19_632_062_464,
+}
+
+# The numbers of torchvision and timm too.
+PARAMETERS = {
+    "ResNet-18": 11_689_512,
+    "ResNet-34": 21_797_672,
+    "ResNet-50": 25_557_032,
+    "ResNet-101": 44_549_160,
+    "ResNet-152": 60_192_808,
+}
+
+
+def assert_parameters(rows):
+    for (network, shortcut, _), row in rows.items():
+        if shortcut == "B":
+            assert row["parameters"] == PARAMETERS[network]
+    for depth in (18, 34):
+        residual = rows[f"ResNet-{depth}", "A", ""]
+        plain = rows.get((f"PlainNet-{depth}", "none", ""), residual)
+        assert plain["parameters"] == residual["parameters"]
+
+
+def assert_projections(rows):
+    blocks = {18: 8, 34: 16, 50: 16, 101: 33, 152: 50}
+    for (network, shortcut, _), row in rows.items():
+        depth = int(network.partition("-")[2])
+        # B: one where a stage changes the shape, for bottlenecks also in conv2_1. C: every block.
+        changes = 3 if depth < 50 else 4
+        expected = {"none": 0, "A": 0, "B": changes, "C": blocks.get(depth)}
+        assert row["projections"] == expected[shortcut]
+
+
+def test_networks_cost_what_was_counted_by_hand(imagenet):
+    counted = {key: row["multiply-adds"] for key, row in imagenet.items() if key[1] != "C"}
+    assert counted == {key: MULTIPLY_ADDS[key] for key in counted}
+
+
+def test_networks_have_the_published_parameters(imagenet, cifar):
+    assert_parameters(imagenet)
+    assert sum(shortcut == "B" for _, shortcut, _ in imagenet) == 5
+    for depth, parameters in {
+        20: 269_722,
+        32: 464_154,
+        44: 658_586,
+        56: 853_018,
+        110: 1_727_962,
+        1202: 19_421_274,
+    }.items():
+        assert cifar[f"CifarResNet-{depth}"]["parameters"] == parameters
+        assert cifar[f"CifarPlainNet-{depth}"]["parameters"] == parameters
+
+
+def test_1202_layers_cost_what_their_blocks_do(cifar):
+    # The multiply-adds of 110 layers, and of what each further block adds at 16, 32, 64 channels.
+    added = sum(182 * 2 * 9 * (16 * 2**k) ** 2 * (32 // 2**k) ** 2 for k in range(3))
+    for network in ("CifarResNet", "CifarPlainNet"):
+        shallow, deep = (cifar[f"{network}-{depth}"]["multiply-adds"] for depth in (110, 1202))
+        assert deep == shallow + added
 
 
 def test_published_and_counted_agree_within_two_percent(output):
@@ -32,60 +166,130 @@ def test_published_and_counted_agree_within_two_percent(output):
         assert abs(difference) < 2, network
 
 
-def test_stages_halve_the_image(output):
-    for row in json.loads((output / "tables.json").read_text())["imagenet"]:
-        if row["network"] != "VGG-19":
-            assert row["output sizes"] == [112, 56, 28, 14, 7]
+def test_figures_are_compared_only_where_the_paper_gives_them(imagenet):
+    published = {key: row["published"] for key, row in imagenet.items() if row["published"]}
+    assert published == {
+        ("ResNet-18", "A", ""): 1_800_000_000,
+        ("ResNet-34", "A", ""): 3_600_000_000,
+        ("ResNet-50", "B", "1x1"): 3_800_000_000,
+        ("ResNet-101", "B", "1x1"): 7_600_000_000,
+        ("ResNet-152", "B", "1x1"): 11_300_000_000,
+        ("VGG-19", "none", ""): 19_600_000_000,
+    }
+    for row in imagenet.values():
+        if row["published"]:
+            ratio = row["multiply-adds"] / row["published"]
+            assert row["difference %"] == round(100 * ratio - 100, 2)
+        else:
+            assert row["difference %"] is None
 
 
-def test_each_shortcut_has_its_projections(output):
-    rows = json.loads((output / "tables.json").read_text())["imagenet"]
-    projections = {(row["network"], row["shortcut"]): row["projections"] for row in rows}
-    # B: one where a stage changes the shape, for bottlenecks also in conv2_1. C: every block.
-    assert projections[("ResNet-34", "A")] == 0
-    assert projections[("ResNet-34", "B")] == 3
-    assert projections[("ResNet-50", "B")] == 4
-    assert projections[("ResNet-50", "C")] == 3 + 4 + 6 + 3
+def test_stages_halve_the_image(imagenet):
+    for (network, _, _), row in imagenet.items():
+        sizes = [] if network == "VGG-19" else [112, 56, 28, 14, 7]
+        assert row["output sizes"] == sizes
 
 
-def test_projections_everywhere_cost_nearly_twice_as_much(output):
-    rows = json.loads((output / "tables.json").read_text())["imagenet"]
-    costs = {(r["network"], r["shortcut"], r["stride"]): r["multiply-adds"] for r in rows}
-    ratios = [
-        costs[(f"ResNet-{depth}", "C", "1x1")] / costs[(f"ResNet-{depth}", "B", "1x1")]
-        for depth in (50, 101, 152)
-    ]
-    # Section 3.3: without identities "the time complexity and model size are doubled".
-    assert [round(ratio, 2) for ratio in ratios] == [1.64, 1.79, 1.84]
+def test_each_shortcut_has_its_projections(imagenet):
+    assert {shortcut for _, shortcut, _ in imagenet} == {"none", "A", "B", "C"}
+    assert_projections(imagenet)
+
+
+def test_projections_everywhere_cost_nearly_twice_as_much(imagenet):
+    everywhere, where_needed = (
+        imagenet["ResNet-50", shortcut, "1x1"]["multiply-adds"] for shortcut in "CB"
+    )
+    assert round(everywhere / where_needed, 2) == 1.64
+
+
+def number_of_colors(path):
+    with PIL.Image.open(path) as picture:
+        return len(picture.convert("RGB").getcolors(1 << 24))
 
 
 def test_the_tables_are_markdown_and_a_picture(output):
     text = (output / "tables.md").read_text()
     assert "| ResNet-50 | B | 1x1 | 25,557,032 | 3,857,973,248 | 3,800,000,000 | 1.53 |" in text
     assert "| Highway-19 (published only) | 19 |  |  | 2.3 |  | 7.54 (7.72 +- 0.16) |" in text
-    with PIL.Image.open(output / "tables.png") as picture:
-        assert len(picture.convert("RGB").getcolors(1 << 24)) > 10
+    assert number_of_colors(output / "tables.png") > 10
 
 
-def test_a_deeper_network_is_constructed_of_trained_ones(tmp_path):
-    runs = []
-    for network in ("CifarResNet", "CifarPlainNet"):
-        config = dataclasses.replace(
-            RECIPES["cifar10"]["paper"],
-            network=network,
-            depth=8,
-            dataset="shapes",
-            image_size=16,
-            global_batch_size=32,
-            train_steps=20,
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """The flags of trainings of seconds, on 16 pictures, with 10 to validate on."""
+    pictures = tmp_path_factory.mktemp("pictures")
+    make_picture_folder(pictures, np.random.default_rng(0), {"train": 8, "val": 5})
+    return (
+        f"--dataset=folder:{pictures}",
+        "--image_size=16",
+        "--global_batch_size=16",
+        "--train_steps=6",
+        "--log_every_steps=2",
+    )
+
+
+NAMES = ["plain-8", "plain-14", "residual-8", "residual-14"]
+
+
+@pytest.fixture(scope="module")
+def degradation(small, tmp_path_factory):
+    """The output of trainings, and the arguments that they were started with."""
+    directory = tmp_path_factory.mktemp("degradation")
+    arguments = ("degradation", *small, "--depths=8,14", "--errors=99,1", f"--output={directory}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KERAS_HOME", str(tmp_path_factory.mktemp("keras")))
+        process = run_program("paper", *arguments)
+    assert process.returncode == 0, process.stderr
+    return directory, arguments
+
+
+def test_degradation_trains_four_networks_and_goes_on(degradation):
+    directory, arguments = degradation
+    content = json.loads((directory / "degradation.json").read_text())
+    assert [row["network"] for row in content["rows"]] == NAMES
+    for row in content["rows"]:
+        evaluation = json.loads(
+            (directory / "degradation" / row["network"] / "evaluation.json").read_text()
         )
-        runs.append(tmp_path / network)
-        train(config, runs[-1])
+        assert row["test error %"] == pytest.approx(100 * (1 - evaluation["top1"]), abs=0.006)
+        assert row["test images"] == 10
+        assert row["steps to 99% training error"] == 2
+    # By convolutions of 3x3, normalizations and fc of two classes; A = plain.
+    expected = {
+        depth: 9 * (3 * 16 + 2 * n * 16**2 + (2 * n - 1) * (32**2 + 64**2) + 16 * 32 + 32 * 64)
+        + 2 * (16 + 2 * n * (16 + 32 + 64))
+        + 65 * 2
+        for depth, n in ((8, 1), (14, 2))
+    }
+    for row in content["rows"]:
+        assert row["parameters"] == expected[int(row["network"].partition("-")[2])]
+    text = (directory / "degradation.md").read_text()
+    assert "The paper: the training error of deeper plain networks is higher" in text
+    with PIL.Image.open(directory / "degradation.png") as picture:
+        assert picture.width > picture.height
+    again = run_program("paper", *arguments)
+    assert again.stdout.count("Complete already") == 4
+    assert (directory / "degradation.md").read_text() == text
+
+
+def test_responses_are_those_of_trained_networks(degradation, tmp_path):
+    runs = [degradation[0] / "degradation" / name for name in ("plain-14", "residual-14")]
+    process = run_program("paper", "responses", *runs, f"--output={tmp_path}")
+    assert process.returncode == 0, process.stderr
+    content = json.loads((tmp_path / "responses.json").read_text())
+    assert list(content["layers"]) == ["CifarPlainNet-14", "CifarResNet-14"]
+    assert all(len(layers) == 13 for layers in content["layers"].values())
+    assert number_of_colors(tmp_path / "responses.png") > 10
+
+
+def test_a_deeper_network_is_constructed_of_trained_ones(degradation, tmp_path):
+    runs = [degradation[0] / "degradation" / name for name in ("residual-8", "plain-8")]
     process = run_program("paper", "construction", *runs, "--depth=20", f"--output={tmp_path}")
     assert process.returncode == 0, process.stderr
     residual, plain = json.loads((tmp_path / "construction.json").read_text())
+    assert (residual["network"], plain["network"]) == ("CifarResNet-8", "CifarPlainNet-8")
     assert (residual["deeper"], plain["deeper"]) == ("CifarResNet-20", "CifarPlainNet-20")
-    assert residual["images"] == plain["images"] == 400
+    assert residual["images"] == plain["images"] == 10
     assert residual["largest difference"] == 0
     assert plain["largest difference"] < 1e-4 * plain["largest logit"]
     for row, run in ((residual, runs[0]), (plain, runs[1])):
@@ -93,63 +297,30 @@ def test_a_deeper_network_is_constructed_of_trained_ones(tmp_path):
         assert row["top-1 %"] == row["deeper top-1 %"] == round(100 * evaluation["top1"], 2)
     with PIL.Image.open(tmp_path / "construction.png") as picture:
         assert picture.width > picture.height
-    # Two runs of one network are told apart.
-    process = run_program("paper", "responses", runs[0], f"{runs[0]}/", f"--output={tmp_path}")
+
+
+def test_two_runs_of_one_network_are_told_apart(degradation, tmp_path):
+    run = degradation[0] / "degradation" / "residual-8"
+    process = run_program("paper", "responses", run, f"{run}/", f"--output={tmp_path}")
     assert process.returncode == 0, process.stderr
     layers = json.loads((tmp_path / "responses.json").read_text())["layers"]
-    assert list(layers) == [f"CifarResNet-8, {runs[0]}", f"CifarResNet-8, {runs[0]}/"]
+    assert list(layers) == [f"CifarResNet-8, {run}", f"CifarResNet-8, {run}/"]
 
 
-SMALL = (
-    "--dataset=shapes",
-    "--image_size=16",
-    "--global_batch_size=16",
-    "--train_images=64",
-    "--train_steps=6",
-    "--log_every_steps=2",
-)
+def test_a_shallower_copy_is_refused(degradation, tmp_path):
+    run = degradation[0] / "degradation" / "plain-14"
+    process = run_program("paper", "construction", run, "--depth=8", f"--output={tmp_path}")
+    assert_user_error(process, "`depth` must be at least 14", str(run), "Received: depth=8")
+    assert not list(tmp_path.iterdir())
 
 
-def test_degradation_trains_four_networks_and_goes_on(tmp_path):
-    arguments = ("degradation", *SMALL, "--depths=8,14", "--errors=99,1", f"--output={tmp_path}")
-    process = run_program("paper", *arguments)
-    assert process.returncode == 0, process.stderr
-    content = json.loads((tmp_path / "degradation.json").read_text())
-    names = ["plain-8", "plain-14", "residual-8", "residual-14"]
-    assert [row["network"] for row in content["rows"]] == names
-    for row in content["rows"]:
-        evaluation = json.loads(
-            (tmp_path / "degradation" / row["network"] / "evaluation.json").read_text()
-        )
-        assert row["test error %"] == pytest.approx(100 * (1 - evaluation["top1"]), abs=0.006)
-        assert row["test images"] == 400
-        assert row["steps to 99% training error"] == 2
-    # A = plain in parameters.
-    parameters = {row["network"]: row["parameters"] for row in content["rows"]}
-    assert parameters["plain-14"] == parameters["residual-14"]
-    text = (tmp_path / "degradation.md").read_text()
-    assert "The paper: the training error of deeper plain networks is higher" in text
-    with PIL.Image.open(tmp_path / "degradation.png") as picture:
-        assert picture.width > picture.height
-    again = run_program("paper", *arguments)
-    assert again.stdout.count("Complete already") == 4
-    assert (tmp_path / "degradation.md").read_text() == text
-
-    runs = [tmp_path / "degradation" / name for name in ("plain-14", "residual-14")]
-    process = run_program("paper", "responses", *runs, f"--output={tmp_path}")
-    assert process.returncode == 0, process.stderr
-    content = json.loads((tmp_path / "responses.json").read_text())
-    assert list(content["layers"]) == ["CifarPlainNet-14", "CifarResNet-14"]
-    assert all(len(layers) == 13 for layers in content["layers"].values())
-    with PIL.Image.open(tmp_path / "responses.png") as picture:
-        assert len(picture.convert("RGB").getcolors(1 << 24)) > 10
-
-
-def test_an_ablation_trains_what_is_asked_for(tmp_path):
+def test_an_ablation_trains_what_is_asked_for(small, tmp_path, monkeypatch):
+    # Quick to train.
+    monkeypatch.setattr(constructors, "IMAGENET_FILTERS", (2, 4, 8, 16))
     process = run_program(
         "paper",
         "ablation",
-        *SMALL,
+        *small,
         "--shares=5:4:1",
         "--activations=tanh",
         "--augmentations=doubled",
@@ -190,3 +361,9 @@ def test_an_ablation_trains_what_is_asked_for(tmp_path):
 )
 def test_mistakes_are_explained(arguments, message, tmp_path):
     assert_user_error(run_program("paper", *arguments, f"--output={tmp_path}"), message)
+
+
+def test_a_mistake_on_the_command_line_ends_the_program_with_one_message(tmp_path):
+    process = run_command("paper", "table", f"--output={tmp_path}")
+    assert_user_error(process, "`SUBCOMMAND` must be one of 'tables', 'construction'")
+    assert process.stdout == ""
