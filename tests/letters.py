@@ -17,8 +17,8 @@ CLASS_NAMES = tuple("abcdefg")
 def network(**options):
     """A network of seven classes that are told apart, with statistics as of training."""
     keras.utils.set_random_seed(0)
-    settings = {"preprocessing": SPEC, "class_names": CLASS_NAMES, "classes": 7, **options}
-    model = keras_resnet.CifarResNet(8, input_shape=(24, 24, 3), **settings)
+    settings = {"preprocessing": SPEC, "class_names": CLASS_NAMES, "classes": 7}
+    model = keras_resnet.CifarResNet(8, **{"input_shape": (24, 24, 3), **settings, **options})
     with_statistics(model)
     model.get_layer("fc").kernel.assign(10 * model.get_layer("fc").kernel.numpy())
     return model

@@ -224,8 +224,11 @@ def test_leftovers_of_kills_are_removed_and_the_work_of_others_is_not(crowded):
     assert oct(crowded.version.stat().st_mode & 0o777) == "0o755"
 
 
-def test_nobody_takes_an_export_at_work_for_a_leftover(crowded, tmp_path):
+def test_an_export_at_work_holds_its_lock(crowded):
     assert not crowded.others_can_lock
+
+
+def test_nobody_takes_an_export_at_work_for_a_leftover(tmp_path):
     with export_lib._unfinished_directory(tmp_path) as ours:
         (ours / "x").write_text("x")
         with export_lib._unfinished_directory(tmp_path) as theirs:
@@ -479,10 +482,9 @@ def test_it_answers_saved_model_cli(exported, files, expected, tmp_path):
     assert_expected(probabilities, [status.decode() for status in statuses], expected)
 
 
-def test_it_answers_in_openvino(exported, rng):
-    model, version = exported
-    loaded = tf.saved_model.load(str(version))
-    converted = openvino.convert_model(loaded.signatures["images"])
+def test_it_answers_in_openvino(exported, serve, rng):
+    model, _ = exported
+    converted = openvino.convert_model(serve["images"])
     # OpenVINO's processors have no strings: labels and statuses stay behind.
     outputs = [converted.output(name) for name in ("probabilities", "classes")]
     compiled = openvino.compile_model(
