@@ -256,6 +256,20 @@ def test_a_server_that_is_slow_is_given_up(protocol, pauses):
         model.free.set()
 
 
+def test_the_timeout_is_the_deadline_that_a_server_sees(monkeypatch):
+    deadlines = []
+
+    class Service(prediction_server.PredictionService):
+        def Predict(self, request, context):  # noqa: N802
+            deadlines.append(context.time_remaining())
+            return super().Predict(request, context)
+
+    monkeypatch.setattr(prediction_server, "PredictionService", Service)
+    with serving(Model()) as server:
+        connect(f"{server.addresses['grpc']}/letters", timeout=20.0).classify([b"picture"])
+    assert 0 < deadlines[0] <= 20
+
+
 @pytest.mark.parametrize("scheme", ["grpc", "http"])
 def test_nobody_there_is_said(scheme, pauses):
     # Taken, but not listened to.
