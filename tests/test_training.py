@@ -1,4 +1,5 @@
 import dataclasses
+import hashlib
 import json
 import random
 import shutil
@@ -12,7 +13,8 @@ from conftest import make_picture_folder
 from harness import Training, assert_same_bits, checkpoint_values, losses, metrics, tiny_training
 from test_prepared import rewrite_shard, swap_label, write_tfds
 
-from keras_resnet import datasets, loop, schedules
+from keras_resnet import datasets, loop, onednn, schedules
+from keras_resnet.checks import UserError
 from keras_resnet.evaluation import Evaluator
 from keras_resnet.runs import SPLITS, load_network
 from keras_resnet.training import train
@@ -491,3 +493,45 @@ def test_a_warm_up_of_the_papers_length_survives_a_kill(config, tmp_path):
     assert_same_bits(tmp_path / "killed", tmp_path / "whole")
     expected = [0.01] * 100 + [0.1] * 40 + [0.01] * 20
     np.testing.assert_allclose(rates(tmp_path / "killed"), expected, rtol=1e-6)
+
+
+def test_a_run_remembers_whether_it_had_onednn(config, tmp_path, monkeypatch, capsys):
+    config = dataclasses.replace(config, train_steps=3, checkpoint_every_steps=1)
+    checkpoints = tmp_path / "run" / "checkpoints"
+
+    def said(is_on):
+        """What is said of it where the run goes on before its last step."""
+        shutil.rmtree(checkpoints / "step-00000003", ignore_errors=True)
+        monkeypatch.setattr(onednn, "is_on", lambda: is_on)
+        train(config, tmp_path / "run")
+        state = json.loads((checkpoints / "step-00000003" / "state.json").read_text())
+        assert state["onednn"] == is_on
+        return [line for line in capsys.readouterr().out.splitlines() if "oneDNN" in line]
+
+    assert said(True) == said(True) == []
+    # Step 2 was taken with it, whatever follows.
+    (line,) = said(False)
+    assert "was with oneDNN and goes on without oneDNN" in line
+    assert "TF_ENABLE_ONEDNN_OPTS=1 keeps it as it was" in line
+    # A checkpoint of a version that did not note it.
+    state = json.loads((checkpoints / "step-00000002" / "state.json").read_text())
+    del state["onednn"]
+    (checkpoints / "step-00000002" / "state.json").write_text(json.dumps(state))
+    digest = hashlib.sha256((checkpoints / "step-00000002" / "state.json").read_bytes())
+    checksums = json.loads((checkpoints / "step-00000002" / "checksums.json").read_text())
+    checksums["state.json"] = digest.hexdigest()
+    (checkpoints / "step-00000002" / "checksums.json").write_text(json.dumps(checksums))
+    (line,) = said(True)
+    assert "goes on with oneDNN. It was begun by a version that did not note" in line
+
+
+def test_a_process_without_onednn_is_told_that_it_is_too_late(
+    config, tmp_path, monkeypatch, capsys
+):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "thesis.tex").write_text("x")  # It need not train.
+    for is_left_off in (True, False):
+        monkeypatch.setattr(onednn, "is_left_off", lambda is_left_off=is_left_off: is_left_off)
+        with pytest.raises(UserError):
+            train(config, tmp_path / "run")
+        assert ("It is too late in this process" in capsys.readouterr().out) == is_left_off
