@@ -57,9 +57,9 @@ def test_the_warm_up_ends_by_the_error_of_100_steps():
     schedule = warmup()
     assert float(schedule(0)) == np.float32(0.01)
     # 0.8 on average, which is not below 0.8.
-    assert not schedule.observe([0.9] * 50)
+    assert not schedule.observe([1.0] * 50)
     assert schedule.steps_to_decision() == 50
-    assert not schedule.observe([0.7] * 50)
+    assert not schedule.observe([1.0] * 30 + [0.0] * 20)
     assert float(schedule(100)) == np.float32(0.01)
     # Low at last, not on average; then on average.
     assert not schedule.observe([0.9] * 99 + [0.0])
@@ -72,7 +72,10 @@ def test_the_warm_up_ends_by_the_error_of_100_steps():
 
 def test_a_warm_up_is_remembered():
     schedule, copy = warmup(), warmup()
-    schedule.observe([0.85] * 60)
+    schedule.observe([0.85] * 50)
+    early = schedule.state()
+    schedule.observe([0.85] * 10)
+    assert early == {"is_over": False, "errors": [0.85] * 50}
     copy.restore(json.loads(json.dumps(schedule.state())))
     assert copy.steps_to_decision() == 40
     assert schedule.observe([0.7] * 40) and copy.observe([0.7] * 40)
