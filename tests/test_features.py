@@ -77,6 +77,8 @@ def test_each_row_is_what_the_network_gives_for_its_picture_alone(folder, tmp_pa
     assert names == sorted(expected)
     rows = np.load(tmp_path / "features.npy", mmap_mode="r")
     assert rows.shape == (PICTURES, 64) and rows.dtype == np.float32
+    # Nothing of what fills up the last batch.
+    assert (tmp_path / "features.npy").stat().st_size == rows.offset + rows.nbytes
     tolerance = 0.02 if "dtype" in options else 1e-5
     features_of = alone(model)
     for name, row in zip(names, rows, strict=True):
