@@ -13,9 +13,27 @@ from processes import ROOT
 NOTEBOOKS = sorted((ROOT / "examples").glob("*.ipynb"))
 
 
+# What makes the training of a minute one of seconds, after which some pictures are told apart.
+FEWER_STEPS = {
+    "STEPS, BATCH_SIZE = 200, 64": "STEPS, BATCH_SIZE = 40, 32",
+    "PiecewiseConstantDecay([130, 180],": "PiecewiseConstantDecay([26, 36],",
+    "epochs=10,": "epochs=2,",
+    "steps_per_epoch=STEPS // 10,": "steps_per_epoch=STEPS // 2,",
+    "np.arange(1, 11) * STEPS // 10": "np.arange(1, 3) * STEPS // 2",
+}
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
-def test_the_notebook_runs_from_top_to_bottom(path):
+@pytest.mark.parametrize(
+    ("replacements", "least_accuracy"),
+    [(FEWER_STEPS, 20), pytest.param({}, 90, marks=pytest.mark.faults)],
+    ids=["briefly", "as_written"],
+)
+def test_the_notebook_runs_from_top_to_bottom(path, replacements, least_accuracy):
     notebook = nbformat.read(path, as_version=4)
+    for old, new in replacements.items():
+        (cell,) = (cell for cell in notebook.cells if old in cell.source)
+        cell.source = cell.source.replace(old, new)
     kernels = jupyter_client.AsyncKernelManager(kernel_name="python3")
     # The interpreter of the tests, whatever kernels the machine has registered.
     kernels.kernel_spec.argv[0] = sys.executable
@@ -25,7 +43,7 @@ def test_the_notebook_runs_from_top_to_bottom(path):
     printed = text_of(notebook)
     assert "Warning" not in printed
     accuracy = re.search(r"top-1: ([\d.]+)% of 400 pictures", printed)
-    assert float(accuracy[1]) > 90
+    assert float(accuracy[1]) > least_accuracy
     difference = re.search(r"difference from model.predict: (\S+)", printed)
     assert float(difference[1]) < 1e-5
 
@@ -39,6 +57,8 @@ def test_the_notebook_shows_a_whole_clean_run(path):
     assert not [output for output in outputs if output.get("name") == "stderr"]
     assert not [output for output in outputs if output.output_type == "error"]
     assert len(json.dumps(notebook)) < 1_000_000
+    # It shows what it was written to show.
+    assert float(re.search(r"top-1: ([\d.]+)% of 400 pictures", text_of(notebook))[1]) > 90
 
 
 def text_of(notebook):
