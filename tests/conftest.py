@@ -15,6 +15,15 @@ tf.config.set_logical_device_configuration(
 )
 
 
+# A file runs in one process. The longest begin, so that all processes end together.
+LONGEST_FILES = ("test_training", "test_paper", "test_workers", "test_examples", "test_imagenet")
+
+
+def pytest_collection_modifyitems(items):
+    places = {f"{name}.py": place for place, name in enumerate(LONGEST_FILES)}
+    items.sort(key=lambda item: places.get(item.path.name, len(places)))
+
+
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)

@@ -6,6 +6,7 @@ from a server that has imported all and computed nothing. How a program starts a
 command line is tested once for each.
 """
 
+import atexit
 import contextlib
 import dataclasses
 import io
@@ -119,6 +120,8 @@ class Process:
         )
         with _environment(PYTHONPATH=_PATH):  # The server's, which starts with the first process.
             self._process.start()
+        # multiprocessing waits at exit for whom a failed test has left behind.
+        atexit.register(self.kill)
         self.pid = self._process.pid
 
     @property
