@@ -35,6 +35,7 @@ def training_order(num_examples, seed, start, stop, shard=(0, 1), batch_size=1):
     shard_index, num_shards = shard
     seed = tf.constant(seed, tf.int64)
 
+    @tf.autograph.experimental.do_not_convert
     def epoch_order(epoch):
         order = tf.random.experimental.stateless_shuffle(
             tf.range(num_examples, dtype=tf.int64), tf.stack([seed, epoch])
@@ -65,9 +66,13 @@ def examples(source, order, function):
       tf.data.Dataset of what the function gives.
     """
 
+    # No Python branch or loop depends on tensors in them: AutoGraph, which would rewrite them and
+    # all that they call, takes 3 s of every start.
+    @tf.autograph.experimental.do_not_convert
     def fetch(*scalars):
         return *source.fetch(scalars[0]), *scalars
 
+    @tf.autograph.experimental.do_not_convert
     def finish(fetched, label, *scalars):
         return function(source.open(fetched), label, *scalars)
 

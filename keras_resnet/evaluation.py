@@ -124,7 +124,7 @@ def _sums_function(network, strategy, watchdog):
         loss = tf.reduce_sum(tf.where(counted, tf.cast(losses, tf.float64), 0.0))
         return loss, *hits, tf.reduce_sum(tf.cast(counted, tf.int64))
 
-    @tf.function
+    @tf.function(autograph=False)
     def global_sums(batch):
         if watchdog is not None:
             watchdog.count_begun(strategy.experimental_local_results(batch[1]))

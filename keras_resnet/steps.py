@@ -51,6 +51,7 @@ def steps_function(
         for variable in variables
     ]
 
+    @tf.autograph.experimental.do_not_convert
     def replica_step(images, labels):
         with tf.GradientTape() as tape:
             logits = network(images, training=True)

@@ -19,7 +19,242 @@ ROOT = pathlib.Path(__file__).parent.parent
 COPIED = ("keras_resnet", "launch", "tests", "docs", "examples", "benchmarks")
 PROCESSES = 2
 
-MUTANTS = ()
+MUTANTS = (
+    (
+        "keras_resnet/augmentation.py",
+        "deviation = tf.maximum(BLUR * draws[_SCALE], 0.1)",
+        "deviation = BLUR * draws[_SCALE]",
+        "tests/test_augmentation.py::test_the_least_blur_changes_nothing",
+    ),
+    (
+        "keras_resnet/augmentation.py",
+        "draws[_MIRROR] < 0.5",
+        "draws[_MIRROR] < 0.45",
+        "tests/test_augmentation.py::test_half_of_the_draws_mirror",
+    ),
+    (
+        "keras_resnet/cache.py",
+        "{status.st_size} ",
+        "",
+        "tests/test_cache.py::test_a_change_of_a_file_makes_it_another_array",
+    ),
+    (
+        "keras_resnet/folders.py",
+        "path.relative_to(directory).parts",
+        "path.parts",
+        "tests/test_folders.py::test_classes_and_their_pictures_are_sorted_whatever_the_directory_says",
+    ),
+    (
+        "keras_resnet/records.py",
+        "_INDEX_BYTES = 2**18",
+        "_INDEX_BYTES = 2**16",
+        "tests/test_records.py::test_lengths_make_another_fingerprint_in_a_file_of_the_same_size",
+    ),
+    (
+        "keras_resnet/batches.py",
+        "copy = index // images_per_copy",
+        "copy = index % len(augmentation.kinds)",
+        "tests/test_batches.py::test_second_copies_come_from_their_number_on",
+    ),
+    (
+        "keras_resnet/features.py",
+        "[: len(source) - start]",
+        "",
+        "tests/test_features.py::test_each_row_is_what_the_network_gives_for_its_picture_alone",
+    ),
+    (
+        "keras_resnet/archives.py",
+        "while block := file.read(2**24)",
+        "if block := file.read(2**24)",
+        "tests/test_archives.py::test_the_hash_is_that_of_the_whole_archive",
+    ),
+    (
+        "keras_resnet/schedules.py",
+        "max(1, train_steps - warmup_steps)",
+        "train_steps - warmup_steps",
+        "tests/test_schedules.py::test_a_warm_up_longer_than_the_training_rises_all_the_while",
+    ),
+    (
+        "keras_resnet/schedules.py",
+        'return cls(**{**config, "schedule": schedule})',
+        "return cls(**config)",
+        "tests/test_schedules.py::test_what_a_schedule_observed_stays_in_the_network_that_keras_saves",
+    ),
+    (
+        "keras_resnet/schedules.py",
+        "if error < self._lowest_error:",
+        "if error <= self._lowest_error:",
+        "tests/test_schedules.py::test_the_rate_falls_when_the_error_has_stopped_falling",
+    ),
+    (
+        "keras_resnet/schedules.py",
+        "tf.cast(step, tf.int64) >= tf",
+        "tf.cast(step, tf.int64) > tf",
+        "tests/test_schedules.py::test_the_papers_rate_falls_at_32k_and_48k",
+    ),
+    (
+        "keras_resnet/schedules.py",
+        '"error": self.error,\n            "state": self.state(),',
+        '"error": self.error,',
+        "tests/test_registered.py",
+    ),
+    (
+        "keras_resnet/checkpoints.py",
+        "[*unfinished.iterdir(), unfinished]",
+        "[*unfinished.iterdir()]",
+        "tests/test_checkpoints.py::test_a_checkpoint_survives_a_power_cut",
+    ),
+    (
+        "keras_resnet/checkpoints.py",
+        "(self._directory, self._directory.parent)",
+        "(self._directory,)",
+        "tests/test_checkpoints.py::test_a_checkpoint_survives_a_power_cut",
+    ),
+    (
+        "keras_resnet/scores.py",
+        "allow_pickle=False",
+        "allow_pickle=True",
+        "tests/test_scores.py::test_what_a_file_pickles_is_not_run",
+    ),
+    (
+        "keras_resnet/scores.py",
+        "other.fingerprint == first.fingerprint",
+        "True",
+        "tests/test_scores.py::test_members_must_have_seen_the_same_images",
+    ),
+    (
+        "keras_resnet/serving/clients.py",
+        "pause = min(2 * pause, _LONGEST_PAUSE)",
+        "pass",
+        "tests/test_clients.py::test_pauses_grow_up_to_five_seconds",
+    ),
+    (
+        "keras_resnet/serving/clients.py",
+        "if error.code() == grpc.StatusCode.UNAVAILABLE:",
+        "if True:",
+        "tests/test_clients.py::test_a_server_that_refuses_is_not_asked_again",
+    ),
+    (
+        "keras_resnet/serving/export.py",
+        "if lock.is_held:",
+        "if True:",
+        "tests/test_export.py::test_without_locks_nothing_is_taken_for_a_leftover",
+    ),
+    (
+        "keras_resnet/rendezvous.py",
+        "            if complaint:\n                break\n",
+        "",
+        "tests/test_rendezvous.py::test_a_difference_is_said_although_another_worker_never_comes",
+    ),
+    (
+        "keras_resnet/rendezvous.py",
+        "REMIND_SECONDS = 30",
+        "REMIND_SECONDS = 60",
+        "tests/test_rendezvous.py::test_who_is_missing_is_named_again_and_again_and_the_wait_ends",
+    ),
+    (
+        "keras_resnet/rendezvous.py",
+        "readline(_MAX_MESSAGE_BYTES)",
+        "readline()",
+        "tests/test_rendezvous.py::test_a_message_without_end_is_not_read_to_the_end",
+    ),
+    (
+        "keras_resnet/watchdog.py",
+        "limit + 10 * seconds",
+        "limit + 5 * seconds",
+        "tests/test_watchdog.py::test_what_takes_longer_may_so_for_the_first_time_only",
+    ),
+    (
+        "keras_resnet/files.py",
+        "        return Lock(descriptor, is_held=False)",
+        "        return None",
+        "tests/test_files.py::test_where_a_file_system_has_no_locks_none_is_held_by_another",
+    ),
+    (
+        "keras_resnet/files.py",
+        "        flush_to_disk(unfinished)\n",
+        "",
+        "tests/test_files.py::test_a_file_is_on_the_disk_before_it_has_its_name",
+    ),
+    (
+        "keras_resnet/weights/keras_files.py",
+        " or dataset.is_virtual",
+        "",
+        "tests/test_keras_files.py::test_links_out_of_the_weights_are_not_followed",
+    ),
+    (
+        "keras_resnet/weights/local.py",
+        "    file.bottleneck_stride = published.bottleneck_stride\n",
+        "",
+        "tests/test_local.py::test_a_set_of_torchs_comes_with_all_that_its_file_does_not_say",
+    ),
+    (
+        "keras_resnet/weights/conversion.py",
+        '        "activation": "relu",\n',
+        "",
+        "tests/test_conversion.py::test_other_networks_are_not_written_for_keras_applications",
+    ),
+    (
+        "keras_resnet/weights/download.py",
+        ", timeout=TIMEOUT_SECONDS",
+        "",
+        "tests/test_download.py::test_a_server_that_keeps_silent_is_given_up",
+    ),
+    (
+        "keras_resnet/weights/names.py",
+        "layer(\\d)\\.(0|[1-9]\\d{0,3})\\.",
+        "layer(\\d)\\.(\\d+)\\.",
+        "tests/test_names.py::test_names_of_other_networks_are_refused",
+    ),
+    (
+        "keras_resnet/parts.py",
+        "gamma = block.norms[-1].gamma",
+        "gamma = block.norms[1].gamma",
+        "tests/test_parts.py::test_blocks_with_zero_last_gammas_are_identities",
+    ),
+    (
+        "keras_resnet/layers.py",
+        "moving * self.momentum + value * (1.0 - self.momentum)",
+        "moving * 0.9 + value * 0.1",
+        "tests/test_layers.py::test_batch_normalization_trains_by_the_formula",
+    ),
+    (
+        "keras_resnet/models.py",
+        "sum(blocks) > MAX_UNROLLED_BLOCKS",
+        "sum(blocks) >= MAX_UNROLLED_BLOCKS",
+        "tests/test_stacks.py::test_only_many_blocks_are_stacked",
+    ),
+    (
+        "keras_resnet/analysis.py",
+        "names += layer.names_of_blocks() if is_stack else [layer.name]",
+        "names += [layer.name]",
+        "tests/test_analysis.py::test_costs_are_counted_from_the_graph",
+    ),
+    (
+        "keras_resnet/plots.py",
+        "sorted(values, reverse=True)",
+        "sorted(values)",
+        "tests/test_plots.py::test_responses_are_drawn_in_order_and_sorted",
+    ),
+    (
+        "keras_resnet/paper/degradation.py",
+        "<= DEEPEST_CLAIM",
+        "< DEEPEST_CLAIM",
+        "tests/test_degradation.py::test_verdicts_say_what_was_found",
+    ),
+    (
+        "keras_resnet/inference.py",
+        "tf.cast(number == 1, tf.int32)",
+        "tf.cast(number == 0, tf.int32)",
+        "tests/test_inference.py::test_onednn_never_sees_a_single_picture",
+    ),
+    (
+        "keras_resnet/onednn.py",
+        " and VARIABLE not in os.environ",
+        "",
+        "tests/test_onednn.py::test_it_is_turned_on_where_tensorflow_leaves_it_off",
+    ),
+)
 
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(

@@ -12,7 +12,7 @@ import tensorflow as tf
 from array_record.python import array_record_module
 from conftest import make_picture_folder
 from processes import assert_user_error, run_program
-from test_evaluate import save_network
+from test_evaluate import make_network
 from test_prepared import write_tfds
 from test_preprocessing import png_of
 from test_records import WRITERS
@@ -321,7 +321,7 @@ def test_a_training_leaves_out_the_image(data, tmp_path, split):
 def test_programs_explain_what_is_corrupt(data, tmp_path):
     _, _, where = data.place(0, "test")
     flip_bit(data, 0, "test")
-    save_network(tmp_path / "model.keras")
+    make_network().save(tmp_path / "model.keras")
     flags = [f"--{name}={value}" for name, value in data.arguments.items()]
     program = ("evaluate", tmp_path / "model.keras", *flags)
     assert_user_error(run_program(*program), where, "--skip_corrupt")

@@ -85,9 +85,9 @@ def take_one_step(model, images, labels, **options):
 @pytest.mark.parametrize("stacked", [False, True])
 def test_batch_norms_are_not_decayed_when_told(rng, stacked):
     images, labels = rng.normal(size=(4, 8, 8, 3)), np.array([1, 2, 3, 4])
-    # The smallest that have blocks to stack, or none.
-    depth = 14 if stacked else 8
-    model = constructors.CifarResNet(depth, input_shape=(8, 8, 3), dtype="float64", stacked=stacked)
+    # The smallest that has blocks to stack.
+    options = {"classes": 10, "dtype": "float64", "stacked": stacked}
+    model = models.ResNet("cifar", "basic", (3,), (4,), input_shape=(8, 8, 3), **options)
     weights = [variable.numpy() for variable in model.trainable_variables]
     before = model.get_weights()
     added = []
@@ -103,8 +103,8 @@ def test_batch_norms_are_not_decayed_when_told(rng, stacked):
         of_norm = "gamma" in variable.name or "beta" in variable.name
         decayed += not of_norm
         np.testing.assert_allclose(some, without if of_norm else all_, rtol=1e-6, atol=1e-9)
-    # All convolutions, stacked by twos or not, and both weights of fc.
-    assert decayed == (1 + 3 * 4 + 2 if stacked else 8 - 1 + 2)
+    # All convolutions, those of the second and third block stacked or not, and both weights of fc.
+    assert decayed == 1 + 2 + (2 if stacked else 4) + 2
 
 
 def test_smoothed_labels_have_the_loss_of_the_formula(rng):

@@ -366,8 +366,7 @@ def test_a_network_of_bfloat16_learns_what_it_is_shown(config, tmp_path):
 
 
 def test_a_training_that_diverges_is_stopped_before_it_is_saved(config, tmp_path):
-    # The first step makes weights of 1e30, whose squares no float32 holds. (Rates at which they
-    # grow slowly take minutes: gradients become denormal numbers, with which kernels are slow.)
+    # The first step makes weights of 1e30, whose squares no float32 holds.
     config = dataclasses.replace(config, learning_rate=1e30, weight_decay=1.0)
     config = dataclasses.replace(config, checkpoint_every_steps=1)
     with pytest.raises(loop.DivergedError, match=r" step 2\. .* lower --learning_rate") as error:
@@ -495,33 +494,33 @@ def test_a_warm_up_of_the_papers_length_survives_a_kill(config, tmp_path):
     np.testing.assert_allclose(rates(tmp_path / "killed"), expected, rtol=1e-6)
 
 
-def test_a_run_remembers_whether_it_had_onednn(config, tmp_path, monkeypatch, capsys):
-    config = dataclasses.replace(config, train_steps=3, checkpoint_every_steps=1)
-    checkpoints = tmp_path / "run" / "checkpoints"
+def test_a_run_remembers_whether_it_had_onednn(config, copy, monkeypatch, capsys):
+    goes_on_from = copy / "checkpoints" / "step-00000014"
+    state = json.loads((goes_on_from / "state.json").read_text())
+    assert state["onednn"] == onednn.is_on()
 
-    def said(is_on):
-        """What is said of it where the run goes on before its last step."""
-        shutil.rmtree(checkpoints / "step-00000003", ignore_errors=True)
-        monkeypatch.setattr(onednn, "is_on", lambda: is_on)
-        train(config, tmp_path / "run")
-        state = json.loads((checkpoints / "step-00000003" / "state.json").read_text())
-        assert state["onednn"] == is_on
+    def said(noted):
+        """What is said of it where the run goes on, after what its checkpoint notes."""
+        del state["onednn"]
+        state.update(noted)
+        (goes_on_from / "state.json").write_text(json.dumps(state))
+        checksums = json.loads((goes_on_from / "checksums.json").read_text())
+        digest = hashlib.sha256((goes_on_from / "state.json").read_bytes())
+        checksums["state.json"] = digest.hexdigest()
+        (goes_on_from / "checksums.json").write_text(json.dumps(checksums))
+        shutil.rmtree(copy / "checkpoints" / "step-00000020")
+        train(config, copy)
+        last = json.loads((copy / "checkpoints" / "step-00000020" / "state.json").read_text())
+        assert last["onednn"] is True
         return [line for line in capsys.readouterr().out.splitlines() if "oneDNN" in line]
 
-    assert said(True) == said(True) == []
-    # Step 2 was taken with it, whatever follows.
-    (line,) = said(False)
-    assert "was with oneDNN and goes on without oneDNN" in line
-    assert "TF_ENABLE_ONEDNN_OPTS=1 keeps it as it was" in line
+    monkeypatch.setattr(onednn, "is_on", lambda: True)
+    (line,) = said({"onednn": False})
+    assert "was without oneDNN and goes on with oneDNN" in line
+    assert "TF_ENABLE_ONEDNN_OPTS=0 keeps it as it was" in line
+    assert said({"onednn": True}) == []
     # A checkpoint of a version that did not note it.
-    state = json.loads((checkpoints / "step-00000002" / "state.json").read_text())
-    del state["onednn"]
-    (checkpoints / "step-00000002" / "state.json").write_text(json.dumps(state))
-    digest = hashlib.sha256((checkpoints / "step-00000002" / "state.json").read_bytes())
-    checksums = json.loads((checkpoints / "step-00000002" / "checksums.json").read_text())
-    checksums["state.json"] = digest.hexdigest()
-    (checkpoints / "step-00000002" / "checksums.json").write_text(json.dumps(checksums))
-    (line,) = said(True)
+    (line,) = said({})
     assert "goes on with oneDNN. It was begun by a version that did not note" in line
 
 
