@@ -1,3 +1,4 @@
+import gc
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
@@ -22,6 +23,14 @@ LONGEST_FILES = ("test_training", "test_paper", "test_workers", "test_examples",
 def pytest_collection_modifyitems(items):
     places = {f"{name}.py": place for place, name in enumerate(LONGEST_FILES)}
     items.sort(key=lambda item: places.get(item.path.name, len(places)))
+
+
+def pytest_collection_finish():
+    # What was imported stays: a million objects that the collector need not look at ever again, and
+    # TensorFlow's graphs make many more.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 @pytest.fixture
