@@ -30,7 +30,7 @@ from keras_resnet.serving.folding import fold_batch_norm
 
 MEAN = (123.68, 116.779, 103.939)
 # Batch size: rounds.
-BATCHES = {1: 50, 2: 25, 4: 15, 8: 9, 16: 7, 32: 7}
+BATCHES = {1: 20, 2: 15, 4: 11, 8: 7, 16: 5, 32: 5}
 TITLES = {
     "peer": "keras.applications",
     "trained": "keras_resnet, as trained",
