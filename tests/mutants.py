@@ -208,9 +208,9 @@ MUTANTS = (
     ),
     (
         "keras_resnet/parts.py",
-        "gamma = block.norms[-1].gamma",
-        "gamma = block.norms[1].gamma",
-        "tests/test_parts.py::test_blocks_with_zero_last_gammas_are_identities",
+        "and layer.name[:5] <= last:",
+        "and layer.name[:5] < last:",
+        "tests/test_parts.py::test_stages_freeze_up_to_one",
     ),
     (
         "keras_resnet/layers.py",
@@ -273,7 +273,8 @@ def verdict(mutant):
         for part in COPIED:
             shutil.copytree(ROOT / part, copy / part)
         for path in ROOT.glob("*.*"):
-            shutil.copy(path, copy)
+            if path.is_file():
+                shutil.copy(path, copy)
         (copy / file).write_text(text.replace(old, new))
         process = _FORKS.Process(target=_run_test, args=(copy, test))
         process.start()
@@ -289,7 +290,9 @@ def _run_test(copy, test):
     os.chdir(copy)
     sys.path[:0] = [str(copy)]
     with open("output", "w") as output, contextlib.redirect_stdout(output):
-        sys.exit(pytest.main(["-x", "-p", "no:cacheprovider", "-p", "no:xdist", test]))
+        status = pytest.main(["-x", "-p", "no:cacheprovider", "-p", "no:xdist", test])
+    # At once: libraries that fork have been seen to crash as they end.
+    os._exit(status)
 
 
 def main():
@@ -297,9 +300,8 @@ def main():
     with multiprocessing.pool.ThreadPool(PROCESSES) as pool:
         for mutant, wrong in zip(MUTANTS, pool.imap(verdict, MUTANTS), strict=True):
             file, old, new, test = mutant
-            if wrong is not None:
-                survivors += 1
-                print(f"{file}: {old!r} -> {new!r}, {test}: {wrong}", flush=True)
+            survivors += wrong is not None
+            print(f"{file}: {old!r} -> {new!r}, {test}: {wrong or 'noticed'}", flush=True)
     print(f"{len(MUTANTS) - survivors} of {len(MUTANTS)} faults are noticed.")
     sys.exit(survivors > 0)
 
