@@ -88,6 +88,9 @@ def test_batch_norms_are_not_decayed_when_told(rng, stacked):
     # The smallest that has blocks to stack.
     options = {"classes": 10, "dtype": "float64", "stacked": stacked}
     model = models.ResNet("cifar", "basic", (3,), (4,), input_shape=(8, 8, 3), **options)
+    for variable in model.trainable_variables:
+        if "beta" in variable.name:  # A decay of zeros would not show.
+            variable.assign(rng.uniform(0.1, 0.2, variable.shape))
     weights = [variable.numpy() for variable in model.trainable_variables]
     before = model.get_weights()
     added = []
