@@ -8,12 +8,17 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 import numpy as np
 import PIL.Image
 import pytest
-import tensorflow as tf
 
-# Two replicas on one CPU, which must be asked for before TensorFlow computes anything.
-tf.config.set_logical_device_configuration(
-    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
-)
+
+def pytest_configure(config):
+    if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
+        return  # This process only hands out tests, and need not wait for TensorFlow.
+    import tensorflow as tf
+
+    # Two replicas on one CPU, which must be asked for before TensorFlow computes anything.
+    tf.config.set_logical_device_configuration(
+        tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+    )
 
 
 # A file runs in one process. The longest begin, so that all processes end together.
@@ -87,6 +92,8 @@ def exported(tmp_path_factory):
 @pytest.fixture(scope="session")
 def serve(exported):
     """The signatures of that export, by name."""
+    import tensorflow as tf
+
     _, version = exported
     loaded = tf.saved_model.load(str(version))
     # The signatures alone would not keep the variables.

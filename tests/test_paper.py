@@ -3,6 +3,7 @@ import json
 import numpy as np
 import PIL.Image
 import pytest
+import surroundings
 from conftest import make_picture_folder
 from processes import ROOT, assert_user_error, run_command, run_program
 
@@ -10,10 +11,10 @@ from keras_resnet import constructors
 from keras_resnet.paper import tables
 
 
-def some_variant(network, depth, arguments):
-    """All of 18 and 50 layers, and the networks whose figures the paper gives."""
-    described = {"shortcut": "A"} if depth < 50 else {"shortcut": "B", "bottleneck_stride": "1x1"}
-    return depth in (18, 50) or arguments == described
+@pytest.fixture(scope="module", autouse=True)
+def trainings(tmp_path_factory):
+    with surroundings.of_trainings(tmp_path_factory):
+        yield
 
 
 def write_tables(directory):
@@ -25,10 +26,12 @@ def write_tables(directory):
 
 @pytest.fixture(scope="module")
 def output(tmp_path_factory):
-    """The tables without some rows, which takes half of the time."""
-    some = [variant for variant in tables.IMAGENET_VARIANTS if some_variant(*variant)]
+    """The tables of some depths, which takes a fifth of the time."""
+    some = [(name, depth, a) for name, depth, a in tables.IMAGENET_VARIANTS if depth in (18, 50)]
+    depths = {depth: row for depth, row in tables.PUBLISHED_CIFAR.items() if depth <= 32}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tables, "IMAGENET_VARIANTS", some)
+        patch.setattr(tables, "PUBLISHED_CIFAR", depths)
         return write_tables(tmp_path_factory.mktemp("paper"))
 
 
@@ -54,7 +57,7 @@ def test_the_tables_are_those_of_the_docs(output):
     documented = table_rows(ROOT / "docs" / "paper.md")
     lines = table_rows(output / "tables.md")
     # Each table has a heading and a line below it.
-    assert len(lines) == 2 + 4 + 1 + 3 + 2 + 1 + 2 + 2 * 6 + 6
+    assert len(lines) == 2 + 4 + 3 + 1 + 2 + 2 * 2 + 6
     remaining = iter(documented)
     assert all(line in remaining for line in lines)  # In their order.
 
@@ -64,9 +67,14 @@ def test_all_rows_of_the_tables_are_those_of_the_docs(tmp_path):
     lines = table_rows(write_tables(tmp_path) / "tables.md")
     assert len(lines) == 2 + 18 + 2 + 2 * 6 + 6
     assert table_rows(ROOT / "docs" / "paper.md")[: len(lines)] == lines
-    rows = json.loads((tmp_path / "tables.json").read_text())["imagenet"]
-    counted = {(row["network"], row["shortcut"], row["stride"]): row for row in rows}
+    rows = json.loads((tmp_path / "tables.json").read_text())
+    assert_cifar_costs({row["network"]: row for row in rows["cifar10"]}, CIFAR_PARAMETERS)
+    counted = {(row["network"], row["shortcut"], row["stride"]): row for row in rows["imagenet"]}
     assert {key: counted[key]["multiply-adds"] for key in MULTIPLY_ADDS} == MULTIPLY_ADDS
+    assert {key: row["published"] for key, row in counted.items() if row["published"]} == PUBLISHED
+    differences = [row["difference %"] for table in rows.values() for row in table]
+    assert sum(difference is not None for difference in differences) == len(PUBLISHED) + 6
+    assert all(difference is None or abs(difference) < 2 for difference in differences)
     assert_parameters(counted)
     assert_projections(counted)
     for depth, ratio in {50: 1.64, 101: 1.79, 152: 1.84}.items():
@@ -94,6 +102,16 @@ MULTIPLY_ADDS = {
     ("VGG-19", "none", ""): 19_632_062_464,
 }
 
+# The paper's, of Table 1 and section 3.3.
+PUBLISHED = {
+    ("ResNet-18", "A", ""): 1_800_000_000,
+    ("ResNet-34", "A", ""): 3_600_000_000,
+    ("ResNet-50", "B", "1x1"): 3_800_000_000,
+    ("ResNet-101", "B", "1x1"): 7_600_000_000,
+    ("ResNet-152", "B", "1x1"): 11_300_000_000,
+    ("VGG-19", "none", ""): 19_600_000_000,
+}
+
 # The numbers of torchvision and timm too.
 PARAMETERS = {
     "ResNet-18": 11_689_512,
@@ -109,9 +127,36 @@ def assert_parameters(rows):
         if shortcut == "B":
             assert row["parameters"] == PARAMETERS[network]
     for depth in (18, 34):
-        residual = rows[f"ResNet-{depth}", "A", ""]
-        plain = rows.get((f"PlainNet-{depth}", "none", ""), residual)
-        assert plain["parameters"] == residual["parameters"]
+        twins = ((f"ResNet-{depth}", "A", ""), (f"PlainNet-{depth}", "none", ""))
+        assert len({rows[key]["parameters"] for key in twins if key in rows}) <= 1
+
+
+# Of Table 6, counted by hand.
+CIFAR_PARAMETERS = {
+    20: 269_722,
+    32: 464_154,
+    44: 658_586,
+    56: 853_018,
+    110: 1_727_962,
+    1202: 19_421_274,
+}
+
+
+def assert_cifar_costs(rows, parameters):
+    """Rows of Table 6 by network have these parameters by depth, and multiply-adds by formula."""
+    stages = [(16 * 2**k, 32 // 2**k) for k in range(3)]
+    for depth, expected in parameters.items():
+        pairs = (depth - 2) // 6
+        multiply_adds = 9 * 3 * 16 * 32**2 + 64 * 10
+        for channels, side in stages:
+            first = channels if channels == 16 else channels // 2
+            multiply_adds += 9 * channels * side**2 * (first + (2 * pairs - 1) * channels)
+        for network in ("CifarResNet", "CifarPlainNet"):
+            assert rows[f"{network}-{depth}"]["parameters"] == expected
+            assert rows[f"{network}-{depth}"]["multiply-adds"] == multiply_adds
+    # Nothing else was built.
+    built = [name for name, row in rows.items() if row["parameters"] is not None]
+    assert len(built) == 2 * len(parameters)
 
 
 def assert_projections(rows):
@@ -129,27 +174,13 @@ def test_networks_cost_what_was_counted_by_hand(imagenet):
     assert counted == {key: MULTIPLY_ADDS[key] for key in counted}
 
 
-def test_networks_have_the_published_parameters(imagenet, cifar):
+def test_networks_have_the_published_parameters(imagenet):
     assert_parameters(imagenet)
-    assert sum(shortcut == "B" for _, shortcut, _ in imagenet) == 5
-    for depth, parameters in {
-        20: 269_722,
-        32: 464_154,
-        44: 658_586,
-        56: 853_018,
-        110: 1_727_962,
-        1202: 19_421_274,
-    }.items():
-        assert cifar[f"CifarResNet-{depth}"]["parameters"] == parameters
-        assert cifar[f"CifarPlainNet-{depth}"]["parameters"] == parameters
+    assert sum(shortcut == "B" for _, shortcut, _ in imagenet) == 3
 
 
-def test_1202_layers_cost_what_their_blocks_do(cifar):
-    # The multiply-adds of 110 layers, and of what each further block adds at 16, 32, 64 channels.
-    added = sum(182 * 2 * 9 * (16 * 2**k) ** 2 * (32 // 2**k) ** 2 for k in range(3))
-    for network in ("CifarResNet", "CifarPlainNet"):
-        shallow, deep = (cifar[f"{network}-{depth}"]["multiply-adds"] for depth in (110, 1202))
-        assert deep == shallow + added
+def test_networks_for_cifar_10_cost_what_their_blocks_do(cifar):
+    assert_cifar_costs(cifar, {depth: CIFAR_PARAMETERS[depth] for depth in (20, 32)})
 
 
 def test_published_and_counted_agree_within_two_percent(output):
@@ -160,22 +191,15 @@ def test_published_and_counted_agree_within_two_percent(output):
         for row in table
         if row["difference %"] is not None
     ]
-    # Table 1, VGG-19, and six depths of Table 6.
-    assert len(compared) == 5 + 1 + 6
-    for network, difference in compared:
-        assert abs(difference) < 2, network
+    # Two depths of Table 1, VGG-19, and two depths of Table 6.
+    assert len(compared) == 2 + 1 + 2
+    assert all(abs(difference) < 2 for _, difference in compared), compared
 
 
 def test_figures_are_compared_only_where_the_paper_gives_them(imagenet):
     published = {key: row["published"] for key, row in imagenet.items() if row["published"]}
-    assert published == {
-        ("ResNet-18", "A", ""): 1_800_000_000,
-        ("ResNet-34", "A", ""): 3_600_000_000,
-        ("ResNet-50", "B", "1x1"): 3_800_000_000,
-        ("ResNet-101", "B", "1x1"): 7_600_000_000,
-        ("ResNet-152", "B", "1x1"): 11_300_000_000,
-        ("VGG-19", "none", ""): 19_600_000_000,
-    }
+    assert published == {key: PUBLISHED[key] for key in published}
+    assert len(published) == 3
     for row in imagenet.values():
         if row["published"]:
             ratio = row["multiply-adds"] / row["published"]
@@ -236,9 +260,7 @@ def degradation(small, tmp_path_factory):
     """The output of trainings, and the arguments that they were started with."""
     directory = tmp_path_factory.mktemp("degradation")
     arguments = ("degradation", *small, "--depths=8,14", "--errors=99,1", f"--output={directory}")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("KERAS_HOME", str(tmp_path_factory.mktemp("keras")))
-        process = run_program("paper", *arguments)
+    process = run_program("paper", *arguments)
     assert process.returncode == 0, process.stderr
     return directory, arguments
 

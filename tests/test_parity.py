@@ -147,10 +147,11 @@ HALVING = {None: (2, 1), "1x1": (2, 1, 1), "3x3": (1, 2, 1)}
 
 # Network, shortcut, bottleneck_stride.
 NETWORKS = [
-    ("ResNet18", "A", None),
+    pytest.param(("ResNet18", "A", None), marks=pytest.mark.faults),
     ("ResNet18", "B", None),
     ("ResNet18", "C", None),
-    ("ResNet50", "A", "1x1"),
+    pytest.param(("ResNet34", "B", None), marks=pytest.mark.faults),
+    pytest.param(("ResNet50", "A", "1x1"), marks=pytest.mark.faults),
     ("ResNet50", "B", "3x3"),
     ("PlainNet18", None, None),
     ("CifarResNet", "A", None),
@@ -258,7 +259,7 @@ def paper_logits(model, images, blocks, width, halving, option):
     return x.mean(axis=(1, 2)) @ kernel + bias
 
 
-@pytest.mark.parametrize("network", [*NETWORKS, ("ResNet34", "B", None)], indirect=True, ids=str)
+@pytest.mark.parametrize("network", NETWORKS, indirect=True, ids=str)
 def test_network_computes_the_table_of_the_paper(rng, initial):
     (name, option, place), model = initial
     randomize_statistics(model, rng)

@@ -19,6 +19,10 @@ def test_a_step_is_sgd_with_momentum_and_l2_in_the_gradient(rng):
         (tf.constant(rng.normal(size=(4, 8, 8, 3))), tf.constant(rng.integers(0, 10, 4)))
         for _ in range(3)
     ]
+    # Half of the first answers are right.
+    images, labels = batches[0]
+    answers = model(images, training=True).numpy().argmax(axis=1)
+    batches[0] = images, tf.constant(np.where(np.arange(4) < 2, answers, (answers + 1) % 10))
     # The authors' momentum, v = m v + lr (g + decay w), w -= v, by hand on a copy.
     copy = models.logits_model(constructors.CifarResNet(8, input_shape=(8, 8, 3), dtype="float64"))
     copy.set_weights(model.get_weights())
@@ -56,6 +60,7 @@ def test_a_step_is_sgd_with_momentum_and_l2_in_the_gradient(rng):
     step_losses, hits = take_steps(iter(data), tf.constant(3))
     np.testing.assert_allclose(step_losses, expected_losses, rtol=1e-9)
     np.testing.assert_array_equal(hits, expected_hits)
+    assert hits[0] == 2
     for ours, expected in zip(model.get_weights(), copy.get_weights(), strict=True):
         np.testing.assert_allclose(ours, expected, rtol=1e-7, atol=1e-9)
 
@@ -93,15 +98,21 @@ def test_batch_norms_are_not_decayed_when_told(rng, stacked):
             variable.assign(rng.uniform(0.1, 0.2, variable.shape))
     weights = [variable.numpy() for variable in model.trainable_variables]
     before = model.get_weights()
+    with tf.GradientTape() as tape:
+        logits = models.logits_model(model)(images, training=True)
+        losses = keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
+        loss = tf.reduce_mean(losses)
+    gradients = tape.gradient(loss, [variable.value for variable in model.trainable_variables])
     added = []
-    for decay, decay_batch_norm in ((0.0, True), (0.5, True), (0.5, False)):
+    for decay_batch_norm in (True, False):
         model.set_weights(before)
-        options = {"weight_decay": decay, "decay_batch_norm": decay_batch_norm}
+        options = {"weight_decay": 0.5, "decay_batch_norm": decay_batch_norm}
         added.append(take_one_step(model, images, labels, **options)[1])
     decayed = 0
-    for variable, weight, without, all_, some in zip(
-        model.trainable_variables, weights, *added, strict=True
+    for variable, weight, gradient, all_, some in zip(
+        model.trainable_variables, weights, gradients, *added, strict=True
     ):
+        without = -gradient.numpy()
         np.testing.assert_allclose(all_, without - 0.5 * weight, rtol=1e-6, atol=1e-9)
         of_norm = "gamma" in variable.name or "beta" in variable.name
         decayed += not of_norm

@@ -337,18 +337,6 @@ def test_the_same_configuration_gives_the_same_bits(config, finished, tmp_path):
     assert losses(tmp_path / "other")[0] != losses(run_dir)[0]
 
 
-def test_two_replicas_compute_what_one_does(config, tmp_path):
-    config = dataclasses.replace(
-        config, dtype="float64", synchronized_batch_norm=True, evaluate_every_steps=20
-    )
-    train(config, tmp_path / "one")
-    train(dataclasses.replace(config, replicas=2), tmp_path / "two")
-    np.testing.assert_allclose(losses(tmp_path / "one"), losses(tmp_path / "two"), rtol=1e-10)
-    one, two = (load_network(tmp_path / name).get_weights() for name in ("one", "two"))
-    for expected, actual in zip(one, two, strict=True):
-        assert np.abs(expected - actual).max() <= 1e-10 * np.abs(expected).max()
-
-
 def test_a_network_of_bfloat16_learns_what_it_is_shown(config, tmp_path):
     result = train(
         dataclasses.replace(
@@ -508,16 +496,18 @@ def test_a_run_remembers_whether_it_had_onednn(config, copy, monkeypatch, capsys
         digest = hashlib.sha256((goes_on_from / "state.json").read_bytes())
         checksums["state.json"] = digest.hexdigest()
         (goes_on_from / "checksums.json").write_text(json.dumps(checksums))
-        shutil.rmtree(copy / "checkpoints" / "step-00000020")
+        shutil.rmtree(copy / "checkpoints" / "step-00000020", ignore_errors=True)
         train(config, copy)
-        last = json.loads((copy / "checkpoints" / "step-00000020" / "state.json").read_text())
-        assert last["onednn"] is True
         return [line for line in capsys.readouterr().out.splitlines() if "oneDNN" in line]
 
     monkeypatch.setattr(onednn, "is_on", lambda: True)
     (line,) = said({"onednn": False})
     assert "was without oneDNN and goes on with oneDNN" in line
     assert "TF_ENABLE_ONEDNN_OPTS=0 keeps it as it was" in line
+    last = json.loads((copy / "checkpoints" / "step-00000020" / "state.json").read_text())
+    assert last["onednn"] is True
+    # What else is said is said before the first step.
+    monkeypatch.setattr(loop.Loop, "run", lambda _: None)
     assert said({"onednn": True}) == []
     # A checkpoint of a version that did not note it.
     (line,) = said({})

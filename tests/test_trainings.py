@@ -6,6 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
+import surroundings
 from conftest import make_picture_folder
 
 from keras_resnet.config import RECIPES
@@ -36,8 +37,7 @@ def trainings(tmp_path_factory):
 def trained(trainings, tmp_path_factory):
     """The directory of trainings, which is not to be changed, what they gave and printed."""
     directory, printed = tmp_path_factory.mktemp("trainings"), io.StringIO()
-    with contextlib.redirect_stdout(printed), pytest.MonkeyPatch.context() as patch:
-        patch.setenv("KERAS_HOME", str(tmp_path_factory.mktemp("keras")))
+    with contextlib.redirect_stdout(printed), surroundings.of_trainings(tmp_path_factory):
         results, metrics = train_all(trainings, directory)
     return directory, results, metrics, printed.getvalue()
 

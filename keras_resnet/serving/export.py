@@ -6,7 +6,6 @@ import pathlib
 import shutil
 import tempfile
 
-import keras
 import tensorflow as tf
 
 from keras_resnet import checks, files
@@ -193,11 +192,14 @@ def _unfinished_directory(output_dir):
 
 def _write_saved_model(path, network, class_names, top, limits):
     functions, tracked = signatures.signatures(network, class_names, top, limits)
-    archive = keras.export.ExportArchive()
-    archive.track(tracked)
-    for name, (function, spec) in functions.items():
-        archive.add_endpoint(name, function, [spec])
-    archive.write_out(str(path), verbose=False)
+    holder = tf.Module()
+    holder.weights = [variable.value for variable in tracked.variables]
+    # TensorFlow, and Keras's ExportArchive, would trace a function twice that is not traced yet.
+    traced = {
+        name: tf.function(function, input_signature=[spec], autograph=False).get_concrete_function()
+        for name, (function, spec) in functions.items()
+    }
+    tf.saved_model.save(holder, str(path), signatures=traced)
 
 
 def _flush_to_disk(directory):
