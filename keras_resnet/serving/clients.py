@@ -344,14 +344,16 @@ class RestClient(Client):
         url = self._url + path
 
         def request():
+            # The timeout of requests begins anew with every byte: it only ends the thread of a
+            # request that is given up by then.
+            seconds = 2 * self._timeout
             response = self._session.request(
-                method, url, json=body, timeout=self._timeout, stream=True, allow_redirects=False
+                method, url, json=body, timeout=seconds, stream=True, allow_redirects=False
             )
             return response.status_code, response.raw.read(_MAX_ANSWER_BYTES + 1, True)
 
         def ask():
             try:
-                # The timeout of requests begins anew with every byte.
                 status, content = _within(self._timeout, request)
             except TimeoutError as error:
                 raise ServingError(f"{url} does not answer within {self._timeout:g} s") from error
