@@ -143,6 +143,7 @@ def evaluation_batches(source, preprocessing, *, global_batch_size, num_replicas
     """
     shard_index, num_shards = shard
 
+    @tf.autograph.experimental.do_not_convert
     def in_shard(position):
         return position % global_batch_size // (global_batch_size // num_shards) == shard_index
 

@@ -48,6 +48,7 @@ def usable_images(source, indices, description):
       as (0 where pixels are stored): int64 [m] each.
     """
 
+    @tf.autograph.experimental.do_not_convert
     def checked(index):
         image, label = source.example(index)
         encoded = image.dtype == tf.string
