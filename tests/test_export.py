@@ -523,11 +523,11 @@ def run(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def bfloat16(run, tmp_path_factory):
+def float32(run, tmp_path_factory):
     """The program as a user starts it, and the version that it wrote."""
-    output = tmp_path_factory.mktemp("bfloat16") / "mine"
+    output = tmp_path_factory.mktemp("float32") / "mine"
     process = run_command(
-        *("export", run, f"--output={output}", "--optimize=bfloat16", "--license=CC0"),
+        *("export", run, f"--output={output}", "--optimize", "--license=CC0"),
         *("--version=20", "--top=1", "--max_bytes=54321", "--max_pixels=65432"),
     )
     assert process.returncode == 0, process.stderr
@@ -535,27 +535,27 @@ def bfloat16(run, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def float32(run, tmp_path_factory):
-    output = tmp_path_factory.mktemp("float32")
+def bfloat16(run, tmp_path_factory):
+    output = tmp_path_factory.mktemp("bfloat16")
     with changed(warm_up, BATCH_SIZES=(1,), ROUNDS=1):
-        process = run_program("export", run, f"--output={output}", "--optimize")
+        process = run_program("export", run, f"--output={output}", "--optimize=bfloat16")
     assert process.returncode == 0, process.stderr
     return process, output / "1"
 
 
-def test_from_a_run_to_a_bundle(run, bfloat16):
-    process, version = bfloat16
+def test_from_a_run_to_a_bundle(run, float32):
+    process, version = float32
     dataset = f"folder:{run / 'pictures'}"
     lines = process.stdout.splitlines()
     assert lines[0] == f"Exported: {version}"
-    assert f"computes in bfloat16. On all 10 images of {dataset}, validation" in lines[1]
+    assert f"computes in float32. On all 10 images of {dataset}, validation" in lines[1]
     card = (version / "README.md").read_text()
     for text in (
         "# mine\n",
         f"Top-1 12.30%, top-5 90.00%, loss 2.0000 on all 400 images of {dataset}, validation, "
         "1-crop",
         f'"dataset": "{dataset}"',
-        "computes in bfloat16",
+        "computes in float32",
         f"On all 10 images of {dataset}, validation",
         "CC0",
         "`classes` int32 [n, 1]",
@@ -565,9 +565,9 @@ def test_from_a_run_to_a_bundle(run, bfloat16):
         assert text in card, text
 
 
-def test_without_a_value_optimize_is_float32(float32):
-    _, version = float32
-    assert "computes in float32" in (version / "README.md").read_text()
+def test_the_card_names_bfloat16(bfloat16):
+    _, version = bfloat16
+    assert "computes in bfloat16" in (version / "README.md").read_text()
 
 
 def test_mistakes_are_explained(run, tmp_path):

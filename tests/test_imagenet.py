@@ -92,12 +92,9 @@ def test_corrupt_pictures_stop_a_training_unless_skipped(tmp_path, picture_folde
         assert not (tmp_path / "run").exists()
 
 
-FLAGS = ("--dataset=shapes", "--network=CifarResNet", "--depth=8", "--image_size=32")
-
-
 def test_ctrl_c_while_it_imports_ends_it_without_a_traceback(tmp_path):
     process = subprocess.Popen(
-        [sys.executable, "launch/imagenet.py", *FLAGS, f"--run_dir={tmp_path / 'run'}"],
+        [sys.executable, "launch/imagenet.py", "--dataset=shapes", f"--run_dir={tmp_path / 'run'}"],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -114,9 +111,9 @@ def test_ctrl_c_while_it_imports_ends_it_without_a_traceback(tmp_path):
     assert process.returncode == -signal.SIGINT
 
 
-def test_ctrl_c_before_the_first_step_leaves_no_traceback(tmp_path):
+def test_ctrl_c_before_the_first_step_leaves_no_traceback(tmp_path, picture_folder):
     run, log = tmp_path / "run", tmp_path / "log"
-    arguments = [*FLAGS, f"--run_dir={run}"]
+    arguments = [*TINY, f"--dataset=folder:{picture_folder}", f"--run_dir={run}"]
     process = Process(LAUNCH / "imagenet.py", arguments, stdout=log, stderr=log)
     while not (run / "config.json").exists():
         assert process.poll() is None

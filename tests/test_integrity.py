@@ -180,7 +180,15 @@ def assert_named(text, where, reason):
     assert re.search(pattern, text), text
 
 
-@pytest.mark.parametrize("data", KINDS, indirect=True)
+@pytest.mark.parametrize(
+    "data",
+    [
+        *("folder", "array_record", "tfrecord in memory"),
+        pytest.param("tfrecord", marks=pytest.mark.faults),
+        pytest.param("array_record in memory", marks=pytest.mark.faults),
+    ],
+    indirect=True,
+)
 def test_corrupt_images_are_named_or_left_out(data, capsys):
     assert_named_or_left_out(data, FAULTS_OF_FILES if data.kind == "folder" else FAULTS, capsys)
 

@@ -240,10 +240,10 @@ def bright_or_dark(rng):
 @pytest.mark.parametrize(
     ("replicas", "dtype"),
     [
-        (1, "float32"),
-        (2, "mixed_bfloat16"),
-        pytest.param(1, "mixed_bfloat16", marks=pytest.mark.faults),
-        pytest.param(2, "float32", marks=pytest.mark.faults),
+        (1, "mixed_bfloat16"),
+        (2, "float32"),
+        pytest.param(1, "float32", marks=pytest.mark.faults),
+        pytest.param(2, "mixed_bfloat16", marks=pytest.mark.faults),
     ],
 )
 def test_compile_fit_evaluate_predict_export(bright_or_dark, tmp_path, replicas, dtype):

@@ -2,6 +2,7 @@ import dataclasses
 import json
 import signal
 
+import pytest
 from harness import Training, assert_same_bits
 from ilsvrc import write_archives
 from processes import ROOT, assert_user_error, run_program
@@ -16,7 +17,10 @@ def test_the_source_must_be_named():
     assert_user_error(run_program("prepare_imagenet"), "--source=DIR must say")
 
 
-def test_from_the_archives_to_a_prediction(tmp_path, rng):
+@pytest.mark.parametrize(
+    "killed", [False, pytest.param(True, marks=pytest.mark.faults)], ids=["at_once", "killed"]
+)
+def test_from_the_archives_to_a_prediction(tmp_path, rng, killed):
     source = write_archives(tmp_path / "source", rng, train_per_class=4, validation=6)
     data = tmp_path / "data"
     flags = (f"--source={source}", f"--data_dir={data}")
@@ -37,8 +41,11 @@ def test_from_the_archives_to_a_prediction(tmp_path, rng):
         checkpoint_every_steps=2,
     )
     run, tfrecord = tmp_path / "run", tmp_path / "tfrecord"
-    interrupt_at(config, run, step=3, number=signal.SIGKILL)
-    Training(config, run).finish()
+    if killed:
+        interrupt_at(config, run, step=3, number=signal.SIGKILL)
+        Training(config, run).finish()
+    else:
+        train(config, run)
 
     # The same data as TFDS writes them by default, and no interruption: the same bits.
     write_tfrecord(source, tmp_path / "other")
