@@ -270,8 +270,8 @@ def config(photographs):
         synchronized_batch_norm=True,
         ema_momentum=0.9,
         learning_rate_shares=(1,),
-        evaluate_every_steps=4,
-        checkpoint_every_steps=4,
+        evaluate_every_steps=8,
+        checkpoint_every_steps=8,
     )
 
 
