@@ -52,6 +52,7 @@ setuptools.setup(
         "tensorflow-serving-api>=2.21",
         "grpcio",
         "requests",
+        "urllib3>=2.2",
         "absl-py",
         "matplotlib",
         "safetensors",

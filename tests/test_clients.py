@@ -210,7 +210,9 @@ def serving(model, **options):
 def pauses(monkeypatch):
     """The seconds for which clients pause, which take no time."""
     found = []
-    monkeypatch.setattr(clients, "time", types.SimpleNamespace(sleep=found.append))
+    monkeypatch.setattr(
+        clients, "time", types.SimpleNamespace(sleep=found.append, monotonic=time.monotonic)
+    )
     return found
 
 
@@ -293,7 +295,9 @@ def test_a_server_that_comes_late_is_waited_for(monkeypatch):
             if len(pauses) == 3:
                 late.enter_context(serving(Model(), rest_socket=taken))
 
-        monkeypatch.setattr(clients, "time", types.SimpleNamespace(sleep=pause))
+        monkeypatch.setattr(
+            clients, "time", types.SimpleNamespace(sleep=pause, monotonic=time.monotonic)
+        )
         client = connect(f"http://127.0.0.1:{taken.getsockname()[1]}/letters", retries=5)
         assert client.classify([b"picture"]) == [UNDERSTOOD]
         assert len(pauses) == 3
@@ -387,6 +391,22 @@ def test_no_server_can_keep_a_client_waiting(monkeypatch, pauses, answer, messag
     with strange_server(answer) as address, pytest.raises(ServingError, match=message):
         connect(address, timeout=timeout, retries=1)
     assert pauses == [0.2] * repetitions
+
+
+def test_an_answer_that_is_given_up_is_not_read_on():
+    closed = threading.Event()
+
+    def drip_until_it_is_closed(connection, _):
+        try:
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+            while True:
+                drip_headers(connection, _)
+        except OSError:
+            closed.set()
+
+    with strange_server(drip_until_it_is_closed) as address, pytest.raises(ServingError):
+        connect(address, timeout=0.2)
+    assert closed.wait(20)
 
 
 @pytest.mark.parametrize(

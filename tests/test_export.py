@@ -300,6 +300,15 @@ def test_a_version_is_a_number_of_tf_serving(tmp_path, letters_model, version):
     assert names_in(tmp_path) == []
 
 
+def test_the_scope_of_a_strategy_is_no_place_to_export_in(tmp_path, letters_model):
+    with (
+        tf.distribute.OneDeviceStrategy("cpu:0").scope(),
+        pytest.raises(ValueError, match="must be called outside of the scope of a strategy"),
+    ):
+        export(letters_model, tmp_path / "exports")
+    assert names_in(tmp_path) == []
+
+
 def test_a_file_cannot_be_a_directory_of_versions(tmp_path, letters_model):
     (tmp_path / "file").write_text("x")
     with pytest.raises(ValueError, match="`output_dir` must be a directory"):

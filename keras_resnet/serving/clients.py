@@ -344,13 +344,23 @@ class RestClient(Client):
         url = self._url + path
 
         def request():
-            # The timeout of requests begins anew with every byte: it only ends the thread of a
-            # request that is given up by then.
-            seconds = 2 * self._timeout
-            response = self._session.request(
-                method, url, json=body, timeout=seconds, stream=True, allow_redirects=False
-            )
-            return response.status_code, response.raw.read(_MAX_ANSWER_BYTES + 1, True)
+            deadline = time.monotonic() + self._timeout
+            content = bytearray()
+            # The timeout of requests begins anew with every byte, and need not end first.
+            with self._session.request(
+                *(method, url),
+                json=body,
+                timeout=2 * self._timeout,
+                stream=True,
+                allow_redirects=False,
+            ) as response:
+                while piece := response.raw.read1(2**16, True):
+                    content += piece
+                    if len(content) > _MAX_ANSWER_BYTES:
+                        break
+                    if time.monotonic() > deadline:
+                        raise TimeoutError  # Nobody waits for the rest.
+            return response.status_code, bytes(content)
 
         def ask():
             try:

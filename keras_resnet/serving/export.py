@@ -77,6 +77,8 @@ def export(
       UserError: the model cannot be served, the version exists, or a value is not supported.
       OSError: the directory cannot be written.
     """
+    if tf.distribute.has_strategy():
+        raise checks.UserError("`export` must be called outside of the scope of a strategy.")
     class_names = _check(model)
     checks.check_integer("top", top, 1)
     output_dir = _checked_directory(output_dir)
