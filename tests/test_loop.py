@@ -1,8 +1,10 @@
 import json
 import os
+import re
 import shutil
 import signal
 
+import disk
 import numpy as np
 import pytest
 import surroundings
@@ -43,9 +45,14 @@ def config(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def whole(config, tmp_path_factory):
-    """The directory of a finished run, which is not to be changed, and what its training gave."""
+    """The directory of a finished run, which is not to be changed, and what its training gave.
+
+    And its flushes and renames, as of `disk.recorded`.
+    """
     run_dir = tmp_path_factory.mktemp("whole") / "run"
-    return run_dir, train(config, run_dir)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        calls = disk.recorded(monkeypatch)
+        return run_dir, train(config, run_dir), calls
 
 
 @pytest.fixture
@@ -109,7 +116,7 @@ def test_a_network_learns_what_it_is_shown(whole):
 
 
 def test_the_best_network_and_its_checkpoint_are_kept(config, whole):
-    run_dir, result = whole
+    run_dir, result, _ = whole
     best = max(validations(run_dir), key=lambda row: (row["top1"], -row["step"]))
     assert 2 < best["step"] < 12, "this test needs another rate"
     kept = sorted(path.name for path in (run_dir / "checkpoints").iterdir())
@@ -122,6 +129,21 @@ def test_the_best_network_and_its_checkpoint_are_kept(config, whole):
     assert evaluations["best"]["top1"] == best["top1"]
     assert evaluations["best"]["loss"] == pytest.approx(best["loss"], rel=1e-5)
     assert evaluations["model"]["loss"] == pytest.approx(result["loss"], rel=1e-5)
+
+
+def test_the_metrics_that_a_checkpoint_counts_on_survive_a_power_cut(whole):
+    run_dir, _, calls = whole
+    lines = (run_dir / "metrics.jsonl").read_bytes().splitlines(keepends=True)
+    flushed, steps = 0, []
+    for call, path, other in calls:
+        if call == "fsync" and path == str(run_dir / "metrics.jsonl"):
+            flushed = other
+        saved = re.fullmatch(rf"{re.escape(str(run_dir))}/checkpoints/step-(\d{{8}})", str(other))
+        if call == "rename" and saved:
+            steps.append(int(saved[1]))
+            before = [line for line in lines if json.loads(line)["step"] <= steps[-1]]
+            assert flushed >= sum(map(len, before)), steps
+    assert {5, 10, 12} <= set(steps)
 
 
 def test_a_damaged_newest_checkpoint_costs_some_steps_and_no_bit(config, whole, copy, capsys):
