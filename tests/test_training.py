@@ -120,6 +120,18 @@ def test_a_lost_model_is_written_again(config, finished, copy):
     assert metrics(copy) == metrics(run_dir)
 
 
+def test_lost_lines_of_metrics_are_not_counted(config, copy, capsys):
+    path = copy / "metrics.jsonl"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:3]))
+    shutil.rmtree(copy / "checkpoints" / "step-00000020")
+    train(config, copy)
+    assert f"{path} has lost 12 lines." in capsys.readouterr().out
+    rows = metrics(copy)
+    assert [row["step"] for row in rows] == [1, 2, 3, *range(15, 21), 20]
+    state = json.loads((copy / "checkpoints" / "step-00000020" / "state.json").read_text())
+    assert state["rows"] == len(rows)
+
+
 @pytest.mark.parametrize(
     "change",
     [
