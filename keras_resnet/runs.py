@@ -216,7 +216,6 @@ class RunDirectory:
             for name, value in row.items():
                 if name not in ("step", "split"):
                     tf.summary.scalar(name, value)
-        writer.flush()
 
     def sync_metrics(self):
         """Makes the lines durable: a checkpoint counts on them."""

@@ -46,7 +46,7 @@ def lengthen(path):
     "change",
     [
         lengthen,
-        lambda path: os.utime(path, ns=(1, 1)),
+        lambda path: os.utime(path, ns=(1, path.stat().st_mtime_ns + 1)),
         lambda path: path.rename(path.with_name("b")),
     ],
 )

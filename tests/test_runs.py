@@ -204,12 +204,14 @@ def test_metrics_that_a_checkpoint_counts_on_survive_a_power_cut(run, monkeypatc
     assert calls == [("fsync", str(path), path.stat().st_size)]
 
 
-def test_half_a_line_is_left_out(run):
+@pytest.mark.parametrize("rows", [[], [10]])
+def test_half_a_line_is_left_out(run, rows):
     run.rewind_metrics(0)
-    run.add_metrics(row(10))
+    for step in rows:
+        run.add_metrics(row(step))
     with open(run.path / "metrics.jsonl", "a") as file:
         file.write('{"step": 20, "lo')
-    assert run.metrics() == [row(10)]
+    assert run.metrics() == [row(step) for step in rows]
 
 
 def test_tensorboard_shows_the_metrics(run):

@@ -187,8 +187,9 @@ def test_a_warm_up_until_the_error_is_low_survives_a_kill(config, tmp_path, monk
     monkeypatch.setattr(schedules.ErrorWarmup, "WINDOW", 8)
     # Two classes: half of the answers are wrong, give or take, which is below 90%.
     config = dataclasses.replace(config, warmup_error=0.9, warmup_learning_rate=0.001)
-    # It ends between two lines.
+    # It ends between two lines, and among steps that one call could take.
     config = dataclasses.replace(config, log_every_steps=5)
+    monkeypatch.setattr(loop, "SECONDS_PER_CALL", 1e9)
     train(dataclasses.replace(config, keep_checkpoints=4), tmp_path / "whole")
     assert "The warm-up ends at step 8." in capsys.readouterr().out
     # Of the last steps: 5, 10, 15, 20.
