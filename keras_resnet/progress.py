@@ -53,6 +53,8 @@ class Progress:
         """A line of text that stays."""
         try:
             self._bar.write(text)
+            # Into a file or a pipe it would otherwise come with hundreds of others.
+            sys.stdout.flush()
         except BrokenPipeError:
             # Whoever read along is gone; that is no reason to end a training.
             with open(os.devnull, "w") as nowhere:

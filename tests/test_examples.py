@@ -4,7 +4,6 @@ import json
 import re
 import sys
 
-import jupyter_client
 import nbclient
 import nbformat
 import pytest
@@ -37,12 +36,13 @@ def test_the_notebook_runs_from_top_to_bottom(path, replacements, pictures, leas
     for old, new in replacements.items():
         (cell,) = (cell for cell in notebook.cells if old in cell.source)
         cell.source = cell.source.replace(old, new)
-    kernels = jupyter_client.AsyncKernelManager(kernel_name="python3")
+    resources = {"metadata": {"path": path.parent}}
+    client = nbclient.NotebookClient(
+        notebook, kernel_name="python3", timeout=300, resources=resources
+    )
     # The interpreter of the tests, whatever kernels the machine has registered.
-    kernels.kernel_spec.argv[0] = sys.executable
-    nbclient.NotebookClient(
-        notebook, km=kernels, timeout=300, resources={"metadata": {"path": path.parent}}
-    ).execute()
+    client.create_kernel_manager().kernel_spec.argv[0] = sys.executable
+    client.execute()
     printed = text_of(notebook)
     assert "Warning" not in printed
     accuracy = re.search(rf"top-1: ([\d.]+)% of {pictures} pictures", printed)

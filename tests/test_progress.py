@@ -1,4 +1,5 @@
 import io
+import os
 import subprocess
 import sys
 import types
@@ -71,7 +72,8 @@ print("to the end", file=sys.stderr)
 def test_output_that_nobody_reads_does_not_end_a_training():
     command = [sys.executable, "-c", PROGRAM, progress.__file__]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(command, text=True, **pipes) as process:
+    buffered = {name: os.environ[name] for name in os.environ if name != "PYTHONUNBUFFERED"}
+    with subprocess.Popen(command, text=True, env=buffered, **pipes) as process:
         assert process.stdout.readline() == "first\n"
         process.stdout.close()
         _, errors = process.communicate("nobody reads any more\n", timeout=60)
