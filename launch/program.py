@@ -82,10 +82,10 @@ class Program:
         """
         for number in STOP_SIGNALS:
             signal.signal(number, signal.default_int_handler)
-        # Names of files need not be text.
+        # Names of files need not be text, and a log shows each line at once.
         for stream in (sys.stdout, sys.stderr):
             if stream is not None:
-                stream.reconfigure(errors="backslashreplace")
+                stream.reconfigure(errors="backslashreplace", line_buffering=True)
         if any(argument in ("--help", "-help", "-h", "--h") for argument in sys.argv[1:]):
             print(self._help_text())
             return
