@@ -232,6 +232,12 @@ MUTANTS = (
     ),
     (
         "keras_resnet/parts.py",
+        "gamma = block.norms[-1].gamma",
+        "gamma = block.norms[1].gamma",
+        "tests/test_parts.py::test_blocks_with_zero_last_gammas_are_identities",
+    ),
+    (
+        "keras_resnet/parts.py",
         "and layer.name[:5] <= last:",
         "and layer.name[:5] < last:",
         "tests/test_parts.py::test_stages_freeze_up_to_one",

@@ -103,17 +103,20 @@ def test_batch_norms_are_not_decayed_when_told(rng, stacked):
         losses = keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
         loss = tf.reduce_mean(losses)
     gradients = tape.gradient(loss, [variable.value for variable in model.trainable_variables])
-    model.set_weights(before)
-    options = {"weight_decay": 0.5, "decay_batch_norm": False}
-    _, added = take_one_step(model, images, labels, **options)
+    added = []
+    for decay_batch_norm in (True, False):
+        model.set_weights(before)
+        options = {"weight_decay": 0.5, "decay_batch_norm": decay_batch_norm}
+        added.append(take_one_step(model, images, labels, **options)[1])
     decayed = 0
-    for variable, weight, gradient, step in zip(
-        model.trainable_variables, weights, gradients, added, strict=True
+    for variable, weight, gradient, all_, some in zip(
+        model.trainable_variables, weights, gradients, *added, strict=True
     ):
+        without = -gradient.numpy()
+        np.testing.assert_allclose(all_, without - 0.5 * weight, rtol=1e-6, atol=1e-9)
         of_norm = "gamma" in variable.name or "beta" in variable.name
         decayed += not of_norm
-        expected = -gradient.numpy() - (0.0 if of_norm else 0.5) * weight
-        np.testing.assert_allclose(step, expected, rtol=1e-6, atol=1e-9)
+        np.testing.assert_allclose(some, without if of_norm else all_, rtol=1e-6, atol=1e-9)
     # All convolutions, those of the second and third block stacked or not, and both weights of fc.
     assert decayed == 1 + 2 + (2 if stacked else 4) + 2
 
