@@ -6,8 +6,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 import numpy as np
-import PIL.Image
 import pytest
+from pictures import make_picture_folder
 
 
 def pytest_configure(config):
@@ -51,31 +51,10 @@ def keras_home(tmp_path_factory, monkeypatch):
     return home
 
 
-def striped_picture(rng, label, height, width):
-    """A picture whose class shows in the direction of its stripes: 0 horizontal, 1 vertical."""
-    y, x = np.mgrid[:height, :width]
-    stripes = ((y if label == 0 else x) // 4 % 2)[..., np.newaxis] * rng.integers(80, 160, 3)
-    noise = rng.integers(0, 40, (height, width, 3))
-    return PIL.Image.fromarray((stripes + noise).astype(np.uint8))
-
-
 @pytest.fixture
 def picture_folder(tmp_path, rng):
     """A folder of 2 x 12 training and 2 x 5 validation pictures of odd sizes, JPEG and PNG."""
     return make_picture_folder(tmp_path / "pictures", rng, {"train": 12, "val": 5})
-
-
-def make_picture_folder(root, rng, numbers):
-    for split, number in numbers.items():
-        for label, name in enumerate(("horizontal", "vertical")):
-            directory = root / split / name
-            directory.mkdir(parents=True)
-            for index in range(number):
-                height, width = rng.integers(17, 40, 2)
-                suffix = "png" if index % 4 == 0 else "jpg"
-                picture = striped_picture(rng, label, height, width)
-                picture.save(directory / f"{index:03}.{suffix}")
-    return root
 
 
 @pytest.fixture(scope="session")

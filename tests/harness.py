@@ -218,3 +218,13 @@ def assert_same_bits(run_dir, expected_run_dir, when=""):
     for name, value in expected.items():
         np.testing.assert_array_equal(value, actual[name], err_msg=f"{name} {when}")
     assert metrics(expected_run_dir) == metrics(run_dir), when
+
+
+def interrupt_at(config, run_dir, step, number):
+    """Starts a training and sends it a signal as soon as the metrics show a step."""
+    training = Training(config, run_dir)
+    training.wait_for_step(step)
+    training.send(number)
+    status = -number if number == signal.SIGKILL else 130
+    assert training.statuses() == [status], training.output()
+    return training

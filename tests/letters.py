@@ -1,11 +1,8 @@
 """A small network to export, and encoded pictures to ask it about."""
 
-import io
-
 import keras
 import numpy as np
 import tensorflow as tf
-from conftest import striped_picture
 
 import keras_resnet
 from keras_resnet.preprocessing import Preprocessing
@@ -35,14 +32,29 @@ def with_statistics(model):
     return model
 
 
-def encoded(rng, height, width, kind="JPEG", mode="RGB", **options):
-    """The bytes of a picture."""
-    buffer = io.BytesIO()
-    striped_picture(rng, 0, height, width).convert(mode).save(buffer, kind, **options)
-    return buffer.getvalue()
-
-
 def evaluated(model, pictures):
     """The probabilities that evaluation gives to pictures, [n, classes]."""
     inputs = np.stack([model.preprocessing(tf.constant(data)) for data in pictures])
     return model.predict(inputs, verbose=0)
+
+
+def with_random_weights(model, rng):
+    """Any weights, and positive variances."""
+    for variable in model.variables:
+        shape = variable.shape
+        if len(shape) > 1:
+            # As many layers as there may be pass the image on.
+            variable.assign(rng.normal(0, (2 / np.prod(shape[:-1])) ** 0.5, shape))
+        else:
+            variable.assign(rng.uniform(0.5, 1.5, shape))
+    return model
+
+
+def make_network(classes=2, seed=0):
+    keras.utils.set_random_seed(seed)
+    return keras_resnet.ResNet(
+        *("cifar", "basic", (1, 1), (4, 8)),
+        input_shape=(16, 16, 3),
+        classes=classes,
+        preprocessing=Preprocessing(16, 18, (120.0, 120.0, 120.0)),
+    )

@@ -2,7 +2,7 @@ import json
 
 import numpy as np
 from processes import assert_user_error, run_program
-from test_prepared import write_tfds
+from tfds_sets import write_tfds
 
 
 def test_help_shows_the_papers_recipe():

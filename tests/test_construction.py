@@ -1,22 +1,11 @@
 import numpy as np
 import pytest
+from letters import with_random_weights
 
 import keras_resnet
 from keras_resnet import constructors
 from keras_resnet.paper.construction import deeper_copy, logits
 from keras_resnet.sources import MemorySource
-
-
-def with_random_weights(model, rng):
-    """Any weights, and positive variances."""
-    for variable in model.variables:
-        shape = variable.shape
-        if len(shape) > 1:
-            # As many layers as there may be pass the image on.
-            variable.assign(rng.normal(0, (2 / np.prod(shape[:-1])) ** 0.5, shape))
-        else:
-            variable.assign(rng.uniform(0.5, 1.5, shape))
-    return model
 
 
 def network(blocks=(3, 3, 3), block="basic", filters=(2, 4, 8), stem="cifar", **arguments):

@@ -4,7 +4,8 @@ import h5py
 import keras
 import numpy as np
 from keras.src.legacy.saving import legacy_h5_format
-from letters import encoded, with_statistics
+from letters import with_statistics
+from pictures import encoded
 from processes import assert_user_error, run_command, run_program
 
 import keras_resnet

@@ -1,25 +1,14 @@
 import keras
 import numpy as np
 import pytest
-from conftest import make_picture_folder
+from letters import make_network
+from pictures import make_picture_folder
 from processes import assert_user_error, run_command, run_program
 
-import keras_resnet
 from keras_resnet import protocols
 from keras_resnet.datasets import load
 from keras_resnet.evaluation import Evaluator
 from keras_resnet.precise_bn import set_precise_statistics
-from keras_resnet.preprocessing import Preprocessing
-
-
-def make_network(classes=2, seed=0):
-    keras.utils.set_random_seed(seed)
-    return keras_resnet.ResNet(
-        *("cifar", "basic", (1, 1), (4, 8)),
-        input_shape=(16, 16, 3),
-        classes=classes,
-        preprocessing=Preprocessing(16, 18, (120.0, 120.0, 120.0)),
-    )
 
 
 @pytest.fixture(scope="module")

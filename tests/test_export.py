@@ -14,9 +14,9 @@ import time
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import make_picture_folder
 from google.protobuf import text_format
-from letters import encoded, evaluated, network
+from letters import evaluated, network
+from pictures import encoded, make_picture_folder
 from processes import (
     LAUNCH,
     ROOT,

@@ -10,8 +10,8 @@ import time
 
 import numpy as np
 import pytest
-from conftest import make_picture_folder
 from harness import LOOP_SIGNAL, Training, assert_same_bits, flags, on_small_disk, tiny_training
+from pictures import make_picture_folder
 from processes import ROOT
 
 from keras_resnet.watchdog import EXIT_WORKER_LOST

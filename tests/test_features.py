@@ -6,7 +6,7 @@ import letters
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import make_picture_folder
+from pictures import make_picture_folder
 from processes import assert_user_error, run_program
 
 import keras_resnet

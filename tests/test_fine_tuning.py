@@ -4,9 +4,9 @@ import shutil
 import numpy as np
 import pytest
 import surroundings
-from conftest import make_picture_folder
 from harness import tiny_training
 from letters import SPEC, with_statistics
+from pictures import make_picture_folder
 
 import keras_resnet
 from keras_resnet import fine_tuning, training

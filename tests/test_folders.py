@@ -6,7 +6,7 @@ import numpy as np
 import PIL.Image
 import pytest
 import tensorflow as tf
-from conftest import make_picture_folder
+from pictures import make_picture_folder
 
 from keras_resnet import batches, datasets
 from keras_resnet.augmentation import Augmentation

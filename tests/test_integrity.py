@@ -10,12 +10,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from array_record.python import array_record_module
-from conftest import make_picture_folder
+from letters import make_network
+from pictures import make_picture_folder, png_of
 from processes import assert_user_error, run_program
-from test_evaluate import make_network
-from test_prepared import write_tfds
-from test_preprocessing import png_of
-from test_records import WRITERS
+from record_files import WRITERS
+from tfds_sets import write_tfds
 
 from keras_resnet import datasets, integrity
 from keras_resnet.batches import pixel_mean

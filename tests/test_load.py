@@ -8,9 +8,9 @@ import time
 
 import numpy as np
 import pytest
-from letters import encoded, evaluated
-from test_clients import SERVERS, start_ours, start_tf_serving
-from test_signatures import header_of_png
+from letters import evaluated
+from pictures import encoded, header_of_png
+from servers import SERVERS, start_ours, start_tf_serving
 
 from keras_resnet.serving.clients import connect
 

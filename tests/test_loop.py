@@ -8,8 +8,8 @@ import disk
 import numpy as np
 import pytest
 import surroundings
-from conftest import make_picture_folder
 from harness import assert_same_bits, metrics, tiny_training
+from pictures import make_picture_folder
 
 from keras_resnet.evaluation import Evaluator
 from keras_resnet.inputs import make_sources

@@ -4,7 +4,7 @@ import numpy as np
 import PIL.Image
 import pytest
 import surroundings
-from conftest import make_picture_folder
+from pictures import make_picture_folder
 from processes import ROOT, assert_user_error, run_command, run_program
 
 from keras_resnet import constructors

@@ -6,7 +6,7 @@ import PIL.Image
 import pytest
 import skimage.data
 import tensorflow as tf
-from test_layers import normalize
+from formulas import normalize
 
 import keras_resnet
 from keras_resnet import layers

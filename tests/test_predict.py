@@ -2,9 +2,10 @@ import json
 
 import numpy as np
 import pytest
-from letters import encoded, evaluated
+from letters import evaluated
+from pictures import encoded
 from processes import assert_user_error, run_command, run_program
-from test_clients import GOOD, Model, serving, start_ours
+from servers import GOOD, Model, serving, start_ours
 
 
 @pytest.fixture(scope="module")

@@ -3,10 +3,9 @@ import json
 import signal
 
 import pytest
-from harness import Training, assert_same_bits
+from harness import Training, assert_same_bits, interrupt_at
 from ilsvrc import write_archives
 from processes import ROOT, assert_user_error, run_program
-from test_training import interrupt_at
 
 from keras_resnet.class_names import imagenet_synsets, readable
 from keras_resnet.config import RECIPES

@@ -2,7 +2,6 @@ import dataclasses
 import io
 import json
 import struct
-import zlib
 
 import numpy as np
 import PIL.ExifTags
@@ -10,6 +9,7 @@ import PIL.Image
 import PIL.ImageOps
 import pytest
 import tensorflow as tf
+from pictures import chunk, png_of
 from processes import run_process
 
 from keras_resnet import augmentation, preprocessing
@@ -95,21 +95,6 @@ def test_truncated_pictures_do_not_decode(rng, kind):
 
 
 # --- Images that are refused from their headers
-
-
-def chunk(name, content):
-    """A chunk of a PNG, by the format's specification."""
-    checksum = struct.pack(">I", zlib.crc32(name + content))
-    return struct.pack(">I", len(content)) + name + content + checksum
-
-
-def png_of(width, height, before=b""):
-    """A black PNG of one bit per pixel, a thousandth of its pixels' size."""
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0))
-    compressor = zlib.compressobj(9)
-    row = bytes(1 + (width + 7) // 8)
-    rows = b"".join(compressor.compress(row) for _ in range(height)) + compressor.flush()
-    return b"\x89PNG\r\n\x1a\n" + before + header + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
 
 
 def png_that_claims(width, height):

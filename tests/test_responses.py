@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from test_construction import with_random_weights
+from letters import with_random_weights
 
 import keras_resnet
 from keras_resnet.paper.responses import responses, summary

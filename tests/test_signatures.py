@@ -1,7 +1,5 @@
 import io
 import os
-import struct
-import zlib
 
 import hypothesis
 import hypothesis.strategies as st
@@ -9,8 +7,9 @@ import numpy as np
 import PIL.Image
 import pytest
 import tensorflow as tf
-from letters import encoded, evaluated, network
+from letters import evaluated, network
 from peak import peak_growth
+from pictures import encoded, header_of_png
 
 from keras_resnet.preprocessing import Preprocessing
 from keras_resnet.serving.signatures import (
@@ -131,14 +130,6 @@ def test_an_orientation_is_not_applied_as_in_evaluation(exported, serve, rng):
 
 
 # --- Unusable pictures
-
-
-def header_of_png(rng, width, height):
-    """A small PNG that says to be of another size."""
-
-    data = encoded(rng, 8, 8, "PNG")
-    chunk = b"IHDR" + struct.pack(">II", width, height) + data[24:29]
-    return data[:12] + chunk + struct.pack(">I", zlib.crc32(chunk)) + data[33:]
 
 
 def test_each_unusable_row_says_why_and_leaves_the_others_alone(exported, serve, rng):

@@ -3,7 +3,7 @@ import os
 import numpy as np
 import pytest
 import tensorflow as tf
-from test_records import Shard, write_tfrecord
+from record_files import Shard, write_tfrecord
 
 from keras_resnet.records import TFRecords
 from keras_resnet.sources import FileSource, MemorySource, RecordSource, SubsetSource

@@ -9,9 +9,17 @@ import numpy as np
 import PIL.Image
 import pytest
 import surroundings
-from conftest import make_picture_folder
-from harness import Training, assert_same_bits, checkpoint_values, losses, metrics, tiny_training
-from test_prepared import rewrite_shard, swap_label, write_tfds
+from harness import (
+    Training,
+    assert_same_bits,
+    checkpoint_values,
+    interrupt_at,
+    losses,
+    metrics,
+    tiny_training,
+)
+from pictures import make_picture_folder
+from tfds_sets import rewrite_shard, swap_label, write_tfds
 
 from keras_resnet import datasets, loop, onednn, schedules
 from keras_resnet.checks import UserError
@@ -462,16 +470,6 @@ def stop_and_go_on(config, run_dir, signals):
             assert f"saved at step {int(saved)} of {config.train_steps}" in training.output()
             assert int(saved) >= step
     Training(config, run_dir).finish()
-
-
-def interrupt_at(config, run_dir, step, number):
-    """Starts a training and sends it a signal as soon as the metrics show a step."""
-    training = Training(config, run_dir)
-    training.wait_for_step(step)
-    training.send(number)
-    status = -number if number == signal.SIGKILL else 130
-    assert training.statuses() == [status], training.output()
-    return training
 
 
 @pytest.mark.faults

@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pytest
 import surroundings
-from conftest import make_picture_folder
+from pictures import make_picture_folder
 
 from keras_resnet.config import RECIPES
 from keras_resnet.paper.trainings import train_all

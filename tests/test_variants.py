@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from test_layers import convolve, normalize, randomize
+from formulas import convolve, normalize, randomize
 
 import keras_resnet
 from keras_resnet import layers, variants

@@ -6,7 +6,8 @@ import types
 import numpy as np
 import pytest
 import tensorflow as tf
-from letters import SPEC, encoded, network
+from letters import SPEC, network
+from pictures import encoded
 from tensorflow_serving.apis import model_pb2, predict_pb2, prediction_log_pb2
 
 from keras_resnet.preprocessing import Preprocessing

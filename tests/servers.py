@@ -1,0 +1,91 @@
+"""Servers of exports: ours, and TF Serving's where it is installed."""
+
+import contextlib
+import json
+import pathlib
+import shutil
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+import urllib.request
+
+import numpy as np
+import prediction_server
+import tensorflow as tf
+from processes import ROOT, Process
+from tensorflow.core.protobuf import meta_graph_pb2
+
+SERVERS = ["ours"] + ["tensorflow_model_server"] * bool(shutil.which("tensorflow_model_server"))
+
+
+def start_ours(version):
+    """A process of our server, and its two addresses: gRPC's and REST's."""
+    with tempfile.TemporaryDirectory() as directory:
+        outputs = [pathlib.Path(directory, name) for name in ("stdout", "stderr")]
+        process = Process(
+            ROOT / "tests" / "prediction_server.py",
+            [version, "letters"],
+            stdout=outputs[0],
+            stderr=outputs[1],
+        )
+        while not (outputs[0].exists() and outputs[0].read_text().endswith("\n")):
+            assert process.poll() is None, outputs[1].read_text()
+            time.sleep(0.01)
+        addresses = json.loads(outputs[0].read_text())
+    return process, (addresses["grpc"], addresses["rest"])
+
+
+def start_tf_serving(version):
+    ports = []
+    for _ in range(2):
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            ports.append(free.getsockname()[1])
+    process = subprocess.Popen(
+        [
+            "tensorflow_model_server",
+            f"--port={ports[0]}",
+            f"--rest_api_port={ports[1]}",
+            "--model_name=letters",
+            f"--model_base_path={version.parent}",
+            "--enable_batching",
+            f"--batching_parameters_file={version.parent / 'batching.config'}",
+        ]
+    )
+    status = f"http://127.0.0.1:{ports[1]}/v1/models/letters"
+    for _ in range(600):
+        try:
+            with urllib.request.urlopen(status) as answer:
+                if b'"AVAILABLE"' in answer.read():
+                    break
+        except OSError:
+            time.sleep(0.1)
+    return process, (f"grpc://127.0.0.1:{ports[0]}", f"http://127.0.0.1:{ports[1]}")
+
+
+GOOD = {"status": "OK", "classes": [1, 0], "labels": ["b", "a"], "probabilities": [0.25, 0.75]}
+
+
+class Model(prediction_server.Model):
+    """A model that gives the same answer to anything, once it is `free` to."""
+
+    def __init__(self):
+        self.name, self.version = "letters", 1
+        self.free = threading.Event()
+        self.free.set()
+        signature = meta_graph_pb2.SignatureDef(method_name="tensorflow/serving/predict")
+        signature.inputs["image_bytes"].dtype = tf.string.as_datatype_enum
+        for name in GOOD:
+            signature.outputs[name].name = name
+        self.signatures = {"serving_default": signature}
+
+    def predict(self, signature_name, inputs):
+        assert self.free.wait(20)
+        return {name: np.array([value]) for name, value in GOOD.items()}
+
+
+@contextlib.contextmanager
+def serving(model, **options):
+    with contextlib.closing(prediction_server.Server(model, **options)) as server:
+        yield server
