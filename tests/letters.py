@@ -1,10 +1,15 @@
 """A small network to export, and encoded pictures to ask it about."""
 
+import dataclasses
+import json
+
 import keras
 import numpy as np
 import tensorflow as tf
+from pictures import make_picture_folder
 
 import keras_resnet
+from keras_resnet.config import RECIPES
 from keras_resnet.preprocessing import Preprocessing
 
 SPEC = Preprocessing(size=24, resize=27, mean=(120.0, 121.0, 122.0), deviation=(50.0, 60.0, 70.0))
@@ -58,3 +63,17 @@ def make_network(classes=2, seed=0):
         classes=classes,
         preprocessing=Preprocessing(16, 18, (120.0, 120.0, 120.0)),
     )
+
+
+def run(directory):
+    """Leaves what a training on a folder of pictures does, as far as an export reads it."""
+    directory.mkdir()
+    numbers = {"train": 1, "val": 5}
+    folder = make_picture_folder(directory / "pictures", np.random.default_rng(0), numbers)
+    names = ("horizontal", "vertical")
+    network(classes=2, class_names=names).save(directory / "model.keras")
+    config = dataclasses.replace(RECIPES["imagenet"]["paper"], dataset=f"folder:{folder}")
+    (directory / "config.json").write_text(config.to_json())
+    evaluation = {"step": 5, "top1": 0.123, "top5": 0.9, "loss": 2.0, "images": 400}
+    (directory / "evaluation.json").write_text(json.dumps(evaluation))
+    return directory

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from pictures import make_picture_folder
-from processes import assert_user_error, run_program
 
 import keras_resnet
 from keras_resnet.checks import UserError
@@ -171,14 +170,3 @@ def test_mistakes_are_named_before_the_work(model, folder, tmp_path, monkeypatch
         write_features(model, **{**call, **paths})
     assert sorted(tmp_path.iterdir()) == before
     assert (tmp_path / "old.npy").read_text() == "kept"
-
-
-def test_program(model, folder, tmp_path):
-    model.save(tmp_path / "model.keras")
-    arguments = [tmp_path / "model.keras", folder, f"--output={tmp_path}/features.npy"]
-    process = run_program("features", *arguments, "--batch_size=4")
-    assert process.returncode == 0, process.stderr
-    assert f"Features of {PICTURES} pictures: {tmp_path}/features.npy" in process.stdout
-    assert f"in the order of:  {tmp_path}/features.txt" in process.stdout
-    assert np.load(tmp_path / "features.npy").shape == (PICTURES, 64)
-    assert_user_error(run_program("features", *arguments[:2]), "--output=FILE.npy must say")

@@ -91,5 +91,8 @@ def test_config_needs_the_standard_library_only():
 
 
 def test_every_module_has_its_test():
-    for path in MODULES.values():
-        assert (ROOT / "tests" / f"test_{path.stem}.py").exists(), path
+    """In the same folder; so has each program."""
+    modules = [path.relative_to(ROOT / "keras_resnet") for path in MODULES.values()]
+    programs = [path.relative_to(ROOT) for path in (ROOT / "launch").glob("*.py")]
+    for path in (*modules, *programs):
+        assert (ROOT / "tests" / path.with_name(f"test_{path.name}")).exists(), path

@@ -11,17 +11,17 @@ import sys
 import textwrap
 import time
 
+import letters
 import numpy as np
 import pytest
 import tensorflow as tf
 from google.protobuf import text_format
 from letters import evaluated, network
-from pictures import encoded, make_picture_folder
+from pictures import encoded
 from processes import (
     LAUNCH,
     ROOT,
     Process,
-    assert_user_error,
     run_command,
     run_process,
     run_program,
@@ -30,7 +30,6 @@ from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.config import model_server_config_pb2
 
 import keras_resnet
-from keras_resnet.config import RECIPES
 from keras_resnet.files import lock
 from keras_resnet.preprocessing import Preprocessing
 from keras_resnet.runs import load_network
@@ -517,18 +516,7 @@ def test_it_answers_in_openvino(exported, serve, rng, monkeypatch):
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """What a training on a folder of pictures leaves, as far as an export reads it."""
-    directory = tmp_path_factory.mktemp("runs") / "mine"
-    directory.mkdir()
-    numbers = {"train": 1, "val": 5}
-    folder = make_picture_folder(directory / "pictures", np.random.default_rng(0), numbers)
-    names = ("horizontal", "vertical")
-    network(classes=2, class_names=names).save(directory / "model.keras")
-    config = dataclasses.replace(RECIPES["imagenet"]["paper"], dataset=f"folder:{folder}")
-    (directory / "config.json").write_text(config.to_json())
-    evaluation = {"step": 5, "top1": 0.123, "top5": 0.9, "loss": 2.0, "images": 400}
-    (directory / "evaluation.json").write_text(json.dumps(evaluation))
-    return directory
+    return letters.run(tmp_path_factory.mktemp("runs") / "mine")
 
 
 @pytest.fixture(scope="module")
@@ -577,22 +565,6 @@ def test_from_a_run_to_a_bundle(run, float32):
 def test_the_card_names_bfloat16(bfloat16):
     _, version = bfloat16
     assert "computes in bfloat16" in (version / "README.md").read_text()
-
-
-def test_mistakes_are_explained(run, tmp_path):
-    output = f"--output={tmp_path / 'out'}"
-    for arguments, message in (
-        ([run], "--output=DIR must say"),
-        ([run, output, "--dataset=shapes"], "--dataset is for --optimize"),
-        ([run, output, "--nooptimize", "--max_difference=1"], "--max_difference is for --optimize"),
-        ([run / "model.keras", output, "--optimize"], "--dataset=NAME must say what to compare on"),
-        ([run, output, "--max_pixels=0"], "`max_pixels` must be an integer of at least 1"),
-    ):
-        assert_user_error(run_program("export", *arguments), message)
-    assert not (tmp_path / "out").exists()
-    process = run_program("export", run, output, "--optimize=int8")
-    assert process.returncode == 1
-    assert "must be one of float32, bfloat16" in process.stdout + process.stderr
 
 
 def test_labels_of_imagenet_are_words():
