@@ -30,12 +30,7 @@ setuptools.setup(
     long_description=(ROOT / "README.md").read_text(),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
-    packages=[
-        "keras_resnet",
-        "keras_resnet.paper",
-        "keras_resnet.serving",
-        "keras_resnet.weights",
-    ],
+    packages=setuptools.find_packages(include=["keras_resnet", "keras_resnet.*"]),
     package_data={"keras_resnet": ["py.typed", "imagenet_classes.txt"]},
     python_requires=">=3.11",
     install_requires=[

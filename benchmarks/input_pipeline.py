@@ -23,9 +23,9 @@ from common import torch, torchvision
 from ilsvrc import random_photographs, write_archives
 
 from keras_resnet import archives, batches, datasets
-from keras_resnet.augmentation import Augmentation
+from keras_resnet.images.augmentation import Augmentation
+from keras_resnet.images.preprocessing import Preprocessing
 from keras_resnet.memory import keep_freed_memory
-from keras_resnet.preprocessing import Preprocessing
 
 IMAGES = 1500
 BATCH_SIZE = 50

@@ -14,9 +14,9 @@ from keras_resnet.constructors import (
     ResNet101,
     ResNet152,
 )
+from keras_resnet.images.preprocessing import Preprocessing
 from keras_resnet.models import ResNet
 from keras_resnet.parts import freeze_batch_norm
-from keras_resnet.preprocessing import Preprocessing
 
 __version__ = "0.1.0"
 

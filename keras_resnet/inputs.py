@@ -3,9 +3,9 @@
 import numpy as np
 
 from keras_resnet import batches, datasets
-from keras_resnet.augmentation import Augmentation
 from keras_resnet.checks import UserError
-from keras_resnet.preprocessing import Preprocessing
+from keras_resnet.images.augmentation import Augmentation
+from keras_resnet.images.preprocessing import Preprocessing
 from keras_resnet.sources import SubsetSource
 
 

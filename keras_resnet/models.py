@@ -3,8 +3,8 @@
 import keras
 
 from keras_resnet import checks, layers, variants
+from keras_resnet.images.preprocessing import Preprocessing
 from keras_resnet.parts import follow_blocks, layers_by_path
-from keras_resnet.preprocessing import Preprocessing
 from keras_resnet.stacks import BlockStack
 
 BLOCKS = {

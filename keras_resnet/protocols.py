@@ -11,8 +11,8 @@ import tensorflow as tf
 import tqdm
 
 from keras_resnet import batches, checks, models
+from keras_resnet.images.preprocessing import decode, resized, resized_window, shape_after_resize
 from keras_resnet.inference import inference
-from keras_resnet.preprocessing import decode, resized, resized_window, shape_after_resize
 
 PROTOCOLS = ("1-crop", "10-crop", "multi-scale")
 

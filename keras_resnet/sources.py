@@ -12,7 +12,7 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from keras_resnet.preprocessing import checked
+from keras_resnet.images.preprocessing import checked
 
 
 class Source(abc.ABC):

@@ -45,16 +45,16 @@ MUTANTS = (
         "tests/test_runs.py::test_half_a_line_is_left_out",
     ),
     (
-        "keras_resnet/augmentation.py",
+        "keras_resnet/images/augmentation.py",
         "deviation = tf.maximum(BLUR * draws[_SCALE], 0.1)",
         "deviation = BLUR * draws[_SCALE]",
-        "tests/test_augmentation.py::test_the_least_blur_changes_nothing",
+        "tests/images/test_augmentation.py::test_the_least_blur_changes_nothing",
     ),
     (
-        "keras_resnet/augmentation.py",
+        "keras_resnet/images/augmentation.py",
         "draws[_MIRROR] < 0.5",
         "draws[_MIRROR] < 0.45",
-        "tests/test_augmentation.py::test_half_of_the_draws_mirror",
+        "tests/images/test_augmentation.py::test_half_of_the_draws_mirror",
     ),
     (
         "keras_resnet/cache.py",

@@ -11,7 +11,7 @@ from ilsvrc import SYNSETS, add, write_archives
 
 from keras_resnet import archives, datasets
 from keras_resnet.checks import UserError
-from keras_resnet.preprocessing import decode
+from keras_resnet.images.preprocessing import decode
 
 TRAIN, VALIDATION = "ILSVRC2012_img_train.tar", "ILSVRC2012_img_val.tar"
 

@@ -8,8 +8,8 @@ from letters import with_statistics
 
 import keras_resnet
 from keras_resnet.backbones import FeaturePyramid, feature_pyramid
+from keras_resnet.images.preprocessing import Preprocessing
 from keras_resnet.parts import batch_norms
-from keras_resnet.preprocessing import Preprocessing
 from keras_resnet.serving.folding import fold_batch_norm
 
 

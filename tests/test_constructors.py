@@ -7,7 +7,7 @@ import pytest
 
 import keras_resnet
 from keras_resnet import analysis, constructors, layers
-from keras_resnet.preprocessing import Preprocessing
+from keras_resnet.images.preprocessing import Preprocessing
 
 
 @functools.cache

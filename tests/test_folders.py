@@ -9,8 +9,8 @@ import tensorflow as tf
 from pictures import make_picture_folder
 
 from keras_resnet import batches, datasets
-from keras_resnet.augmentation import Augmentation
-from keras_resnet.preprocessing import Preprocessing
+from keras_resnet.images.augmentation import Augmentation
+from keras_resnet.images.preprocessing import Preprocessing
 
 
 def test_folder_of_pictures(picture_folder):

@@ -28,7 +28,15 @@ LAYERS = (
     ("models",),
     ("archives", "datasets", "folders", "prepared", "batches", "integrity"),
     ("sources", "records", "shapes", "class_names"),
-    ("parts", "stacks", "variants", "layers", "synchronized", "augmentation", "preprocessing"),
+    (
+        "parts",
+        "stacks",
+        "variants",
+        "layers",
+        "synchronized",
+        "images.augmentation",
+        "images.preprocessing",
+    ),
     ("inference",),
     (
         "config",

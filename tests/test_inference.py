@@ -41,7 +41,7 @@ from keras_resnet import features, onednn, protocols
 from keras_resnet.datasets import load
 from keras_resnet.evaluation import Evaluator
 from keras_resnet.paper import construction, responses
-from keras_resnet.preprocessing import Preprocessing
+from keras_resnet.images.preprocessing import Preprocessing
 from keras_resnet.serving.clients import connect
 
 onednn.is_slow_for_one = lambda: True

@@ -20,8 +20,8 @@ from keras_resnet import datasets, integrity
 from keras_resnet.batches import pixel_mean
 from keras_resnet.checks import UserError
 from keras_resnet.config import TrainConfig
+from keras_resnet.images.preprocessing import Preprocessing
 from keras_resnet.inputs import make_sources
-from keras_resnet.preprocessing import Preprocessing
 from keras_resnet.sources import FileSource, MemorySource
 from keras_resnet.training import train
 

@@ -7,8 +7,8 @@ import tensorflow as tf
 
 import keras_resnet
 from keras_resnet import models
+from keras_resnet.images.preprocessing import Preprocessing
 from keras_resnet.parts import layers_by_path
-from keras_resnet.preprocessing import Preprocessing
 from keras_resnet.strategy import make_strategy
 
 

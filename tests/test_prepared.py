@@ -14,7 +14,7 @@ from tfds_sets import rewrite_shard, write_tfds
 from keras_resnet import datasets, prepared
 from keras_resnet.batches import pixel_mean
 from keras_resnet.checks import UserError
-from keras_resnet.preprocessing import Preprocessing, decode
+from keras_resnet.images.preprocessing import Preprocessing, decode
 from keras_resnet.sources import MemorySource, RecordSource
 
 

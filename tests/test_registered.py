@@ -12,7 +12,7 @@ import pytest
 
 import keras_resnet
 from keras_resnet import backbones, layers, models, schedules, stacks, variants
-from keras_resnet.preprocessing import Preprocessing
+from keras_resnet.images.preprocessing import Preprocessing
 
 SPEC = Preprocessing(8, 9, (1.0, 2.0, 1 / 3), (4.0, 5.0, 6.0))
 BLOCK = {"filters": 3, "shortcut": "C", "synchronized": True, "activation": "tanh", "name": "x"}

@@ -13,7 +13,7 @@ from processes import run_process
 import keras_resnet
 from keras_resnet import runs
 from keras_resnet.config import RECIPES
-from keras_resnet.preprocessing import Preprocessing
+from keras_resnet.images.preprocessing import Preprocessing
 
 CONFIG = RECIPES["cifar10"]["paper"]
 DATA = {"train_images": 5, "class_names": ["a", "b"]}

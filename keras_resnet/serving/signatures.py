@@ -9,7 +9,8 @@ import dataclasses
 import keras
 import tensorflow as tf
 
-from keras_resnet import checks, models, preprocessing
+from keras_resnet import checks, models
+from keras_resnet.images import preprocessing
 
 OK = "OK"
 TOO_LONG = "too many bytes"

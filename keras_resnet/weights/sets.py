@@ -3,7 +3,7 @@
 import dataclasses
 
 from keras_resnet.checks import UserError
-from keras_resnet.preprocessing import Preprocessing
+from keras_resnet.images.preprocessing import Preprocessing
 
 # ImageNet's mean and deviation as torchvision has them, of values from 0 to 255.
 _TORCH = {"mean": (123.675, 116.28, 103.53), "deviation": (58.395, 57.12, 57.375)}

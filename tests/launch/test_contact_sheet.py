@@ -3,9 +3,10 @@ import PIL.Image
 import pytest
 from processes import assert_user_error, run_program
 
-from keras_resnet import augmentation, datasets, plots
-from keras_resnet.augmentation import Augmentation
-from keras_resnet.preprocessing import Preprocessing
+from keras_resnet import datasets, plots
+from keras_resnet.images import augmentation
+from keras_resnet.images.augmentation import Augmentation
+from keras_resnet.images.preprocessing import Preprocessing
 
 
 def test_the_sheet_shows_pictures_in_rows(tmp_path, picture_folder, monkeypatch):

@@ -11,7 +11,7 @@ from letters import evaluated, network
 from peak import peak_growth
 from pictures import encoded, header_of_png
 
-from keras_resnet.preprocessing import Preprocessing
+from keras_resnet.images.preprocessing import Preprocessing
 from keras_resnet.serving.signatures import (
     DAMAGED,
     NOT_AN_IMAGE,

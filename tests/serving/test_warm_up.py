@@ -10,7 +10,7 @@ from letters import SPEC, network
 from pictures import encoded
 from tensorflow_serving.apis import model_pb2, predict_pb2, prediction_log_pb2
 
-from keras_resnet.preprocessing import Preprocessing
+from keras_resnet.images.preprocessing import Preprocessing
 from keras_resnet.serving import warm_up
 from keras_resnet.serving.export import export
 from keras_resnet.serving.signatures import Limits

@@ -18,7 +18,7 @@ from letters import SPEC, with_statistics
 
 import keras_resnet
 from keras_resnet.class_names import imagenet_synsets
-from keras_resnet.preprocessing import Preprocessing
+from keras_resnet.images.preprocessing import Preprocessing
 from keras_resnet.weights import download
 from keras_resnet.weights.local import WeightFile, open_weights, write_safetensors
 from keras_resnet.weights.sets import SETS

@@ -12,8 +12,8 @@ import tensorflow as tf
 from pictures import chunk, png_of
 from processes import run_process
 
-from keras_resnet import augmentation, preprocessing
-from keras_resnet.preprocessing import Preprocessing
+from keras_resnet.images import augmentation, preprocessing
+from keras_resnet.images.preprocessing import Preprocessing
 
 
 def encoded(picture, kind, **options):

@@ -5,9 +5,9 @@ import PIL.Image
 import pytest
 import tensorflow as tf
 
-from keras_resnet import augmentation, preprocessing
-from keras_resnet.augmentation import Augmentation
-from keras_resnet.preprocessing import Preprocessing
+from keras_resnet.images import augmentation, preprocessing
+from keras_resnet.images.augmentation import Augmentation
+from keras_resnet.images.preprocessing import Preprocessing
 
 # The draws of as many examples, and five standard deviations of a mean over them.
 NUMBER = 2000

@@ -9,7 +9,7 @@ import functools
 
 import tensorflow as tf
 
-from keras_resnet.preprocessing import decode, jpeg_shape, resized_window
+from keras_resnet.images.preprocessing import decode, jpeg_shape, resized_window
 
 # Principal components of the colors of ImageNet in [0, 1] RGB: a column for each, and its variance
 # (as published with fb.resnet.torch; the method is section 4.1 of Krizhevsky et al., 2012).

@@ -1,0 +1,1 @@
+"""Pure functions and values on pixels: what training, evaluation and serving share."""
