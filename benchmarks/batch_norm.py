@@ -18,20 +18,20 @@ import common
 import keras
 import tensorflow as tf
 
-import keras_resnet.layers
-from keras_resnet import synchronized
+import keras_resnet.networks.layers
+from keras_resnet.networks import synchronized_bn
 from keras_resnet.strategy import make_strategy
 
 ROUNDS = 21
 SHAPES = ([32, 56, 56, 64], [32, 14, 14, 1024])
 
 
-class AcrossOneReplica(keras_resnet.layers.BatchNormalization):
+class AcrossOneReplica(keras_resnet.networks.layers.BatchNormalization):
     """Synchronized with itself; the layer would take the local kernel."""
 
     def _normalize_fused(self, inputs, training):
         gamma, beta = tf.convert_to_tensor(self.gamma), tf.convert_to_tensor(self.beta)
-        return synchronized.batch_normalization(inputs, gamma, beta, self.epsilon)
+        return synchronized_bn.batch_normalization(inputs, gamma, beta, self.epsilon)
 
 
 def layer_step(make_layer, dtype, shape, strategy):
@@ -67,7 +67,7 @@ def main(rounds=ROUNDS):
     """Measures each shape and precision, and prints medians and ratios."""
     common.print_processor()
     two, one = make_strategy(2), make_strategy(1)
-    ours, peer = keras_resnet.layers.BatchNormalization, keras.layers.BatchNormalization
+    ours, peer = keras_resnet.networks.layers.BatchNormalization, keras.layers.BatchNormalization
     layers = {
         "keras_resnet, local": (ours, one),
         "keras_resnet, synchronized, one replica": (AcrossOneReplica, one),

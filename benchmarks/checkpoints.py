@@ -16,9 +16,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_resnet import constructors, models
+from keras_resnet import constructors
 from keras_resnet.checkpoints import Checkpoints
 from keras_resnet.config import RECIPES
+from keras_resnet.networks import resnet
 from keras_resnet.steps import steps_function
 
 # Name: network, side and batch size; ResNet-50's batch is made for two cores.
@@ -39,7 +40,7 @@ def measure(construct, side, batch_size, directory):
     optimizer = keras.optimizers.SGD(0.1, momentum=0.9)
     optimizer.build(model.trainable_variables)
     take_steps = steps_function(
-        models.logits_model(model),
+        resnet.logits_model(model),
         optimizer,
         tf.distribute.get_strategy(),
         global_batch_size=batch_size,

@@ -1,6 +1,5 @@
 """Deep Residual Learning for Image Recognition (He et al., 2016) on Keras and TensorFlow."""
 
-from keras_resnet.backbones import feature_pyramid
 from keras_resnet.class_names import decode_predictions
 from keras_resnet.config import RECIPES, TrainConfig
 from keras_resnet.constructors import (
@@ -15,8 +14,9 @@ from keras_resnet.constructors import (
     ResNet152,
 )
 from keras_resnet.images.preprocessing import Preprocessing
-from keras_resnet.models import ResNet
-from keras_resnet.parts import freeze_batch_norm
+from keras_resnet.networks.feature_pyramid import feature_pyramid
+from keras_resnet.networks.layer_tree import freeze_batch_norm
+from keras_resnet.networks.resnet import ResNet
 
 __version__ = "0.1.0"
 

@@ -3,7 +3,7 @@
 import functools
 
 from keras_resnet import checks
-from keras_resnet.models import ResNet
+from keras_resnet.networks.resnet import ResNet
 from keras_resnet.weights.local import open_weights
 
 # What may take the place of a basic block.

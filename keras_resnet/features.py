@@ -9,10 +9,10 @@ import tqdm
 
 from keras_resnet import batches, files, folders, integrity
 from keras_resnet.checks import UserError, check_integer
-from keras_resnet.inference import inference
-from keras_resnet.layers import Block
+from keras_resnet.networks.inference import inference
+from keras_resnet.networks.layers import Block
+from keras_resnet.networks.stacks import BlockStack
 from keras_resnet.sources import FileSource
-from keras_resnet.stacks import BlockStack
 
 
 def write_features(model, folder, output, batch_size=32, skip_corrupt=False):

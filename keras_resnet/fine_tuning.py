@@ -3,7 +3,7 @@
 import dataclasses
 
 from keras_resnet.checks import UserError
-from keras_resnet.parts import freeze_batch_norm, freeze_stages
+from keras_resnet.networks.layer_tree import freeze_batch_norm, freeze_stages
 from keras_resnet.weights.local import open_weights
 
 

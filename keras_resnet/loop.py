@@ -9,9 +9,10 @@ import numpy as np
 import tensorflow as tf
 
 from keras_resnet import batches as batches_lib
-from keras_resnet import models, schedules
+from keras_resnet import schedules
 from keras_resnet.checks import UserError
 from keras_resnet.evaluation import Evaluator
+from keras_resnet.networks import resnet
 from keras_resnet.progress import show_progress
 from keras_resnet.signals import Interrupted, stop_requests
 from keras_resnet.steps import steps_function
@@ -135,7 +136,7 @@ class Loop:
         )
         self._evaluator = Evaluator(model, sources["validation"], config.global_batch_size, workers)
         self._take_steps = steps_function(
-            models.logits_model(model),
+            resnet.logits_model(model),
             optimizer,
             self._strategy,
             global_batch_size=config.global_batch_size,

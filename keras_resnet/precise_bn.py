@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_resnet import batches, checks
-from keras_resnet.parts import batch_norms, moving_statistics
+from keras_resnet.networks.layer_tree import batch_norms, moving_statistics
 from keras_resnet.sources import SubsetSource
 
 

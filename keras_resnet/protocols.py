@@ -10,9 +10,10 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
-from keras_resnet import batches, checks, models
+from keras_resnet import batches, checks
 from keras_resnet.images.preprocessing import decode, resized, resized_window, shape_after_resize
-from keras_resnet.inference import inference
+from keras_resnet.networks import resnet
+from keras_resnet.networks.inference import inference
 
 PROTOCOLS = ("1-crop", "10-crop", "multi-scale")
 
@@ -83,10 +84,10 @@ def fully_convolutional(model):
 
     Source: He et al., 2016, section 3.4; Simonyan and Zisserman, 2015, section 3.2.
     """
-    models.logits_model(model)
+    resnet.logits_model(model)
     config = model.get_config()
     shape = [None, None, model.preprocessing.channels]
-    copy = models.ResNet.from_config({**config, "input_shape": shape})
+    copy = resnet.ResNet.from_config({**config, "input_shape": shape})
     copy.set_weights(model.get_weights())
     features = keras.Model(copy.input, copy.get_layer("avg_pool").input)
     infer = inference(features)
@@ -130,7 +131,7 @@ def answers(model, source, protocol="1-crop", sides=None, batch_size=128):
                 f"`sides` is for protocol='multi-scale'. Received: sides={sides!r} with "
                 f"protocol={protocol!r}"
             )
-        logits = inference(models.logits_model(model))
+        logits = inference(resnet.logits_model(model))
         if protocol == "1-crop":
             return _mean_softmax(
                 logits, source, lambda image: preprocessing(image)[tf.newaxis], 1, batch_size

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from keras_resnet.parts import batch_norms, moving_statistics
+from keras_resnet.networks.layer_tree import batch_norms, moving_statistics
 
 
 def steps_function(

@@ -19,7 +19,7 @@ from keras_resnet.inputs import (
 )
 from keras_resnet.loop import Loop, State
 from keras_resnet.memory import keep_freed_memory
-from keras_resnet.parts import zero_last_gammas
+from keras_resnet.networks.layer_tree import zero_last_gammas
 from keras_resnet.runs import RunDirectory
 from keras_resnet.workers import join_workers
 

@@ -30,8 +30,8 @@ program.import_package(in_batches=False)
 
 from keras_resnet.checks import UserError, check_one_of
 from keras_resnet.class_names import imagenet_synsets
-from keras_resnet.layers import STRIDE_PLACES
-from keras_resnet.models import logits_model
+from keras_resnet.networks.layers import STRIDE_PLACES
+from keras_resnet.networks.resnet import logits_model
 from keras_resnet.weights import conversion
 from keras_resnet.weights.architecture import architecture, name_of
 from keras_resnet.weights.local import WeightFile, open_weights

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import keras_resnet
-from keras_resnet import analysis, constructors, layers
+from keras_resnet import constructors
 from keras_resnet.images.preprocessing import Preprocessing
+from keras_resnet.networks import analysis, layers
 
 
 @functools.cache

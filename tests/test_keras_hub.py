@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import keras_resnet
-from keras_resnet.backbones import FeaturePyramid
+from keras_resnet.networks.feature_pyramid import FeaturePyramid
 
 
 def pyramid(**arguments):

@@ -9,7 +9,7 @@ import tensorflow as tf
 from formulas import normalize
 
 import keras_resnet
-from keras_resnet import layers
+from keras_resnet.networks import layers
 from keras_resnet.weights.names import from_keras, to_keras, variables_by_name
 
 # Table 1, columns 50 to 152: bottlenecks in conv2_x to conv5_x.

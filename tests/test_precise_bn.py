@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 import keras_resnet
-from keras_resnet.parts import batch_norms, moving_statistics
+from keras_resnet.networks.layer_tree import batch_norms, moving_statistics
 from keras_resnet.precise_bn import set_precise_statistics
 from keras_resnet.sources import MemorySource
 

@@ -8,7 +8,8 @@ import skimage.data
 import tensorflow as tf
 
 import keras_resnet
-from keras_resnet import models, protocols
+from keras_resnet import protocols
+from keras_resnet.networks import resnet
 from keras_resnet.sources import MemorySource
 
 SPEC = keras_resnet.Preprocessing(32, 40, (123.0, 117.0, 104.0), (60.0,))
@@ -139,7 +140,7 @@ def test_one_crop_is_the_network_itself(photographs, source, model):
 
 
 def test_scales_and_mirrors_are_those_of_pil_and_numpy(photographs, source, model):
-    headless = models.ResNet(
+    headless = resnet.ResNet(
         "cifar", "basic", (1, 1), (4, 8), include_top=False, input_shape=(None, None, 3)
     )
     headless.set_weights(model.get_weights()[:-2])
@@ -166,7 +167,7 @@ def test_scales_and_mirrors_are_those_of_pil_and_numpy(photographs, source, mode
 
 def test_fully_convolutional_on_its_own_size_is_the_network_itself(rng, model):
     images = rng.normal(size=(2, 32, 32, 3)).astype(np.float32)
-    expected = models.logits_model(model)(images)
+    expected = resnet.logits_model(model)(images)
     found = protocols.fully_convolutional(model)(images)
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
@@ -189,7 +190,7 @@ def test_what_does_not_fit_is_refused(source, model):
     ):
         with pytest.raises(ValueError, match=f"`sides` {message}"):
             protocols.answers(model, source, "multi-scale", sides=sides)
-    headless = models.ResNet(
+    headless = resnet.ResNet(
         "cifar", "basic", (1,), (4,), include_top=False, input_shape=(32, 32, 3), preprocessing=SPEC
     )
     for protocol in protocols.PROTOCOLS:
@@ -197,7 +198,7 @@ def test_what_does_not_fit_is_refused(source, model):
             protocols.answers(headless, source, protocol)
     mean_image = dataclasses.replace(SPEC, mean=np.zeros((32, 32, 3)))
     shape = (32, 32, 3)
-    other = models.ResNet(
+    other = resnet.ResNet(
         "cifar", "basic", (1,), (4,), input_shape=shape, classes=7, preprocessing=mean_image
     )
     with pytest.raises(ValueError, match="subtracts a mean image"):

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 import keras_resnet
-from keras_resnet import backbones, layers, models, schedules, stacks, variants
+from keras_resnet import schedules
 from keras_resnet.images.preprocessing import Preprocessing
+from keras_resnet.networks import feature_pyramid, layers, resnet, stacks, variants
 
 SPEC = Preprocessing(8, 9, (1.0, 2.0, 1 / 3), (4.0, 5.0, 6.0))
 BLOCK = {"filters": 3, "shortcut": "C", "synchronized": True, "activation": "tanh", "name": "x"}
@@ -61,8 +62,8 @@ EXAMPLES = {
         )
     },
     stacks.BlockStack: [lambda: stacks.BlockStack(layers.BasicBlock(3, activation="tanh"), 3)],
-    models.ResNet: [
-        lambda: models.ResNet(
+    resnet.ResNet: [
+        lambda: resnet.ResNet(
             "cifar",
             "bottleneck",
             [1, 3],
@@ -79,7 +80,7 @@ EXAMPLES = {
             **DEEP,
         ),
         lambda: frozen(
-            models.ResNet(
+            resnet.ResNet(
                 *("cifar", "basic", [1, 1]),
                 include_top=False,
                 pooling="max",
@@ -87,12 +88,12 @@ EXAMPLES = {
                 **DEEP,
             )
         ),
-        lambda: models.ResNet("imagenet", "basic", [1, 1], folded=True, **DEEP),
+        lambda: resnet.ResNet("imagenet", "basic", [1, 1], folded=True, **DEEP),
     ],
-    backbones.FeaturePyramid: [
+    feature_pyramid.FeaturePyramid: [
         lambda: frozen(
-            backbones.feature_pyramid(
-                models.ResNet("cifar", "basic", [1, 1], preprocessing=SPEC, **DEEP)
+            feature_pyramid.feature_pyramid(
+                resnet.ResNet("cifar", "basic", [1, 1], preprocessing=SPEC, **DEEP)
             )
         )
     ],

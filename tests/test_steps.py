@@ -3,14 +3,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_resnet import constructors, models
+from keras_resnet import constructors
+from keras_resnet.networks import resnet
 from keras_resnet.steps import steps_function
 from keras_resnet.strategy import make_strategy
 
 
 def test_a_step_is_sgd_with_momentum_and_l2_in_the_gradient(rng):
     keras.utils.set_random_seed(0)
-    model = models.logits_model(constructors.CifarResNet(8, input_shape=(8, 8, 3), dtype="float64"))
+    model = resnet.logits_model(constructors.CifarResNet(8, input_shape=(8, 8, 3), dtype="float64"))
     # All three have exact float32 values, to which Keras rounds them.
     rate, momentum, decay = 0.5, 0.75, 2**-7
     optimizer = keras.optimizers.SGD(rate, momentum=momentum)
@@ -24,7 +25,7 @@ def test_a_step_is_sgd_with_momentum_and_l2_in_the_gradient(rng):
     answers = model(images, training=True).numpy().argmax(axis=1)
     batches[0] = images, tf.constant(np.where(np.arange(4) < 2, answers, (answers + 1) % 10))
     # The authors' momentum, v = m v + lr (g + decay w), w -= v, by hand on a copy.
-    copy = models.logits_model(constructors.CifarResNet(8, input_shape=(8, 8, 3), dtype="float64"))
+    copy = resnet.logits_model(constructors.CifarResNet(8, input_shape=(8, 8, 3), dtype="float64"))
     copy.set_weights(model.get_weights())
     velocities = [np.zeros(variable.shape) for variable in copy.trainable_variables]
     expected_losses, expected_hits = [], []
@@ -71,7 +72,7 @@ def take_one_step(model, images, labels, **options):
     optimizer.build(model.trainable_variables)
     before = [variable.numpy() for variable in model.trainable_variables]
     take_steps = steps_function(
-        models.logits_model(model),
+        resnet.logits_model(model),
         optimizer,
         tf.distribute.get_strategy(),
         global_batch_size=len(images),
@@ -92,14 +93,14 @@ def test_batch_norms_are_not_decayed_when_told(rng, stacked):
     images, labels = rng.normal(size=(4, 8, 8, 3)), np.array([1, 2, 3, 4])
     # The smallest that has blocks to stack.
     options = {"classes": 10, "dtype": "float64", "stacked": stacked}
-    model = models.ResNet("cifar", "basic", (3,), (4,), input_shape=(8, 8, 3), **options)
+    model = resnet.ResNet("cifar", "basic", (3,), (4,), input_shape=(8, 8, 3), **options)
     for variable in model.trainable_variables:
         if "beta" in variable.name:  # A decay of zeros would not show.
             variable.assign(rng.uniform(0.1, 0.2, variable.shape))
     weights = [variable.numpy() for variable in model.trainable_variables]
     before = model.get_weights()
     with tf.GradientTape() as tape:
-        logits = models.logits_model(model)(images, training=True)
+        logits = resnet.logits_model(model)(images, training=True)
         losses = keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
         loss = tf.reduce_mean(losses)
     gradients = tape.gradient(loss, [variable.value for variable in model.trainable_variables])
@@ -125,7 +126,7 @@ def test_smoothed_labels_have_the_loss_of_the_formula(rng):
     images, labels = rng.normal(size=(4, 8, 8, 3)), np.array([1, 2, 3, 4])
     model = constructors.CifarResNet(8, input_shape=(8, 8, 3), dtype="float64")
     model.get_layer("fc").kernel.assign(rng.normal(size=(64, 10)))
-    logits = models.logits_model(model)(images, training=True).numpy()
+    logits = resnet.logits_model(model)(images, training=True).numpy()
     loss, _ = take_one_step(model, images, labels, weight_decay=0.0, label_smoothing=0.3)
     log_probabilities = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
     targets = 0.7 * np.eye(10)[labels] + 0.3 / 10
@@ -140,7 +141,7 @@ def test_replicas_share_their_moving_statistics():
         model = constructors.CifarResNet(8, input_shape=(6, 6, 3), dtype="float64")
         optimizer = keras.optimizers.SGD(0.0)
         optimizer.build(model.trainable_variables)
-    network = models.logits_model(model)
+    network = resnet.logits_model(model)
     take_steps = steps_function(
         network,
         optimizer,

@@ -3,11 +3,12 @@
 import numpy as np
 import tensorflow as tf
 
-from keras_resnet import batches, models
+from keras_resnet import batches
 from keras_resnet.checks import UserError
-from keras_resnet.inference import inference
-from keras_resnet.parts import weights_of_layers
-from keras_resnet.stacks import BlockStack
+from keras_resnet.networks import resnet
+from keras_resnet.networks.inference import inference
+from keras_resnet.networks.layer_tree import weights_of_layers
+from keras_resnet.networks.stacks import BlockStack
 
 
 def deeper_copy(model, blocks):
@@ -49,7 +50,7 @@ def deeper_copy(model, blocks):
             f"block can be the identity. Received: {model.name!r} with block={config['block']!r}, "
             f"shortcut={config['shortcut']!r}, activation={config['activation']!r}"
         )
-    deeper = models.ResNet.from_config(
+    deeper = resnet.ResNet.from_config(
         {**config, "blocks": blocks, "name": f"{model.name}_deeper", "stacked": None}
     )
     copied = weights_of_layers(model)
@@ -97,7 +98,7 @@ def logits(model, source, batch_size=128):
     Raises:
       UserError: an image cannot be read.
     """
-    infer = inference(models.logits_model(model))
+    infer = inference(resnet.logits_model(model))
     inputs = batches.evaluation_batches(
         source, model.preprocessing, global_batch_size=batch_size, num_replicas=1
     )

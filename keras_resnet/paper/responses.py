@@ -3,8 +3,9 @@
 import numpy as np
 import tensorflow as tf
 
-from keras_resnet import batches, layers
-from keras_resnet.stacks import BlockStack
+from keras_resnet import batches
+from keras_resnet.networks import layers
+from keras_resnet.networks.stacks import BlockStack
 
 
 def responses(model, source, batch_size=128):

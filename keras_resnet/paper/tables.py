@@ -2,7 +2,8 @@
 
 import keras
 
-from keras_resnet import analysis, constructors, models
+from keras_resnet import constructors
+from keras_resnet.networks import analysis, resnet
 
 # He et al., 2016, Table 1: multiply-adds in billions at 224x224. VGG-19: section 3.3.
 PUBLISHED_BILLIONS = {18: 1.8, 34: 3.6, 50: 3.8, 101: 7.6, 152: 11.3, "VGG-19": 19.6}
@@ -88,7 +89,7 @@ def _costs(model, published_billions):
 
 def _last_blocks(model):
     """The last block of each stage, conv2_x to conv5_x."""
-    blocks = [layer for layer in model.layers if isinstance(layer, tuple(models.BLOCKS.values()))]
+    blocks = [layer for layer in model.layers if isinstance(layer, tuple(resnet.BLOCKS.values()))]
     return {block.name.split("_")[0]: block for block in blocks}.values()
 
 

@@ -4,7 +4,7 @@ import dataclasses
 import datetime
 import importlib.metadata
 
-from keras_resnet import analysis
+from keras_resnet.networks import analysis
 from keras_resnet.processor import processor_name
 from keras_resnet.serving import signatures
 

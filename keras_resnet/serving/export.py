@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from keras_resnet import checks, files
 from keras_resnet.class_names import readable
-from keras_resnet.models import logits_model
+from keras_resnet.networks.resnet import logits_model
 from keras_resnet.serving import signatures, warm_up
 from keras_resnet.serving.card import Origin, model_card
 from keras_resnet.serving.signatures import Limits

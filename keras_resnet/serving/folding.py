@@ -6,9 +6,9 @@ bias can do by itself.
 
 import numpy as np
 
-from keras_resnet.layers import BatchNormalization, Convolution
-from keras_resnet.models import ResNet
-from keras_resnet.parts import layers_by_path, stacks_of_variables
+from keras_resnet.networks.layer_tree import layers_by_path, stacks_of_variables
+from keras_resnet.networks.layers import BatchNormalization, Convolution
+from keras_resnet.networks.resnet import ResNet
 
 
 def fold_batch_norm(model, dtype=None):

@@ -9,8 +9,9 @@ import dataclasses
 import keras
 import tensorflow as tf
 
-from keras_resnet import checks, models
+from keras_resnet import checks
 from keras_resnet.images import preprocessing
+from keras_resnet.networks import resnet
 
 OK = "OK"
 TOO_LONG = "too many bytes"
@@ -72,7 +73,7 @@ def signatures(model, class_names, top, limits):
     Returns:
       dict of pairs, and the Keras model that the functions use, to be tracked with them.
     """
-    logits = models.logits_model(model)
+    logits = resnet.logits_model(model)
     network = keras.Model(model.input, [model.get_layer("avg_pool").output, logits.output])
     of_model = model.preprocessing
     top = min(top, len(class_names))

@@ -11,7 +11,7 @@ from keras_resnet import checks
 from keras_resnet.checks import UserError
 from keras_resnet.class_names import imagenet_synsets
 from keras_resnet.images.preprocessing import Preprocessing
-from keras_resnet.models import ResNet
+from keras_resnet.networks.resnet import ResNet
 from keras_resnet.weights import keras_files, names
 from keras_resnet.weights.architecture import OF_FUNCTION, architecture, describe, name_of
 from keras_resnet.weights.damage import explained

@@ -9,9 +9,9 @@ import re
 import numpy as np
 
 from keras_resnet.checks import UserError
-from keras_resnet.layers import BatchNormalization, Convolution
-from keras_resnet.parts import layers_by_path
-from keras_resnet.stacks import BlockStack
+from keras_resnet.networks.layer_tree import layers_by_path
+from keras_resnet.networks.layers import BatchNormalization, Convolution
+from keras_resnet.networks.stacks import BlockStack
 
 # What keras.applications adds to a variance, and what we do.
 _KERAS_EPSILON = 1.001e-5

@@ -22,7 +22,7 @@ def images(rng):
 
 def answers(model, images):
     """The logits, which tell the images apart."""
-    found = keras_resnet.models.logits_model(model)(images).numpy()
+    found = keras_resnet.networks.resnet.logits_model(model)(images).numpy()
     assert np.ptp(found, axis=0).min() > 0.01 * np.abs(found).max()
     return found
 
@@ -106,5 +106,5 @@ def test_logits_are_those_of_every_image_in_order(rng):
     images = rng.integers(0, 256, (5, 8, 8, 3), np.uint8)
     source = MemorySource(images, np.zeros(5), ("a", "b"))
     inputs = images.astype(np.float32) - np.array([1, 2, 3], np.float32)
-    expected = keras_resnet.models.logits_model(model)(inputs)
+    expected = keras_resnet.networks.resnet.logits_model(model)(inputs)
     np.testing.assert_allclose(logits(model, source, batch_size=2), expected, rtol=1e-4, atol=1e-4)

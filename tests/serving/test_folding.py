@@ -5,8 +5,8 @@ import tensorflow as tf
 from letters import with_statistics
 
 import keras_resnet
-from keras_resnet.models import logits_model
-from keras_resnet.parts import batch_norms
+from keras_resnet.networks.layer_tree import batch_norms
+from keras_resnet.networks.resnet import logits_model
 from keras_resnet.serving.folding import fold_batch_norm
 
 

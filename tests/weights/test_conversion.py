@@ -10,7 +10,7 @@ import pytest
 from letters import SPEC, with_statistics
 
 import keras_resnet
-from keras_resnet.models import logits_model
+from keras_resnet.networks.resnet import logits_model
 from keras_resnet.weights import conversion, names
 from keras_resnet.weights.local import WeightFile
 

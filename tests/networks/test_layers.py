@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from formulas import convolve, normalize, randomize
 
-from keras_resnet import layers, variants
+from keras_resnet.networks import layers, variants
 from keras_resnet.strategy import make_strategy
 
 

@@ -3,8 +3,9 @@
 import keras
 import numpy as np
 
-from keras_resnet import checks, layers, variants
-from keras_resnet.stacks import BlockStack
+from keras_resnet import checks
+from keras_resnet.networks import layers, variants
+from keras_resnet.networks.stacks import BlockStack
 
 
 def layers_by_path(model):

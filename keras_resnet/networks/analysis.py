@@ -4,9 +4,9 @@ import math
 
 import tensorflow as tf
 
-from keras_resnet import layers
 from keras_resnet.checks import UserError
-from keras_resnet.stacks import BlockStack
+from keras_resnet.networks import layers
+from keras_resnet.networks.stacks import BlockStack
 
 
 def trainable_parameters(model):

@@ -2,10 +2,11 @@
 
 import keras
 
-from keras_resnet import checks, layers, variants
+from keras_resnet import checks
 from keras_resnet.images.preprocessing import Preprocessing
-from keras_resnet.parts import follow_blocks, layers_by_path
-from keras_resnet.stacks import BlockStack
+from keras_resnet.networks import layers, variants
+from keras_resnet.networks.layer_tree import follow_blocks, layers_by_path
+from keras_resnet.networks.stacks import BlockStack
 
 BLOCKS = {
     "basic": layers.BasicBlock,

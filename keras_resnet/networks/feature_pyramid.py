@@ -5,8 +5,8 @@ import math
 import keras
 
 from keras_resnet import checks
-from keras_resnet.models import ResNet, stage_strides
-from keras_resnet.parts import batch_norms, follow_blocks, layers_by_path
+from keras_resnet.networks.layer_tree import batch_norms, follow_blocks, layers_by_path
+from keras_resnet.networks.resnet import ResNet, stage_strides
 
 
 def feature_pyramid(model, output_stride=None):

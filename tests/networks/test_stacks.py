@@ -3,12 +3,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_resnet import models
 from keras_resnet.constructors import CifarResNet
-from keras_resnet.layers import BasicBlock, BottleneckBlock
-from keras_resnet.models import ResNet
-from keras_resnet.parts import freeze_batch_norm
-from keras_resnet.stacks import BlockStack
+from keras_resnet.networks import resnet
+from keras_resnet.networks.layer_tree import freeze_batch_norm
+from keras_resnet.networks.layers import BasicBlock, BottleneckBlock
+from keras_resnet.networks.resnet import ResNet
+from keras_resnet.networks.stacks import BlockStack
 from keras_resnet.strategy import make_strategy
 
 
@@ -141,7 +141,7 @@ def test_each_block_is_initialized_as_if_alone():
 
 @pytest.mark.parametrize(("blocks", "stacked"), [((2, 1), False), ((2, 2), True), ((4, 1), True)])
 def test_only_many_blocks_are_stacked(blocks, stacked, monkeypatch):
-    monkeypatch.setattr(models, "MAX_UNROLLED_BLOCKS", 3)
+    monkeypatch.setattr(resnet, "MAX_UNROLLED_BLOCKS", 3)
     model = ResNet("cifar", "basic", blocks, (2, 4), input_shape=(8, 8, 3))
     assert model.get_config()["stacked"] == stacked
     assert any(isinstance(layer, BlockStack) for layer in model.layers) == stacked

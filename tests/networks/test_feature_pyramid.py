@@ -7,9 +7,9 @@ import tensorflow as tf
 from letters import with_statistics
 
 import keras_resnet
-from keras_resnet.backbones import FeaturePyramid, feature_pyramid
 from keras_resnet.images.preprocessing import Preprocessing
-from keras_resnet.parts import batch_norms
+from keras_resnet.networks.feature_pyramid import FeaturePyramid, feature_pyramid
+from keras_resnet.networks.layer_tree import batch_norms
 from keras_resnet.serving.folding import fold_batch_norm
 
 

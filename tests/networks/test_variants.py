@@ -5,7 +5,7 @@ import tensorflow as tf
 from formulas import convolve, normalize, randomize
 
 import keras_resnet
-from keras_resnet import layers, variants
+from keras_resnet.networks import layers, variants
 
 ACTIVATIONS = {
     "relu": lambda x: np.maximum(x, 0),

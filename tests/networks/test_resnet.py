@@ -6,9 +6,9 @@ import pytest
 import tensorflow as tf
 
 import keras_resnet
-from keras_resnet import models
 from keras_resnet.images.preprocessing import Preprocessing
-from keras_resnet.parts import layers_by_path
+from keras_resnet.networks import resnet
+from keras_resnet.networks.layer_tree import layers_by_path
 from keras_resnet.strategy import make_strategy
 
 
@@ -16,7 +16,7 @@ def test_logits_are_float32_under_mixed_bfloat16():
     model = keras_resnet.CifarResNet(8, dtype="mixed_bfloat16")
     assert model.get_layer("conv2_1").compute_dtype == "bfloat16"
     assert model.get_layer("conv2_1").variables[0].dtype == "float32"
-    assert models.logits_model(model)(np.zeros((1, 32, 32, 3), np.float32)).dtype == "float32"
+    assert resnet.logits_model(model)(np.zeros((1, 32, 32, 3), np.float32)).dtype == "float32"
 
 
 def test_one_channel_and_odd_sizes():
@@ -37,7 +37,7 @@ def test_without_top(rng):
         pooled.set_weights(features.get_weights())
         np.testing.assert_allclose(pooled(images), reduce(maps, axis=(1, 2)), rtol=1e-5, atol=1e-6)
     with pytest.raises(ValueError, match="has no classifier"):
-        models.logits_model(features)
+        resnet.logits_model(features)
 
 
 def test_input_tensor_is_used():
@@ -50,7 +50,7 @@ def test_input_tensor_is_used():
 def test_logits_and_probabilities_agree(rng):
     images = rng.random((2, 32, 32, 3), np.float32)
     model = keras_resnet.CifarResNet(8)
-    logits = models.logits_model(model)(images).numpy()
+    logits = resnet.logits_model(model)(images).numpy()
     expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     np.testing.assert_allclose(model(images), expected, rtol=1e-5)
     # Without its activation the classifier gives the logits itself.

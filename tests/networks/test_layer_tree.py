@@ -4,8 +4,8 @@ import pytest
 import tensorflow as tf
 
 import keras_resnet
-from keras_resnet import parts
-from keras_resnet.parts import batch_norms, weights_of_layers, zero_last_gammas
+from keras_resnet.networks import layer_tree
+from keras_resnet.networks.layer_tree import batch_norms, weights_of_layers, zero_last_gammas
 
 
 def network(block="basic", blocks=(2, 3), shortcut="A", **arguments):
@@ -14,7 +14,7 @@ def network(block="basic", blocks=(2, 3), shortcut="A", **arguments):
 
 
 def test_layers_have_paths():
-    paths = parts.layers_by_path(network(blocks=(1, 2), shortcut="B", stacked=True))
+    paths = layer_tree.layers_by_path(network(blocks=(1, 2), shortcut="B", stacked=True))
     conv3_1 = ["conv1", "bn1", "conv2", "bn2", "shortcut", "shortcut/conv", "shortcut/bn"]
     assert [*paths] == [
         *("images", "conv1", "conv1_bn", "conv1_relu"),
@@ -34,7 +34,7 @@ def test_all_normalizations_are_found(stacked):
     norms = batch_norms(model)
     assert len(norms) == 1 + 2 * blocks + 1
     # In their order, and those of stacks with the statistics of all their blocks.
-    names = [(mean.path, variance.path) for mean, variance in parts.moving_statistics(model)]
+    names = [(mean.path, variance.path) for mean, variance in layer_tree.moving_statistics(model)]
     first, second = ("conv2_2-2/", "conv3_2-3/") if stacked else ("conv2_2/", "conv3_2/")
     mid = "_" if stacked else "/"
     expected = ["conv1_bn/", "conv2_1/bn1/", "conv2_1/bn2/", f"{first}bn1{mid}", f"{first}bn2{mid}"]
@@ -42,7 +42,7 @@ def test_all_normalizations_are_found(stacked):
     expected += [f"{second}bn1{mid}", f"{second}bn2{mid}"]
     expected += [] if stacked else ["conv3_3/bn1/", "conv3_3/bn2/"]
     assert names == [(f"{path}moving_mean", f"{path}moving_variance") for path in expected]
-    shapes = [mean.shape for mean, _ in parts.moving_statistics(model)]
+    shapes = [mean.shape for mean, _ in layer_tree.moving_statistics(model)]
     assert shapes[-1] == ((2, 4) if stacked else (4,))
 
 
@@ -62,7 +62,7 @@ def test_weights_have_the_names_of_blocks_also_in_stacks(block):
 )
 def test_stages_freeze_up_to_one(last, trained, stacked):
     model = network(shortcut="B", stacked=stacked)
-    assert parts.freeze_stages(model, last) is model
+    assert layer_tree.freeze_stages(model, last) is model
     stages = [variable.path[:5] for variable in model.trainable_variables]
     assert list(dict.fromkeys(stages)) == [*trained, "fc/ke", "fc/bi"]
     before = {variable.path: variable.numpy() for variable in model.variables}
@@ -74,7 +74,7 @@ def test_stages_freeze_up_to_one(last, trained, stacked):
 def test_a_stage_that_is_not_there_is_named():
     message = "`freeze` must be one of 'conv1', 'conv2', 'conv3'. Received: freeze='conv4'"
     with pytest.raises(ValueError, match=message):
-        parts.freeze_stages(network(), "conv4")
+        layer_tree.freeze_stages(network(), "conv4")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import tensorflow as tf
 from harness import free_ports, tf_config
 from processes import Process
 
-from keras_resnet import layers
+from keras_resnet.networks import layers
 from keras_resnet.steps import steps_function
 from keras_resnet.strategy import make_strategy
 

@@ -10,7 +10,8 @@ import functools
 import keras
 import tensorflow as tf
 
-from keras_resnet import checks, synchronized
+from keras_resnet import checks
+from keras_resnet.networks import synchronized_bn
 
 SHORTCUTS = ("A", "B", "C")
 STRIDE_PLACES = ("1x1", "3x3")
@@ -142,13 +143,13 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
     def call(self, inputs, training=None, mask=None):
         training = bool(training) and self.trainable
-        across_replicas = training and self.synchronized and synchronized.has_other_replicas()
+        across_replicas = training and self.synchronized and synchronized_bn.has_other_replicas()
         # The fused kernels keep their statistics in float32 for float32, bfloat16 and float16.
         if inputs.dtype == tf.float64:
             results = self._normalize_by_formula(inputs, training, across_replicas)
         elif across_replicas:
             gamma, beta = tf.convert_to_tensor(self.gamma), tf.convert_to_tensor(self.beta)
-            results = synchronized.batch_normalization(inputs, gamma, beta, self.epsilon)
+            results = synchronized_bn.batch_normalization(inputs, gamma, beta, self.epsilon)
         else:
             results = self._normalize_fused(inputs, training)
         outputs, mean, unbiased_variance = results
@@ -175,8 +176,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
             mean, variance = tf.nn.moments(inputs, axes=[0, 1, 2])
             count = tf.size(inputs) // tf.shape(inputs)[-1]
             if across_replicas:
-                mean, variance, count = synchronized.global_moments(mean, variance, count)
-            unbiased_variance = synchronized.unbiased(variance, count)
+                mean, variance, count = synchronized_bn.global_moments(mean, variance, count)
+            unbiased_variance = synchronized_bn.unbiased(variance, count)
         outputs = tf.nn.batch_normalization(
             inputs, mean, variance, self.beta, self.gamma, tf.constant(self.epsilon, inputs.dtype)
         )

@@ -8,7 +8,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_resnet import checks, layers
+from keras_resnet import checks
+from keras_resnet.networks import layers
 
 
 @keras.saving.register_keras_serializable(package="keras_resnet")

@@ -8,7 +8,7 @@ import tensorflow as tf
 from processes import run_process
 
 from keras_resnet import onednn
-from keras_resnet.inference import inference
+from keras_resnet.networks.inference import inference
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_resnet.layers import BasicBlock, Block
+from keras_resnet.networks.layers import BasicBlock, Block
 
 
 @keras.saving.register_keras_serializable(package="keras_resnet")

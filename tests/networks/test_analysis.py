@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 import keras_resnet
-from keras_resnet import analysis
+from keras_resnet.networks import analysis
 
 # What the networks of Table 1 cost at their size is with the tables in test_paper.py.
 

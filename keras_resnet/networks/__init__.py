@@ -1,0 +1,1 @@
+"""The residual networks: layers and blocks, what is built of them and found in them."""
