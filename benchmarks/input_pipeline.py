@@ -22,7 +22,7 @@ import tensorflow as tf
 from common import torch, torchvision
 from ilsvrc import random_photographs, write_archives
 
-from keras_resnet import archives, batches, datasets
+from keras_resnet.data import batches, datasets, imagenet_archives
 from keras_resnet.images.augmentation import Augmentation
 from keras_resnet.images.preprocessing import Preprocessing
 from keras_resnet.memory import keep_freed_memory
@@ -108,7 +108,7 @@ def main():
         directory, rng = pathlib.Path(name), np.random.default_rng(0)
         photographs = photographs_of_one_size(rng)
         write_archives(directory / "source", rng, IMAGES // 3, 10, photographs)
-        archives.prepare(directory / "source", directory / "data", verify=False)
+        imagenet_archives.prepare(directory / "source", directory / "data", verify=False)
         source = datasets.load("imagenet2012", "train", directory / "data")
         images = [source.example(index)[0].numpy() for index in range(len(source))]
         print(f"{len(images)} JPEGs of {np.mean([len(i) for i in images]) / 1000:.0f} kB")

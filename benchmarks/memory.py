@@ -21,8 +21,9 @@ import common
 import numpy as np
 from ilsvrc import write_archives
 
-from keras_resnet import archives, training
+from keras_resnet import training
 from keras_resnet.config import RECIPES
+from keras_resnet.data import imagenet_archives
 
 STEPS = 2000
 
@@ -52,7 +53,7 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         directory = pathlib.Path(name)
         write_archives(directory / "source", np.random.default_rng(0), train_per_class=100)
-        archives.prepare(directory / "source", directory / "data", verify=False)
+        imagenet_archives.prepare(directory / "source", directory / "data", verify=False)
         config = dataclasses.replace(
             RECIPES["imagenet"]["paper"],
             network="CifarResNet",

@@ -2,8 +2,8 @@
 
 import tensorflow as tf
 
-from keras_resnet.batches import evaluation_batches, faults_named
 from keras_resnet.checks import UserError
+from keras_resnet.data.batches import evaluation_batches, faults_named
 from keras_resnet.networks.inference import inference
 from keras_resnet.networks.resnet import logits_model
 from keras_resnet.watchdog import FIRST_CALL_SECONDS

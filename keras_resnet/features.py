@@ -7,12 +7,13 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
-from keras_resnet import batches, files, folders, integrity
+from keras_resnet import files
 from keras_resnet.checks import UserError, check_integer
+from keras_resnet.data import batches, folders, integrity
+from keras_resnet.data.sources import FileSource
 from keras_resnet.networks.inference import inference
 from keras_resnet.networks.layers import Block
 from keras_resnet.networks.stacks import BlockStack
-from keras_resnet.sources import FileSource
 
 
 def write_features(model, folder, output, batch_size=32, skip_corrupt=False):

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from keras_resnet import batches, datasets
 from keras_resnet.checks import UserError
+from keras_resnet.data import batches, datasets
+from keras_resnet.data.sources import SubsetSource
 from keras_resnet.images.augmentation import Augmentation
 from keras_resnet.images.preprocessing import Preprocessing
-from keras_resnet.sources import SubsetSource
 
 
 def make_sources(config):

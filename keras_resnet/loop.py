@@ -8,9 +8,9 @@ import zipfile
 import numpy as np
 import tensorflow as tf
 
-from keras_resnet import batches as batches_lib
 from keras_resnet import schedules
 from keras_resnet.checks import UserError
+from keras_resnet.data import batches as batches_lib
 from keras_resnet.evaluation import Evaluator
 from keras_resnet.networks import resnet
 from keras_resnet.progress import show_progress

@@ -3,9 +3,10 @@
 import numpy as np
 import tensorflow as tf
 
-from keras_resnet import batches, checks
+from keras_resnet import checks
+from keras_resnet.data import batches
+from keras_resnet.data.sources import SubsetSource
 from keras_resnet.networks.layer_tree import batch_norms, moving_statistics
-from keras_resnet.sources import SubsetSource
 
 
 def set_precise_statistics(model, source, num_images, batch_size=128):

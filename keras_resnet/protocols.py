@@ -10,7 +10,8 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
-from keras_resnet import batches, checks
+from keras_resnet import checks
+from keras_resnet.data import batches
 from keras_resnet.images.preprocessing import decode, resized, resized_window, shape_after_resize
 from keras_resnet.networks import resnet
 from keras_resnet.networks.inference import inference

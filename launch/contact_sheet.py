@@ -14,9 +14,10 @@ from absl import flags
 
 program.import_package(in_batches=False)
 
-from keras_resnet import datasets, plots
+from keras_resnet import plots
 from keras_resnet.checks import UserError
 from keras_resnet.config import RECIPES
+from keras_resnet.data import datasets
 from keras_resnet.images import augmentation
 from keras_resnet.inputs import make_augmentation, make_preprocessing
 

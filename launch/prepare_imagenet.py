@@ -17,8 +17,8 @@ from absl import flags
 
 program.import_package(in_batches=False)
 
-from keras_resnet.archives import prepare
 from keras_resnet.checks import UserError
+from keras_resnet.data.imagenet_archives import prepare
 
 PROGRAM = program.Program(__doc__, "--source=DIR [--data_dir=DIR]")
 FLAGS = PROGRAM.flags

@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 
 import keras_resnet
+from keras_resnet.data.sources import MemorySource
 from keras_resnet.evaluation import Evaluator
 from keras_resnet.images.preprocessing import Preprocessing
-from keras_resnet.sources import MemorySource
 from keras_resnet.strategy import make_strategy
 from keras_resnet.workers import Workers
 

@@ -15,8 +15,8 @@ NOTEBOOKS = sorted((ROOT / "examples").glob("*.ipynb"))
 # What makes the training of a minute one of seconds, after which some pictures are told apart, and
 # draws a fifth of them.
 BRIEFLY = {
-    "import keras_resnet\n": "import keras_resnet, keras_resnet.shapes\n"
-    "keras_resnet.shapes.NUM_EXAMPLES.update(train=640, validation=80)\n",
+    "import keras_resnet\n": "import keras_resnet, keras_resnet.data.shapes\n"
+    "keras_resnet.data.shapes.NUM_EXAMPLES.update(train=640, validation=80)\n",
     "STEPS, BATCH_SIZE = 200, 64": "STEPS, BATCH_SIZE = 40, 32",
     "PiecewiseConstantDecay([130, 180],": "PiecewiseConstantDecay([26, 36],",
     "epochs=10,": "epochs=2,",

@@ -26,8 +26,15 @@ LAYERS = (
     ),
     ("weights.names", "weights.damage", "weights.download", "weights.sets"),
     ("networks.resnet",),
-    ("archives", "datasets", "folders", "prepared", "batches", "integrity"),
-    ("sources", "records", "shapes", "class_names"),
+    (
+        "data.imagenet_archives",
+        "data.datasets",
+        "data.folders",
+        "data.tfds",
+        "data.batches",
+        "data.integrity",
+    ),
+    ("data.sources", "data.records", "data.shapes", "class_names"),
     (
         "networks.layer_tree",
         "networks.stacks",
@@ -40,7 +47,7 @@ LAYERS = (
     ("networks.inference",),
     (
         "config",
-        "cache",
+        "data.cache",
         "files",
         "memory",
         "onednn",

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from keras_resnet.config import RECIPES
+from keras_resnet.data.sources import MemorySource
 from keras_resnet.inputs import (
     make_augmentation,
     make_preprocessing,
     make_sources,
     with_copies,
 )
-from keras_resnet.sources import MemorySource
 
 IMAGENET, CIFAR = (RECIPES[name]["paper"] for name in ("imagenet", "cifar10"))
 

@@ -9,8 +9,8 @@ import tensorflow as tf
 
 import keras_resnet
 from keras_resnet import protocols
+from keras_resnet.data.sources import MemorySource
 from keras_resnet.networks import resnet
-from keras_resnet.sources import MemorySource
 
 SPEC = keras_resnet.Preprocessing(32, 40, (123.0, 117.0, 104.0), (60.0,))
 

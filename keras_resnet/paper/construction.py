@@ -3,8 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
-from keras_resnet import batches
 from keras_resnet.checks import UserError
+from keras_resnet.data import batches
 from keras_resnet.networks import resnet
 from keras_resnet.networks.inference import inference
 from keras_resnet.networks.layer_tree import weights_of_layers

@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from keras_resnet import batches
+from keras_resnet.data import batches
 from keras_resnet.networks import layers
 from keras_resnet.networks.stacks import BlockStack
 

@@ -3,7 +3,8 @@ import PIL.Image
 import pytest
 from processes import assert_user_error, run_program
 
-from keras_resnet import datasets, plots
+from keras_resnet import plots
+from keras_resnet.data import datasets
 from keras_resnet.images import augmentation
 from keras_resnet.images.augmentation import Augmentation
 from keras_resnet.images.preprocessing import Preprocessing

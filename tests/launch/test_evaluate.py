@@ -6,7 +6,7 @@ from pictures import make_picture_folder
 from processes import assert_user_error, run_command, run_program
 
 from keras_resnet import protocols
-from keras_resnet.datasets import load
+from keras_resnet.data.datasets import load
 from keras_resnet.evaluation import Evaluator
 from keras_resnet.precise_bn import set_precise_statistics
 

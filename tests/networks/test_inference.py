@@ -38,7 +38,7 @@ import numpy as np
 import PIL.Image
 import keras_resnet
 from keras_resnet import features, onednn, protocols
-from keras_resnet.datasets import load
+from keras_resnet.data.datasets import load
 from keras_resnet.evaluation import Evaluator
 from keras_resnet.paper import construction, responses
 from keras_resnet.images.preprocessing import Preprocessing

@@ -4,8 +4,8 @@ from letters import with_random_weights
 
 import keras_resnet
 from keras_resnet import constructors
+from keras_resnet.data.sources import MemorySource
 from keras_resnet.paper.construction import deeper_copy, logits
-from keras_resnet.sources import MemorySource
 
 
 def network(blocks=(3, 3, 3), block="basic", filters=(2, 4, 8), stem="cifar", **arguments):

@@ -3,9 +3,9 @@ import pytest
 from letters import with_random_weights
 
 import keras_resnet
+from keras_resnet.data.sources import MemorySource
 from keras_resnet.networks.stacks import BlockStack
 from keras_resnet.paper.responses import responses, summary
-from keras_resnet.sources import MemorySource
 
 SPEC = keras_resnet.Preprocessing(16, 16, (1.0, 2.0, 3.0))
 

@@ -1,8 +1,8 @@
 """A folder of pictures as a data set: a directory for each split and in it one for each class."""
 
-from keras_resnet import cache, integrity
 from keras_resnet.checks import UserError
-from keras_resnet.sources import FileSource
+from keras_resnet.data import cache, integrity
+from keras_resnet.data.sources import FileSource
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png")
 

@@ -11,7 +11,7 @@ import tarfile
 import tqdm
 
 from keras_resnet.checks import UserError
-from keras_resnet.prepared import check_prepared
+from keras_resnet.data.tfds import check_prepared
 
 # Records take about as much as the pictures in the archives; the rest is for what TFDS sorts.
 DISK_FACTOR = 1.05

@@ -7,8 +7,8 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
+from keras_resnet.data.integrity import faults_named
 from keras_resnet.images.augmentation import augment, draw
-from keras_resnet.integrity import faults_named
 
 # Images fetched from a source at once: enough to hide the cost of a call into Python.
 FETCH_SIZE = 64

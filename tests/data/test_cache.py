@@ -4,7 +4,7 @@ import os
 import numpy as np
 import pytest
 
-from keras_resnet.cache import remembered
+from keras_resnet.data.cache import remembered
 
 
 class Counter:

@@ -17,8 +17,8 @@ import numpy as np
 import tqdm
 from array_record.python import array_record_module
 
-from keras_resnet import cache
 from keras_resnet.checks import UserError
+from keras_resnet.data import cache
 
 # Threads that open shards; they mostly wait for the disk.
 _THREADS = 16

@@ -8,8 +8,8 @@ import tensorflow as tf
 import tqdm
 
 from keras_resnet.checks import UserError
+from keras_resnet.data.sources import SubsetSource
 from keras_resnet.images.preprocessing import decode
-from keras_resnet.sources import SubsetSource
 
 # Images that a message names.
 LISTED = 20

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from pictures import make_picture_folder
 
-from keras_resnet import batches, datasets
+from keras_resnet.data import batches, datasets
 from keras_resnet.images.augmentation import Augmentation
 from keras_resnet.images.preprocessing import Preprocessing
 

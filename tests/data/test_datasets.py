@@ -1,5 +1,5 @@
-from keras_resnet import datasets, shapes
-from keras_resnet.sources import FileSource, MemorySource
+from keras_resnet.data import datasets, shapes
+from keras_resnet.data.sources import FileSource, MemorySource
 
 
 def test_shapes_have_their_labels():

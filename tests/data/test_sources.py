@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 from record_files import Shard, write_tfrecord
 
-from keras_resnet.records import TFRecords
-from keras_resnet.sources import FileSource, MemorySource, RecordSource, SubsetSource
+from keras_resnet.data.records import TFRecords
+from keras_resnet.data.sources import FileSource, MemorySource, RecordSource, SubsetSource
 
 
 def test_memory_answers_with_pixels_and_labels(rng):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from record_files import WRITERS, Shard, write_array_record
 
-from keras_resnet import records
+from keras_resnet.data import records
 
 
 @pytest.fixture(params=WRITERS)

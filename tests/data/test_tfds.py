@@ -11,11 +11,11 @@ import pytest
 import tensorflow as tf
 from tfds_sets import rewrite_shard, write_tfds
 
-from keras_resnet import datasets, prepared
-from keras_resnet.batches import pixel_mean
 from keras_resnet.checks import UserError
+from keras_resnet.data import datasets, tfds
+from keras_resnet.data.batches import pixel_mean
+from keras_resnet.data.sources import MemorySource, RecordSource
 from keras_resnet.images.preprocessing import Preprocessing, decode
-from keras_resnet.sources import MemorySource, RecordSource
 
 
 def load(name, split, data_dir):
@@ -136,7 +136,7 @@ def test_tfds_images_of_varying_sizes_stay_in_their_records(built, varying_image
 
 
 def test_as_many_pixels_as_the_limit_stay_in_their_records(built, monkeypatch):
-    monkeypatch.setattr(prepared, "MEMORY_LIMIT_BYTES", 24 * 8 * 8 * 3)
+    monkeypatch.setattr(tfds, "MEMORY_LIMIT_BYTES", 24 * 8 * 8 * 3)
     source = load("pets", "train", data_dir=built(SQUARE))
     assert isinstance(source, RecordSource) and source.pixel_shape is None
     # Half as many are to be validated on.

@@ -3,11 +3,11 @@ import PIL.Image
 import pytest
 import tensorflow as tf
 
-from keras_resnet import batches
+from keras_resnet.data import batches
+from keras_resnet.data.sources import FileSource, MemorySource, SubsetSource
 from keras_resnet.images import augmentation
 from keras_resnet.images.augmentation import Augmentation
 from keras_resnet.images.preprocessing import Preprocessing
-from keras_resnet.sources import FileSource, MemorySource, SubsetSource
 
 GRAY = Preprocessing(size=6, resize=6, mean=(0.0,), deviation=(1.0,), channels=1)
 

@@ -3,7 +3,7 @@ import io
 import numpy as np
 import PIL.Image
 
-from keras_resnet import shapes
+from keras_resnet.data import shapes
 
 
 def test_classes_are_balanced_jpegs_of_varying_sizes():

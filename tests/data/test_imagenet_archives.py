@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from ilsvrc import SYNSETS, add, write_archives
 
-from keras_resnet import archives, datasets
 from keras_resnet.checks import UserError
+from keras_resnet.data import datasets, imagenet_archives
 from keras_resnet.images.preprocessing import decode
 
 TRAIN, VALIDATION = "ILSVRC2012_img_train.tar", "ILSVRC2012_img_val.tar"
@@ -35,16 +35,18 @@ def data(pristine, tmp_path_factory):
     data = tmp_path_factory.mktemp("prepared") / "data"
     with pytest.MonkeyPatch.context() as monkeypatch:
         publish(pristine, monkeypatch)
-        archives.prepare(pristine, data)
+        imagenet_archives.prepare(pristine, data)
     return data
 
 
 def publish(source, monkeypatch):
     """Has these archives stand for the real ones, which are not to be had in a test."""
-    for name, archive in archives.ARCHIVES.items():
+    for name, archive in imagenet_archives.ARCHIVES.items():
         content = (source / name).read_bytes()
-        published = archives.Archive(len(content), hashlib.md5(content).hexdigest(), archive.member)
-        monkeypatch.setitem(archives.ARCHIVES, name, published)
+        published = imagenet_archives.Archive(
+            len(content), hashlib.md5(content).hexdigest(), archive.member
+        )
+        monkeypatch.setitem(imagenet_archives.ARCHIVES, name, published)
 
 
 @pytest.fixture
@@ -54,12 +56,14 @@ def source(pristine, tmp_path):
 
 def assert_refused(source, tmp_path, message, verify=False):
     with pytest.raises(UserError, match=message):
-        archives.prepare(source, tmp_path / "data", verify)
+        imagenet_archives.prepare(source, tmp_path / "data", verify)
     assert not (tmp_path / "data").exists()
 
 
 def test_the_published_sizes_and_hashes_are_imagenets():
-    found = {name: (archive.size, archive.md5) for name, archive in archives.ARCHIVES.items()}
+    found = {
+        name: (archive.size, archive.md5) for name, archive in imagenet_archives.ARCHIVES.items()
+    }
     assert found == PUBLISHED
 
 
@@ -87,14 +91,14 @@ def test_every_image_gets_its_label(data):
 def test_what_is_prepared_is_left_alone(data, tmp_path):
     (prepared,) = (data / "imagenet2012").iterdir()
     before = {path: path.stat().st_mtime_ns for path in prepared.iterdir()}
-    again = archives.prepare(tmp_path / "nowhere", data)
+    again = imagenet_archives.prepare(tmp_path / "nowhere", data)
     assert pathlib.Path(again.data_dir) == prepared
     assert before == {path: path.stat().st_mtime_ns for path in prepared.iterdir()}
 
 
 def test_a_home_directory_is_found(data, source, monkeypatch):
     monkeypatch.setenv("HOME", str(data.parent))
-    assert archives.prepare("nowhere", "~/data").splits["train"].num_examples == 44
+    assert imagenet_archives.prepare("nowhere", "~/data").splits["train"].num_examples == 44
     monkeypatch.setenv("HOME", str(source.parent))
     assert_refused("~/source", source.parent, f"{TRAIN} is truncated: ", verify=True)
 
@@ -135,7 +139,7 @@ def test_the_hash_is_that_of_the_whole_archive(tmp_path):
     # More than is read at once.
     os.truncate(path, 2**24 + 1)
     md5 = hashlib.md5(bytes(2**24 + 1)).hexdigest()
-    archives._check_published(path, archives.Archive(2**24 + 1, md5, ""))
+    imagenet_archives._check_published(path, imagenet_archives.Archive(2**24 + 1, md5, ""))
 
 
 @pytest.mark.parametrize("name", [TRAIN, VALIDATION])
@@ -161,7 +165,7 @@ def test_a_class_that_is_no_archive_is_explained(source, tmp_path):
     with tarfile.open(source / TRAIN, "w") as tar:
         add(tar, "n01440764.tar", b"not an archive" * 100)
     with pytest.raises(UserError, match="holds something else than pictures"):
-        archives.prepare(source, tmp_path / "data", verify=False)
+        imagenet_archives.prepare(source, tmp_path / "data", verify=False)
 
 
 def test_too_little_disk_is_said_before_work_starts(source, tmp_path):
@@ -171,14 +175,14 @@ def test_too_little_disk_is_said_before_work_starts(source, tmp_path):
     leftover = tmp_path / "data" / "imagenet2012" / "incomplete.ABC_5.1.0"
     leftover.mkdir(parents=True)
     with pytest.raises(UserError, match=f"An unfinished preparation left {leftover}\\."):
-        archives.prepare(source, tmp_path / "data", verify=False)
+        imagenet_archives.prepare(source, tmp_path / "data", verify=False)
 
 
 def test_a_class_that_imagenet_does_not_have_is_explained(source, tmp_path):
     with tarfile.open(source / TRAIN, "a") as tar:
         add(tar, "n99999999.tar", (source / VALIDATION).read_bytes())
     with pytest.raises(UserError, match="(?s)could not write .*n99999999"):
-        archives.prepare(source, tmp_path / "data", verify=False)
+        imagenet_archives.prepare(source, tmp_path / "data", verify=False)
 
 
 def test_a_part_of_prepared_data_is_not_taken_for_the_whole(source, data, tmp_path):
@@ -186,12 +190,12 @@ def test_a_part_of_prepared_data_is_not_taken_for_the_whole(source, data, tmp_pa
     (info,) = (tmp_path / "data").rglob("dataset_info.json")
     info.unlink()
     with pytest.raises(UserError, match="imagenet2012/.* exists but is not complete"):
-        archives.prepare(source, tmp_path / "data", verify=False)
+        imagenet_archives.prepare(source, tmp_path / "data", verify=False)
 
 
 def test_a_place_that_is_no_directory_is_refused(source, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="`data_dir` must be a place to write to; .*file is not"):
-        archives.prepare(source, tmp_path / "file", verify=False)
+        imagenet_archives.prepare(source, tmp_path / "file", verify=False)
     with pytest.raises(UserError, match="`source` must be a directory. Received: .*file"):
-        archives.prepare(tmp_path / "file", tmp_path / "data")
+        imagenet_archives.prepare(tmp_path / "file", tmp_path / "data")

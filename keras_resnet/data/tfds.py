@@ -10,9 +10,9 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from keras_resnet import batches, integrity, records
 from keras_resnet.checks import UserError
-from keras_resnet.sources import MemorySource, RecordSource
+from keras_resnet.data import batches, integrity, records
+from keras_resnet.data.sources import MemorySource, RecordSource
 
 # Decoded pixels up to here are held in memory: CIFAR takes 0.14 GiB.
 MEMORY_LIMIT_BYTES = 2**30

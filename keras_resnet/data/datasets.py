@@ -2,8 +2,8 @@
 
 import pathlib
 
-from keras_resnet import folders, prepared, shapes
-from keras_resnet.sources import MemorySource
+from keras_resnet.data import folders, shapes, tfds
+from keras_resnet.data.sources import MemorySource
 
 
 def load(dataset, split, data_dir=None, skip_corrupt=False):
@@ -29,4 +29,4 @@ def load(dataset, split, data_dir=None, skip_corrupt=False):
     if dataset.startswith("folder:"):
         path = pathlib.Path(dataset.removeprefix("folder:")).expanduser()
         return folders.load_folder(path, split, skip_corrupt)
-    return prepared.load_tfds(dataset, split, data_dir, skip_corrupt)
+    return tfds.load_tfds(dataset, split, data_dir, skip_corrupt)
