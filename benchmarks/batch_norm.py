@@ -19,8 +19,8 @@ import keras
 import tensorflow as tf
 
 import keras_resnet.networks.layers
+from keras_resnet.distribution.strategy import make_strategy
 from keras_resnet.networks import synchronized_bn
-from keras_resnet.strategy import make_strategy
 
 ROUNDS = 21
 SHAPES = ([32, 56, 56, 64], [32, 14, 14, 1024])

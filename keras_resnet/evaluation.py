@@ -4,10 +4,10 @@ import tensorflow as tf
 
 from keras_resnet.checks import UserError
 from keras_resnet.data.batches import evaluation_batches, faults_named
+from keras_resnet.distribution.watchdog import FIRST_CALL_SECONDS
+from keras_resnet.distribution.workers import Workers
 from keras_resnet.networks.inference import inference
 from keras_resnet.networks.resnet import logits_model
-from keras_resnet.watchdog import FIRST_CALL_SECONDS
-from keras_resnet.workers import Workers
 
 
 class Evaluator:

@@ -11,12 +11,12 @@ import tensorflow as tf
 from keras_resnet import schedules
 from keras_resnet.checks import UserError
 from keras_resnet.data import batches as batches_lib
+from keras_resnet.distribution.watchdog import SAVE_SECONDS
 from keras_resnet.evaluation import Evaluator
 from keras_resnet.networks import resnet
 from keras_resnet.progress import show_progress
 from keras_resnet.signals import Interrupted, stop_requests
 from keras_resnet.steps import steps_function
-from keras_resnet.watchdog import SAVE_SECONDS
 
 # Steps are taken in calls of about this many seconds: long enough to hide the cost of a call, short
 # enough for the progress bar and for Ctrl-C.

@@ -10,6 +10,7 @@ import tensorflow as tf
 from keras_resnet import __version__, constructors, fine_tuning, onednn, schedules
 from keras_resnet.checkpoints import Checkpoints
 from keras_resnet.checks import UserError
+from keras_resnet.distribution.workers import join_workers
 from keras_resnet.images.preprocessing import Preprocessing
 from keras_resnet.inputs import (
     make_augmentation,
@@ -21,7 +22,6 @@ from keras_resnet.loop import Loop, State
 from keras_resnet.memory import keep_freed_memory
 from keras_resnet.networks.layer_tree import zero_last_gammas
 from keras_resnet.runs import RunDirectory
-from keras_resnet.workers import join_workers
 
 
 def train(config, run_dir):

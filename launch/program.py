@@ -90,8 +90,8 @@ class Program:
             print(self._help_text())
             return
         # They import TensorFlow, which `import_package` has done by now.
-        from keras_resnet.watchdog import EXIT_WORKER_LOST
-        from keras_resnet.workers import WorkerLostError
+        from keras_resnet.distribution.watchdog import EXIT_WORKER_LOST
+        from keras_resnet.distribution.workers import WorkerLostError
 
         # Libraries tell more of their doings than a user wants to know.
         logging.set_verbosity(logging.ERROR)

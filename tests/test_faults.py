@@ -14,7 +14,7 @@ from harness import LOOP_SIGNAL, Training, assert_same_bits, flags, on_small_dis
 from pictures import make_picture_folder
 from processes import ROOT
 
-from keras_resnet.watchdog import EXIT_WORKER_LOST
+from keras_resnet.distribution.watchdog import EXIT_WORKER_LOST
 
 pytestmark = pytest.mark.faults
 

@@ -15,7 +15,12 @@ LAYERS = (
     ("loop",),
     ("networks.feature_pyramid", "features"),
     ("networks.analysis", "evaluation", "protocols", "scores", "precise_bn", "runs"),
-    ("workers", "rendezvous", "strategy", "watchdog"),
+    (
+        "distribution.workers",
+        "distribution.rendezvous",
+        "distribution.strategy",
+        "distribution.watchdog",
+    ),
     ("inputs", "progress", "plots", "constructors", "steps", "checkpoints", "schedules"),
     (
         "weights.conversion",
@@ -53,7 +58,7 @@ LAYERS = (
         "onednn",
         "processor",
         "signals",
-        "cluster",
+        "distribution.cluster",
         "class_names",
         "checks",
     ),

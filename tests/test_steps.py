@@ -4,9 +4,9 @@ import pytest
 import tensorflow as tf
 
 from keras_resnet import constructors
+from keras_resnet.distribution.strategy import make_strategy
 from keras_resnet.networks import resnet
 from keras_resnet.steps import steps_function
-from keras_resnet.strategy import make_strategy
 
 
 def test_a_step_is_sgd_with_momentum_and_l2_in_the_gradient(rng):

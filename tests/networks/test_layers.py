@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 from formulas import convolve, normalize, randomize
 
+from keras_resnet.distribution.strategy import make_strategy
 from keras_resnet.networks import layers, variants
-from keras_resnet.strategy import make_strategy
 
 
 @pytest.mark.parametrize("size", [(8, 8), (7, 9)])

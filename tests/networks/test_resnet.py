@@ -6,10 +6,10 @@ import pytest
 import tensorflow as tf
 
 import keras_resnet
+from keras_resnet.distribution.strategy import make_strategy
 from keras_resnet.images.preprocessing import Preprocessing
 from keras_resnet.networks import resnet
 from keras_resnet.networks.layer_tree import layers_by_path
-from keras_resnet.strategy import make_strategy
 
 
 def test_logits_are_float32_under_mixed_bfloat16():

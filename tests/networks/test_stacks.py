@@ -4,12 +4,12 @@ import pytest
 import tensorflow as tf
 
 from keras_resnet.constructors import CifarResNet
+from keras_resnet.distribution.strategy import make_strategy
 from keras_resnet.networks import resnet
 from keras_resnet.networks.layer_tree import freeze_batch_norm
 from keras_resnet.networks.layers import BasicBlock, BottleneckBlock
 from keras_resnet.networks.resnet import ResNet
 from keras_resnet.networks.stacks import BlockStack
-from keras_resnet.strategy import make_strategy
 
 
 def network(**arguments):

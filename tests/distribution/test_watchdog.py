@@ -5,7 +5,7 @@ import textwrap
 import pytest
 from processes import run_process
 
-from keras_resnet.watchdog import EXIT_WORKER_LOST
+from keras_resnet.distribution.watchdog import EXIT_WORKER_LOST
 
 # The watchdog looks often, so that the clock of a test soon turns.
 BY_A_CLOCK = """

@@ -1,7 +1,7 @@
 import pytest
 import tensorflow as tf
 
-from keras_resnet.strategy import make_strategy
+from keras_resnet.distribution.strategy import make_strategy
 
 
 @pytest.mark.parametrize(("replicas", "expected"), [(0, 1), (1, 1), (2, 2)])

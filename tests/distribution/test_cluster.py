@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from keras_resnet.cluster import Cluster, cluster_of_environment
+from keras_resnet.distribution.cluster import Cluster, cluster_of_environment
 
 PAIR = {"cluster": {"worker": ["a:1", "b:2"]}, "task": {"type": "worker", "index": 1}}
 

@@ -7,7 +7,7 @@ import signal
 import tensorflow as tf
 
 from keras_resnet.checks import UserError
-from keras_resnet.cluster import Cluster
+from keras_resnet.distribution.cluster import Cluster
 
 # TensorFlow connects workers, which have met before, within a second or two.
 CONNECT_SECONDS = 60

@@ -6,8 +6,8 @@ import time
 import pytest
 from harness import free_ports
 
-from keras_resnet import rendezvous
-from keras_resnet.cluster import Cluster
+from keras_resnet.distribution import rendezvous
+from keras_resnet.distribution.cluster import Cluster
 
 FACTS = {"depth": 20, "dataset": "shapes"}
 HELLO_OF_1 = b'{"worker": 1, "facts": {"depth": 20, "dataset": "shapes"}}\n'

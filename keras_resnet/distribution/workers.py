@@ -6,11 +6,11 @@ import json
 import numpy as np
 import tensorflow as tf
 
-from keras_resnet import rendezvous
 from keras_resnet.checks import UserError
-from keras_resnet.cluster import Cluster, cluster_of_environment
-from keras_resnet.strategy import make_strategy
-from keras_resnet.watchdog import Watchdog
+from keras_resnet.distribution import rendezvous
+from keras_resnet.distribution.cluster import Cluster, cluster_of_environment
+from keras_resnet.distribution.strategy import make_strategy
+from keras_resnet.distribution.watchdog import Watchdog
 
 # What TensorFlow raises when a worker does not answer.
 _SIGNS_OF_LOSS = (

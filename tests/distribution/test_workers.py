@@ -15,11 +15,11 @@ import tensorflow as tf
 from harness import Training, free_ports, losses, metrics, tf_config, tiny_training
 from processes import Process
 
-from keras_resnet.cluster import Cluster
+from keras_resnet.distribution.cluster import Cluster
+from keras_resnet.distribution.strategy import make_strategy
+from keras_resnet.distribution.workers import Workers
 from keras_resnet.runs import load_network
-from keras_resnet.strategy import make_strategy
 from keras_resnet.training import train
-from keras_resnet.workers import Workers
 
 
 def test_a_process_alone_asks_nobody():

@@ -1,0 +1,1 @@
+"""Several devices and machines: who they are, how they meet, how they miss one."""
