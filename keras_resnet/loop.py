@@ -12,7 +12,7 @@ from keras_resnet import schedules
 from keras_resnet.checks import UserError
 from keras_resnet.data import batches as batches_lib
 from keras_resnet.distribution.watchdog import SAVE_SECONDS
-from keras_resnet.evaluation import Evaluator
+from keras_resnet.evaluation.evaluator import Evaluator
 from keras_resnet.networks import resnet
 from keras_resnet.progress import show_progress
 from keras_resnet.signals import Interrupted, stop_requests

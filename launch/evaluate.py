@@ -20,9 +20,9 @@ program.import_package(in_batches=True)
 from keras_resnet import files, protocols, scores
 from keras_resnet.checks import UserError, check_integer, check_one_of
 from keras_resnet.data import datasets
-from keras_resnet.evaluation import check_fits
+from keras_resnet.evaluation.evaluator import check_fits
+from keras_resnet.evaluation.precise_bn import set_precise_statistics
 from keras_resnet.inputs import make_sources
-from keras_resnet.precise_bn import set_precise_statistics
 from keras_resnet.runs import load_config, load_network
 
 PROGRAM = program.Program(__doc__, "MODEL ... [--dataset=NAME] [flags]")

@@ -81,10 +81,10 @@ MUTANTS = (
         "tests/data/test_batches.py::test_second_copies_come_from_their_number_on",
     ),
     (
-        "keras_resnet/features.py",
+        "keras_resnet/evaluation/features.py",
         "[: len(source) - start]",
         "",
-        "tests/test_features.py::test_each_row_is_what_the_network_gives_for_its_picture_alone",
+        "tests/evaluation/test_features.py::test_each_row_is_what_the_network_gives_for_its_picture_alone",
     ),
     (
         "keras_resnet/data/imagenet_archives.py",

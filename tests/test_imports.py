@@ -13,8 +13,15 @@ LAYERS = (
     ("paper.tables", "paper.construction", "paper.responses"),
     ("training", "fine_tuning"),
     ("loop",),
-    ("networks.feature_pyramid", "features"),
-    ("networks.analysis", "evaluation", "protocols", "scores", "precise_bn", "runs"),
+    ("networks.feature_pyramid", "evaluation.features"),
+    (
+        "networks.analysis",
+        "evaluation.evaluator",
+        "protocols",
+        "scores",
+        "evaluation.precise_bn",
+        "runs",
+    ),
     (
         "distribution.workers",
         "distribution.rendezvous",

@@ -11,7 +11,7 @@ import surroundings
 from harness import assert_same_bits, metrics, tiny_training
 from pictures import make_picture_folder
 
-from keras_resnet.evaluation import Evaluator
+from keras_resnet.evaluation.evaluator import Evaluator
 from keras_resnet.inputs import make_sources
 from keras_resnet.loop import State, Window
 from keras_resnet.runs import load_network

@@ -7,8 +7,8 @@ from processes import assert_user_error, run_command, run_program
 
 from keras_resnet import protocols
 from keras_resnet.data.datasets import load
-from keras_resnet.evaluation import Evaluator
-from keras_resnet.precise_bn import set_precise_statistics
+from keras_resnet.evaluation.evaluator import Evaluator
+from keras_resnet.evaluation.precise_bn import set_precise_statistics
 
 
 @pytest.fixture(scope="module")

@@ -39,7 +39,7 @@ import PIL.Image
 import keras_resnet
 from keras_resnet import features, onednn, protocols
 from keras_resnet.data.datasets import load
-from keras_resnet.evaluation import Evaluator
+from keras_resnet.evaluation.evaluator import Evaluator
 from keras_resnet.paper import construction, responses
 from keras_resnet.images.preprocessing import Preprocessing
 from keras_resnet.serving.clients import connect

@@ -10,7 +10,7 @@ from pictures import make_picture_folder
 
 import keras_resnet
 from keras_resnet.checks import UserError
-from keras_resnet.features import write_features
+from keras_resnet.evaluation.features import write_features
 
 # The pictures of `folder`.
 PICTURES = 13

@@ -6,7 +6,7 @@ import keras_resnet
 from keras_resnet.data.sources import MemorySource
 from keras_resnet.distribution.strategy import make_strategy
 from keras_resnet.distribution.workers import Workers
-from keras_resnet.evaluation import Evaluator
+from keras_resnet.evaluation.evaluator import Evaluator
 from keras_resnet.images.preprocessing import Preprocessing
 
 SPEC = Preprocessing(size=8, resize=8, mean=(120.0, 121.0, 122.0), deviation=(50.0, 50.0, 50.0))

@@ -3,8 +3,8 @@ import pytest
 
 import keras_resnet
 from keras_resnet.data.sources import MemorySource
+from keras_resnet.evaluation.precise_bn import set_precise_statistics
 from keras_resnet.networks.layer_tree import batch_norms, moving_statistics
-from keras_resnet.precise_bn import set_precise_statistics
 
 SPEC = keras_resnet.Preprocessing(8, 8, (100.0, 110.0, 120.0), (50.0,))
 

@@ -1,0 +1,1 @@
+"""Each picture once: what a trained network makes of it."""
