@@ -15,8 +15,8 @@ try:
 except ImportError:
     torch = torchvision = None
 
-from keras_resnet import onednn
-from keras_resnet.processor import bfloat16_instructions, processor_name
+from keras_resnet.process import onednn
+from keras_resnet.process.processor import bfloat16_instructions, processor_name
 
 # The settings of oneDNN that a TensorFlow can run with, by what they are called in the results.
 ONEDNN = {"oneDNN off": "0", "oneDNN on": "1"}

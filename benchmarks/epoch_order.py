@@ -11,7 +11,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import common
 
 from keras_resnet.data import batches
-from keras_resnet.memory import keep_freed_memory
+from keras_resnet.process.memory import keep_freed_memory
 
 EXAMPLES = 1_281_167
 BATCH_SIZE = 256

@@ -25,7 +25,7 @@ from ilsvrc import random_photographs, write_archives
 from keras_resnet.data import batches, datasets, imagenet_archives
 from keras_resnet.images.augmentation import Augmentation
 from keras_resnet.images.preprocessing import Preprocessing
-from keras_resnet.memory import keep_freed_memory
+from keras_resnet.process.memory import keep_freed_memory
 
 IMAGES = 1500
 BATCH_SIZE = 50

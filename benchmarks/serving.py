@@ -24,7 +24,7 @@ import tensorflow as tf
 
 import keras_resnet
 from keras_resnet.images.preprocessing import Preprocessing
-from keras_resnet.processor import bfloat16_instructions
+from keras_resnet.process.processor import bfloat16_instructions
 from keras_resnet.serving.export import export
 from keras_resnet.serving.folding import fold_batch_norm
 

@@ -22,7 +22,7 @@ import tensorflow as tf
 from common import torch, torchvision
 
 import keras_resnet
-from keras_resnet.processor import bfloat16_instructions
+from keras_resnet.process.processor import bfloat16_instructions
 
 ROUNDS = 7
 # Batch size, side of the images and classes.

@@ -7,7 +7,7 @@ import json
 import keras
 import tensorflow as tf
 
-from keras_resnet import __version__, constructors, fine_tuning, onednn, schedules
+from keras_resnet import __version__, constructors, fine_tuning, schedules
 from keras_resnet.checkpoints import Checkpoints
 from keras_resnet.checks import UserError
 from keras_resnet.distribution.workers import join_workers
@@ -19,8 +19,9 @@ from keras_resnet.inputs import (
     with_copies,
 )
 from keras_resnet.loop import Loop, State
-from keras_resnet.memory import keep_freed_memory
 from keras_resnet.networks.layer_tree import zero_last_gammas
+from keras_resnet.process import onednn
+from keras_resnet.process.memory import keep_freed_memory
 from keras_resnet.runs import RunDirectory
 
 

@@ -25,10 +25,10 @@ if "keras_resnet" not in sys.modules:
         sys.exit("The package keras_resnet is not installed here: pip install . (see BUILD.md)")
     sys.modules["keras_resnet"] = importlib.util.module_from_spec(_spec)
 
-from keras_resnet import onednn
 from keras_resnet.checks import UserError
 from keras_resnet.config import TrainConfig
-from keras_resnet.signals import STOP_SIGNALS
+from keras_resnet.process import onednn
+from keras_resnet.process.signals import STOP_SIGNALS
 
 EXIT_USER_ERROR = 1
 EXIT_INTERRUPTED = 130

@@ -279,10 +279,10 @@ MUTANTS = (
         "tests/networks/test_inference.py::test_onednn_never_sees_a_single_picture",
     ),
     (
-        "keras_resnet/onednn.py",
+        "keras_resnet/process/onednn.py",
         " and VARIABLE not in os.environ",
         "",
-        "tests/test_onednn.py::test_it_is_turned_on_where_tensorflow_leaves_it_off",
+        "tests/process/test_onednn.py::test_it_is_turned_on_where_tensorflow_leaves_it_off",
     ),
 )
 

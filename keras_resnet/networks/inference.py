@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from keras_resnet import onednn
+from keras_resnet.process import onednn
 
 
 def inference(network):

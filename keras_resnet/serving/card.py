@@ -5,7 +5,7 @@ import datetime
 import importlib.metadata
 
 from keras_resnet.networks import analysis
-from keras_resnet.processor import processor_name
+from keras_resnet.process.processor import processor_name
 from keras_resnet.serving import signatures
 
 NOT_KNOWN = "not known"

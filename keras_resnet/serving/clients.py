@@ -21,8 +21,8 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
-from keras_resnet import onednn
 from keras_resnet.checks import UserError, check_integer, check_number, check_positive
+from keras_resnet.process import onednn
 from keras_resnet.serving.export import newest_version
 from keras_resnet.serving.signatures import OK
 

@@ -7,8 +7,8 @@ import pytest
 import tensorflow as tf
 from processes import run_process
 
-from keras_resnet import onednn
 from keras_resnet.networks.inference import inference
+from keras_resnet.process import onednn
 
 
 @pytest.fixture

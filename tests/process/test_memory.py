@@ -1,7 +1,7 @@
 import subprocess
 import sys
 
-from keras_resnet import memory
+from keras_resnet.process import memory
 
 # Allocates, touches and frees 16 MB many times; prints the page faults per round.
 PROGRAM = """

@@ -8,7 +8,7 @@ reads the environment once, when it is imported.
 import os
 import sys
 
-from keras_resnet import processor
+from keras_resnet.process import processor
 
 VARIABLE = "TF_ENABLE_ONEDNN_OPTS"
 

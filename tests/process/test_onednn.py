@@ -7,7 +7,7 @@ import sys
 import pytest
 from processes import ROOT
 
-from keras_resnet import onednn, processor
+from keras_resnet.process import onednn, processor
 
 ZEN_3 = {"avx", "avx2"}
 ALDER_LAKE = {"avx", "avx2", "avx_vnni"}

@@ -1,7 +1,7 @@
 import os
 import subprocess
 
-from keras_resnet import processor
+from keras_resnet.process import processor
 
 
 def test_the_processor_is_the_one_that_lscpu_names():

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from keras_resnet.signals import STOP_SIGNALS, stop_requests
+from keras_resnet.process.signals import STOP_SIGNALS, stop_requests
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

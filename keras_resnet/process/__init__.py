@@ -1,0 +1,1 @@
+"""This process: its memory, signals, processor and kernels."""
