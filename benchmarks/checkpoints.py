@@ -17,9 +17,9 @@ import numpy as np
 import tensorflow as tf
 
 from keras_resnet import constructors
-from keras_resnet.checkpoints import Checkpoints
-from keras_resnet.config import RECIPES
 from keras_resnet.networks import resnet
+from keras_resnet.runs.checkpoints import Checkpoints
+from keras_resnet.runs.config import RECIPES
 from keras_resnet.steps import steps_function
 
 # Name: network, side and batch size; ResNet-50's batch is made for two cores.

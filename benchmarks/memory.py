@@ -22,8 +22,8 @@ import numpy as np
 from ilsvrc import write_archives
 
 from keras_resnet import training
-from keras_resnet.config import RECIPES
 from keras_resnet.data import imagenet_archives
+from keras_resnet.runs.config import RECIPES
 
 STEPS = 2000
 

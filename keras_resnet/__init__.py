@@ -1,7 +1,6 @@
 """Deep Residual Learning for Image Recognition (He et al., 2016) on Keras and TensorFlow."""
 
 from keras_resnet.class_names import decode_predictions
-from keras_resnet.config import RECIPES, TrainConfig
 from keras_resnet.constructors import (
     CifarPlainNet,
     CifarResNet,
@@ -17,6 +16,7 @@ from keras_resnet.images.preprocessing import Preprocessing
 from keras_resnet.networks.feature_pyramid import feature_pyramid
 from keras_resnet.networks.layer_tree import freeze_batch_norm
 from keras_resnet.networks.resnet import ResNet
+from keras_resnet.runs.config import RECIPES, TrainConfig
 
 __version__ = "0.1.0"
 

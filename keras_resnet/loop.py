@@ -15,7 +15,7 @@ from keras_resnet.distribution.watchdog import SAVE_SECONDS
 from keras_resnet.evaluation.evaluator import Evaluator
 from keras_resnet.networks import resnet
 from keras_resnet.process.signals import Interrupted, stop_requests
-from keras_resnet.progress import show_progress
+from keras_resnet.runs.progress import show_progress
 from keras_resnet.steps import steps_function
 
 # Steps are taken in calls of about this many seconds: long enough to hide the cost of a call, short

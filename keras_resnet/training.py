@@ -8,7 +8,6 @@ import keras
 import tensorflow as tf
 
 from keras_resnet import __version__, constructors, fine_tuning, schedules
-from keras_resnet.checkpoints import Checkpoints
 from keras_resnet.checks import UserError
 from keras_resnet.distribution.workers import join_workers
 from keras_resnet.images.preprocessing import Preprocessing
@@ -22,7 +21,8 @@ from keras_resnet.loop import Loop, State
 from keras_resnet.networks.layer_tree import zero_last_gammas
 from keras_resnet.process import onednn
 from keras_resnet.process.memory import keep_freed_memory
-from keras_resnet.runs import RunDirectory
+from keras_resnet.runs.checkpoints import Checkpoints
+from keras_resnet.runs.run_directory import RunDirectory
 
 
 def train(config, run_dir):
@@ -33,7 +33,7 @@ def train(config, run_dir):
 
     Args:
       config: `TrainConfig`.
-      run_dir: path of the run directory; see runs.py for what it holds.
+      run_dir: path of the run directory; see run_directory.py for what it holds.
 
     Returns:
       The last evaluation, a dict as of `Evaluator`, with `step`.

@@ -16,10 +16,10 @@ program.import_package(in_batches=False)
 
 from keras_resnet import plots
 from keras_resnet.checks import UserError
-from keras_resnet.config import RECIPES
 from keras_resnet.data import datasets
 from keras_resnet.images import augmentation
 from keras_resnet.inputs import make_augmentation, make_preprocessing
+from keras_resnet.runs.config import RECIPES
 
 ROWS = 6
 EPOCHS = 8

@@ -19,7 +19,7 @@ program.import_package(in_batches=True)
 
 from keras_resnet.checks import UserError
 from keras_resnet.evaluation.features import write_features
-from keras_resnet.runs import load_network
+from keras_resnet.runs.run_directory import load_network
 
 PROGRAM = program.Program(__doc__, "MODEL FOLDER --output=FILE.npy [flags]")
 FLAGS = PROGRAM.flags

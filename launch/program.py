@@ -26,9 +26,9 @@ if "keras_resnet" not in sys.modules:
     sys.modules["keras_resnet"] = importlib.util.module_from_spec(_spec)
 
 from keras_resnet.checks import UserError
-from keras_resnet.config import TrainConfig
 from keras_resnet.process import onednn
 from keras_resnet.process.signals import STOP_SIGNALS
+from keras_resnet.runs.config import TrainConfig
 
 EXIT_USER_ERROR = 1
 EXIT_INTERRUPTED = 130

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 from processes import LAUNCH, ROOT, Process
 
-from keras_resnet.config import TrainConfig
+from keras_resnet.runs.config import TrainConfig
 
 # A signal that makes a process of `Training` loop endlessly in Python.
 LOOP_SIGNAL = signal.SIGUSR1

@@ -9,8 +9,8 @@ import tensorflow as tf
 from pictures import make_picture_folder
 
 import keras_resnet
-from keras_resnet.config import RECIPES
 from keras_resnet.images.preprocessing import Preprocessing
+from keras_resnet.runs.config import RECIPES
 
 SPEC = Preprocessing(size=24, resize=27, mean=(120.0, 121.0, 122.0), deviation=(50.0, 60.0, 70.0))
 CLASS_NAMES = tuple("abcdefg")

@@ -39,10 +39,10 @@ MUTANTS = (
         "tests/test_training.py::test_lost_lines_of_metrics_are_not_counted",
     ),
     (
-        "keras_resnet/runs.py",
+        "keras_resnet/runs/run_directory.py",
         'content[: content.rfind(b"\\n") + 1]',
         'content[: content.rfind(b"\\n")]',
-        "tests/test_runs.py::test_half_a_line_is_left_out",
+        "tests/runs/test_run_directory.py::test_half_a_line_is_left_out",
     ),
     (
         "keras_resnet/images/augmentation.py",
@@ -123,16 +123,16 @@ MUTANTS = (
         "tests/test_registered.py",
     ),
     (
-        "keras_resnet/checkpoints.py",
+        "keras_resnet/runs/checkpoints.py",
         "[*unfinished.iterdir(), unfinished]",
         "[*unfinished.iterdir()]",
-        "tests/test_checkpoints.py::test_a_checkpoint_survives_a_power_cut",
+        "tests/runs/test_checkpoints.py::test_a_checkpoint_survives_a_power_cut",
     ),
     (
-        "keras_resnet/checkpoints.py",
+        "keras_resnet/runs/checkpoints.py",
         "(self._directory, self._directory.parent)",
         "(self._directory,)",
-        "tests/test_checkpoints.py::test_a_checkpoint_survives_a_power_cut",
+        "tests/runs/test_checkpoints.py::test_a_checkpoint_survives_a_power_cut",
     ),
     (
         "keras_resnet/scores.py",

@@ -4,7 +4,7 @@ import contextlib
 
 import pytest
 
-from keras_resnet.runs import RunDirectory
+from keras_resnet.runs.run_directory import RunDirectory
 
 _DRAW_CURVES = RunDirectory.draw_curves
 

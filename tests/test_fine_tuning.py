@@ -11,7 +11,7 @@ from pictures import make_picture_folder
 import keras_resnet
 from keras_resnet import fine_tuning, training
 from keras_resnet.images.preprocessing import Preprocessing
-from keras_resnet.runs import load_network
+from keras_resnet.runs.run_directory import load_network
 from keras_resnet.training import train
 from keras_resnet.weights import names
 from keras_resnet.weights.local import WeightFile, write_safetensors

@@ -20,7 +20,7 @@ LAYERS = (
         "protocols",
         "scores",
         "evaluation.precise_bn",
-        "runs",
+        "runs.run_directory",
     ),
     (
         "distribution.workers",
@@ -28,7 +28,7 @@ LAYERS = (
         "distribution.strategy",
         "distribution.watchdog",
     ),
-    ("inputs", "progress", "plots", "constructors", "steps", "checkpoints", "schedules"),
+    ("inputs", "runs.progress", "plots", "constructors", "steps", "runs.checkpoints", "schedules"),
     (
         "weights.conversion",
         "weights.local",
@@ -58,7 +58,7 @@ LAYERS = (
     ),
     ("networks.inference",),
     (
-        "config",
+        "runs.config",
         "data.cache",
         "files",
         "process.memory",
@@ -113,7 +113,9 @@ def test_config_needs_the_standard_library_only():
     import sys
 
     allowed = {*sys.stdlib_module_names, "keras_resnet"}
-    found = {name.partition(".")[0] for name in imports(ROOT / "keras_resnet" / "config.py")}
+    found = {
+        name.partition(".")[0] for name in imports(ROOT / "keras_resnet" / "runs" / "config.py")
+    }
     assert found <= allowed
 
 

@@ -3,7 +3,6 @@ import dataclasses
 import numpy as np
 import pytest
 
-from keras_resnet.config import RECIPES
 from keras_resnet.data.sources import MemorySource
 from keras_resnet.inputs import (
     make_augmentation,
@@ -11,6 +10,7 @@ from keras_resnet.inputs import (
     make_sources,
     with_copies,
 )
+from keras_resnet.runs.config import RECIPES
 
 IMAGENET, CIFAR = (RECIPES[name]["paper"] for name in ("imagenet", "cifar10"))
 

@@ -15,7 +15,7 @@ from keras_resnet.evaluation.evaluator import Evaluator
 from keras_resnet.inputs import make_sources
 from keras_resnet.loop import State, Window
 from keras_resnet.process.signals import Interrupted
-from keras_resnet.runs import load_network
+from keras_resnet.runs.run_directory import load_network
 from keras_resnet.training import train
 
 

@@ -26,7 +26,7 @@ from keras_resnet.checks import UserError
 from keras_resnet.data import datasets
 from keras_resnet.evaluation.evaluator import Evaluator
 from keras_resnet.process import onednn
-from keras_resnet.runs import SPLITS, load_network
+from keras_resnet.runs.run_directory import SPLITS, load_network
 from keras_resnet.training import train
 
 

@@ -2,7 +2,8 @@
 
 import dataclasses
 
-from keras_resnet import checks, config
+from keras_resnet import checks
+from keras_resnet.runs import config
 
 SHARES = ((2, 1, 1), (5, 3, 2), (5, 4, 1))
 ACTIVATIONS = ("sigmoid", "tanh", "relu", "leaky_relu")

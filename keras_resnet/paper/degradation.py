@@ -5,7 +5,7 @@ import dataclasses
 from keras_resnet.constructors import check_cifar_depth
 from keras_resnet.networks import analysis
 from keras_resnet.paper.tables import PUBLISHED_CIFAR
-from keras_resnet.runs import load_network
+from keras_resnet.runs.run_directory import load_network
 
 
 def configs(config, depths):

@@ -4,7 +4,7 @@ import pathlib
 
 from keras_resnet.checks import UserError
 from keras_resnet.loop import DivergedError
-from keras_resnet.runs import read_metrics
+from keras_resnet.runs.run_directory import read_metrics
 from keras_resnet.training import train
 
 

@@ -17,12 +17,12 @@ from record_files import WRITERS
 from tfds_sets import write_tfds
 
 from keras_resnet.checks import UserError
-from keras_resnet.config import TrainConfig
 from keras_resnet.data import datasets, integrity
 from keras_resnet.data.batches import pixel_mean
 from keras_resnet.data.sources import FileSource, MemorySource
 from keras_resnet.images.preprocessing import Preprocessing
 from keras_resnet.inputs import make_sources
+from keras_resnet.runs.config import TrainConfig
 from keras_resnet.training import train
 
 KINDS = ("folder", "tfrecord", "array_record", "tfrecord in memory", "array_record in memory")

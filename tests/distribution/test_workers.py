@@ -18,7 +18,7 @@ from processes import Process
 from keras_resnet.distribution.cluster import Cluster
 from keras_resnet.distribution.strategy import make_strategy
 from keras_resnet.distribution.workers import Workers
-from keras_resnet.runs import load_network
+from keras_resnet.runs.run_directory import load_network
 from keras_resnet.training import train
 
 

@@ -10,7 +10,7 @@ from processes import assert_user_error, run_command, run_program
 
 import keras_resnet
 from keras_resnet.class_names import imagenet_synsets
-from keras_resnet.runs import load_network
+from keras_resnet.runs.run_directory import load_network
 from keras_resnet.weights.local import write_safetensors
 from keras_resnet.weights.sets import SETS
 

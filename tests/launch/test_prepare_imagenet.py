@@ -8,7 +8,7 @@ from ilsvrc import write_archives
 from processes import ROOT, assert_user_error, run_program
 
 from keras_resnet.class_names import imagenet_synsets, readable
-from keras_resnet.config import RECIPES
+from keras_resnet.runs.config import RECIPES
 from keras_resnet.training import train
 
 

@@ -2,8 +2,8 @@ import dataclasses
 
 import pytest
 
-from keras_resnet.config import RECIPES
 from keras_resnet.paper import ablation
+from keras_resnet.runs.config import RECIPES
 
 BASE = RECIPES["ablation"]["study"]
 

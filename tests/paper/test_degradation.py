@@ -2,8 +2,8 @@ import dataclasses
 
 import pytest
 
-from keras_resnet.config import RECIPES
 from keras_resnet.paper import degradation
+from keras_resnet.runs.config import RECIPES
 
 BASE = RECIPES["cifar10"]["paper"]
 

@@ -9,9 +9,9 @@ import pytest
 import surroundings
 from pictures import make_picture_folder
 
-from keras_resnet.config import RECIPES
 from keras_resnet.paper.trainings import train_all
-from keras_resnet.runs import read_metrics
+from keras_resnet.runs.config import RECIPES
+from keras_resnet.runs.run_directory import read_metrics
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import keras_resnet
-from keras_resnet import runs
+from keras_resnet.runs import run_directory
 from keras_resnet.weights import keras_files
 from keras_resnet.weights.local import WeightFile
 
@@ -114,7 +114,7 @@ def test_code_in_a_model_is_not_run(saved, tmp_path):
         with pytest.raises(ValueError, match=message):
             WeightFile(path).network()
         with pytest.raises(ValueError, match="holds a Sequential|wrongly"):
-            runs.load_network(path)
+            run_directory.load_network(path)
     assert not ran.exists()
 
 

@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from keras_resnet.config import RECIPES, TrainConfig, differences
+from keras_resnet.runs.config import RECIPES, TrainConfig, differences
 
 CIFAR = RECIPES["cifar10"]["paper"]
 

@@ -6,7 +6,7 @@ import types
 
 import tqdm
 
-from keras_resnet import progress
+from keras_resnet.runs import progress
 
 ROW = {
     "step": 20,

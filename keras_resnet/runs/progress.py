@@ -61,7 +61,7 @@ class Progress:
                 os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
     def log(self, row):
-        """A line that stays, for a row of metrics (a dict, see runs.py)."""
+        """A line that stays, for a row of metrics (a dict, see run_directory.py)."""
         figures = ", ".join(
             f"{name.replace('_', ' ')} {_text(row[name])}" for name in _FIGURES if name in row
         )

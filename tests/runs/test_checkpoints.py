@@ -8,7 +8,7 @@ import pytest
 from harness import small_disk
 from processes import run_process
 
-from keras_resnet.checkpoints import Checkpoints
+from keras_resnet.runs.checkpoints import Checkpoints
 
 
 def make(directory, value=0.0, **options):
@@ -193,7 +193,7 @@ def test_the_best_is_kept_beside_the_newest(tmp_path):
 
 FULL_DISK = """
     import errno, keras, numpy as np, os, pathlib, sys
-    from keras_resnet.checkpoints import Checkpoints
+    from keras_resnet.runs.checkpoints import Checkpoints
 
     disk = pathlib.Path(sys.argv[1])
     variable = keras.Variable(np.zeros(250_000, np.float32))

@@ -11,9 +11,9 @@ import pytest
 from processes import run_process
 
 import keras_resnet
-from keras_resnet import runs
-from keras_resnet.config import RECIPES
 from keras_resnet.images.preprocessing import Preprocessing
+from keras_resnet.runs import run_directory
+from keras_resnet.runs.config import RECIPES
 
 CONFIG = RECIPES["cifar10"]["paper"]
 DATA = {"train_images": 5, "class_names": ["a", "b"]}
@@ -21,23 +21,23 @@ DATA = {"train_images": 5, "class_names": ["a", "b"]}
 
 @pytest.fixture
 def run(tmp_path):
-    run = runs.RunDirectory(tmp_path / "run", CONFIG)
+    run = run_directory.RunDirectory(tmp_path / "run", CONFIG)
     run.begin()
     return run
 
 
 def test_nothing_is_written_before_the_beginning(tmp_path):
-    runs.RunDirectory(tmp_path / "run", CONFIG)
+    run_directory.RunDirectory(tmp_path / "run", CONFIG)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_run_is_taken_up_with_the_same_configuration(run):
-    runs.RunDirectory(run.path, CONFIG)
-    runs.RunDirectory(run.path, dataclasses.replace(CONFIG, log_every_steps=7))
+    run_directory.RunDirectory(run.path, CONFIG)
+    run_directory.RunDirectory(run.path, dataclasses.replace(CONFIG, log_every_steps=7))
 
 
 def test_two_at_once_are_refused(run):
-    second = runs.RunDirectory(run.path, CONFIG)
+    second = run_directory.RunDirectory(run.path, CONFIG)
     with pytest.raises(ValueError, match="Another process trains in"):
         second.begin()
     with run:
@@ -49,39 +49,39 @@ def test_a_run_without_its_configuration_is_not_taken_up(run):
     (run.path / "config.json").unlink()
     (run.path / "metrics.jsonl").write_text("")
     with pytest.raises(ValueError, match="no config.json"):
-        runs.RunDirectory(run.path, CONFIG)
+        run_directory.RunDirectory(run.path, CONFIG)
 
 
 def test_another_configuration_is_refused(run):
     with pytest.raises(ValueError, match=r"another configuration: depth=20 \(now 56\)"):
-        runs.RunDirectory(run.path, dataclasses.replace(CONFIG, depth=56))
+        run_directory.RunDirectory(run.path, dataclasses.replace(CONFIG, depth=56))
 
 
 def test_other_files_are_left_alone(tmp_path):
     (tmp_path / "thesis.tex").write_text("x")
     with pytest.raises(ValueError, match="`run_dir` must be empty or hold a run"):
-        runs.RunDirectory(tmp_path, CONFIG)
+        run_directory.RunDirectory(tmp_path, CONFIG)
 
 
 def test_what_a_kill_left_of_the_first_file_is_no_hindrance(tmp_path):
     (tmp_path / ".config-123.json").write_text("{")
-    runs.RunDirectory(tmp_path, CONFIG)
+    run_directory.RunDirectory(tmp_path, CONFIG)
 
 
 @pytest.mark.parametrize("character", "*?[]\\")
 def test_patterns_in_the_name_are_refused(tmp_path, character):
     with pytest.raises(ValueError, match="`run_dir` must not contain any of"):
-        runs.RunDirectory(tmp_path / f"b{character}", CONFIG)
+        run_directory.RunDirectory(tmp_path / f"b{character}", CONFIG)
 
 
 def test_the_last_evaluation_is_remembered(run):
-    assert runs.load_evaluation(run.path) is None
+    assert run_directory.load_evaluation(run.path) is None
     run.write_evaluation({"top1": 0.5, "step": 3})
-    assert runs.load_evaluation(run.path) == {"top1": 0.5, "step": 3}
+    assert run_directory.load_evaluation(run.path) == {"top1": 0.5, "step": 3}
     for text in ("{", "5", "null"):
         (run.path / "evaluation.json").write_text(text)
         with pytest.raises(ValueError, match=r"evaluation\.json is damaged"):
-            runs.load_evaluation(run.path)
+            run_directory.load_evaluation(run.path)
 
 
 def test_damaged_files_are_named(run):
@@ -127,33 +127,33 @@ def test_what_kills_left_is_removed(run):
 
 def test_names_that_are_no_text_are_refused(tmp_path):
     with pytest.raises(ValueError, match="`run_dir` must be UTF-8"):
-        runs.RunDirectory(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"), CONFIG)
+        run_directory.RunDirectory(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"), CONFIG)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "5", '{"depth": 20}', '{"unknown": 1}'])
 def test_a_damaged_configuration_is_named(run, text):
     (run.path / "config.json").write_text(text)
     with pytest.raises(ValueError, match=r"config\.json is no configuration"):
-        runs.RunDirectory(run.path, CONFIG)
+        run_directory.RunDirectory(run.path, CONFIG)
     with pytest.raises(ValueError, match=r"config\.json is no configuration"):
-        runs.load_config(run.path)
+        run_directory.load_config(run.path)
 
 
 def test_a_file_cannot_be_a_run_directory(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(ValueError, match="`run_dir` cannot be written: .* is a file"):
-        runs.RunDirectory(tmp_path / "file" / "run", CONFIG)
+        run_directory.RunDirectory(tmp_path / "file" / "run", CONFIG)
 
 
 ORDINARY_USER = """
 import os, sys
 from keras_resnet import runs
-from keras_resnet.config import RECIPES
+from keras_resnet.runs.config import RECIPES
 
 if os.getuid() == 0:
     os.setuid(65534)  # Root may write everywhere.
 try:
-    runs.RunDirectory(sys.argv[1], RECIPES["cifar10"]["paper"])
+    run_directory.RunDirectory(sys.argv[1], RECIPES["cifar10"]["paper"])
 except ValueError as error:
     print(error)
 """
@@ -235,12 +235,12 @@ def test_a_network_is_loaded_from_its_run_or_file(run):
     model = keras_resnet.CifarResNet(8, class_names=tuple("abcdefghij"))
     run.write_model(model, is_best=True)
     for path in (run.path, run.path / "model.keras", run.path / "best.keras"):
-        loaded = runs.load_network(path)
+        loaded = run_directory.load_network(path)
         assert loaded.class_names == model.class_names
         np.testing.assert_array_equal(loaded.get_weights()[0], model.get_weights()[0])
     assert json.loads((run.path / "config.json").read_text())["depth"] == 20
-    assert runs.load_config(run.path) == CONFIG
-    assert runs.load_config(run.path / "model.keras") is None
+    assert run_directory.load_config(run.path) == CONFIG
+    assert run_directory.load_config(run.path / "model.keras") is None
 
 
 class Savable:
@@ -288,23 +288,23 @@ def test_networks_and_results_survive_a_power_cut(run, monkeypatch):
 
 def test_what_is_no_network_is_explained(run, tmp_path):
     with pytest.raises(ValueError, match="No run directory and no .keras file at"):
-        runs.load_network(tmp_path / "absent")
+        run_directory.load_network(tmp_path / "absent")
     with pytest.raises(ValueError, match="does not exist yet"):
-        runs.load_network(run.path)
+        run_directory.load_network(run.path)
     with pytest.raises(ValueError, match="neither a run directory nor a .keras file"):
-        runs.load_network(tmp_path)
+        run_directory.load_network(tmp_path)
     junk = tmp_path / "junk.keras"
     junk.write_text("junk")
     with pytest.raises(ValueError, match="is no .keras file, or a damaged one"):
-        runs.load_network(junk)
+        run_directory.load_network(junk)
     with zipfile.ZipFile(junk, "w") as archive:
         archive.writestr("config.json", "{}")
     with pytest.raises(ValueError, match="is damaged"):
-        runs.load_network(junk)
+        run_directory.load_network(junk)
     other = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
     other.save(tmp_path / "other.keras")
     with pytest.raises(ValueError, match="holds a Sequential, not a network of keras_resnet"):
-        runs.load_network(tmp_path / "other.keras")
+        run_directory.load_network(tmp_path / "other.keras")
 
 
 def test_a_network_with_a_flipped_byte_is_damaged(tmp_path):
@@ -316,4 +316,4 @@ def test_a_network_with_a_flipped_byte_is_damaged(tmp_path):
         damaged[place] ^= 0xFF
         path.write_bytes(damaged)
         with pytest.raises(ValueError, match="is damaged"):
-            runs.load_network(path)
+            run_directory.load_network(path)

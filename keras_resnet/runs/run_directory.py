@@ -19,10 +19,10 @@ import shutil
 
 import tensorflow as tf
 
-from keras_resnet import config as config_lib
 from keras_resnet import files, plots
 from keras_resnet.checks import UserError
 from keras_resnet.images.preprocessing import Preprocessing
+from keras_resnet.runs import config as config_lib
 from keras_resnet.weights.keras_files import keras_file, read_config
 from keras_resnet.weights.local import WeightFile
 
