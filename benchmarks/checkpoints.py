@@ -20,7 +20,7 @@ from keras_resnet import constructors
 from keras_resnet.networks import resnet
 from keras_resnet.runs.checkpoints import Checkpoints
 from keras_resnet.runs.config import RECIPES
-from keras_resnet.steps import steps_function
+from keras_resnet.training.steps import steps_function
 
 # Name: network, side and batch size; ResNet-50's batch is made for two cores.
 NETWORKS = {

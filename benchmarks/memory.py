@@ -21,9 +21,9 @@ import common
 import numpy as np
 from ilsvrc import write_archives
 
-from keras_resnet import training
 from keras_resnet.data import imagenet_archives
 from keras_resnet.runs.config import RECIPES
+from keras_resnet.training import trainer
 
 STEPS = 2000
 
@@ -69,7 +69,7 @@ def main():
         samples = []
         metrics = directory / "run" / "metrics.jsonl"
         threading.Thread(target=watch, args=(metrics, samples), daemon=True).start()
-        training.train(config, directory / "run")
+        trainer.train(config, directory / "run")
         for tenth in range(1, 11):
             step = STEPS * tenth // 10
             reached = [memory for at, memory in samples if at >= step]

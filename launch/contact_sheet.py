@@ -18,8 +18,8 @@ from keras_resnet import plots
 from keras_resnet.checks import UserError
 from keras_resnet.data import datasets
 from keras_resnet.images import augmentation
-from keras_resnet.inputs import make_augmentation, make_preprocessing
 from keras_resnet.runs.config import RECIPES
+from keras_resnet.training.inputs import make_augmentation, make_preprocessing
 
 ROWS = 6
 EPOCHS = 8

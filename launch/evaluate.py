@@ -22,8 +22,8 @@ from keras_resnet.checks import UserError, check_integer, check_one_of
 from keras_resnet.data import datasets
 from keras_resnet.evaluation.evaluator import check_fits
 from keras_resnet.evaluation.precise_bn import set_precise_statistics
-from keras_resnet.inputs import make_sources
 from keras_resnet.runs.run_directory import load_config, load_network
+from keras_resnet.training.inputs import make_sources
 
 PROGRAM = program.Program(__doc__, "MODEL ... [--dataset=NAME] [flags]")
 FLAGS = PROGRAM.flags

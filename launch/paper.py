@@ -31,13 +31,13 @@ program.import_package(in_batches=True)
 
 from keras_resnet import constructors, files, plots
 from keras_resnet.checks import UserError, check_one_of, check_positive
-from keras_resnet.inputs import make_sources
 from keras_resnet.paper import ablation, degradation, tables
 from keras_resnet.paper.construction import deeper_copy, logits
 from keras_resnet.paper.responses import responses, summary
 from keras_resnet.paper.trainings import train_all
 from keras_resnet.runs.config import RECIPES
 from keras_resnet.runs.run_directory import load_config, load_network
+from keras_resnet.training.inputs import make_sources
 
 PROGRAM = program.Program(__doc__, "SUBCOMMAND [RUN ...] [flags]")
 FLAGS = PROGRAM.flags

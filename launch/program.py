@@ -273,7 +273,7 @@ def describe(result):
 def training_program(doc, recipes):
     """The `Program` that trains, and its main function."""
     import_package(in_batches=True)
-    from keras_resnet.training import train
+    from keras_resnet.training.trainer import train
 
     program = Program(doc, "[flags]")
     define_train_flags(program, recipes)

@@ -5,7 +5,7 @@ import gc
 import keras_resnet.paper.ablation
 import keras_resnet.paper.degradation
 import keras_resnet.serving.clients
-import keras_resnet.training  # noqa: F401
+import keras_resnet.training.trainer  # noqa: F401
 
 # A fork's collector would look at all of it, and copy it.
 gc.freeze()

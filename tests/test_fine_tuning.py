@@ -9,10 +9,10 @@ from letters import SPEC, with_statistics
 from pictures import make_picture_folder
 
 import keras_resnet
-from keras_resnet import fine_tuning, training
+from keras_resnet import fine_tuning
 from keras_resnet.images.preprocessing import Preprocessing
 from keras_resnet.runs.run_directory import load_network
-from keras_resnet.training import train
+from keras_resnet.training.trainer import train, trainer
 from keras_resnet.weights import names
 from keras_resnet.weights.local import WeightFile, write_safetensors
 
@@ -210,10 +210,10 @@ def test_bottlenecks_have_their_stride_where_the_weights_have_it(tmp_path):
     config = tiny_training(
         network="ResNet", depth=50, dataset="shapes", weights="x", train_steps=1, image_size=None
     )
-    setup = training._setup(config, None, lambda: WeightFile(tmp_path / "x.safetensors"))
+    setup = trainer._setup(config, None, lambda: WeightFile(tmp_path / "x.safetensors"))
     assert setup == {"preprocessing": SPEC_16, "bottleneck_stride": "3x3"}
     with pytest.raises(ValueError, match="`bottleneck_stride` must be one of '3x3'"):
-        training._setup(
+        trainer._setup(
             dataclasses.replace(config, bottleneck_stride="1x1"),
             None,
             lambda: WeightFile(tmp_path / "x.safetensors"),

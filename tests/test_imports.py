@@ -11,8 +11,8 @@ LAYERS = (
     ("serving.optimization", "serving.folding", "serving.signatures"),
     ("paper.degradation", "paper.ablation", "paper.trainings"),
     ("paper.tables", "paper.construction", "paper.responses"),
-    ("training", "fine_tuning"),
-    ("loop",),
+    ("training.trainer", "fine_tuning"),
+    ("training.loop",),
     ("networks.feature_pyramid", "evaluation.features"),
     (
         "networks.analysis",
@@ -28,7 +28,15 @@ LAYERS = (
         "distribution.strategy",
         "distribution.watchdog",
     ),
-    ("inputs", "runs.progress", "plots", "constructors", "steps", "runs.checkpoints", "schedules"),
+    (
+        "training.inputs",
+        "runs.progress",
+        "plots",
+        "constructors",
+        "training.steps",
+        "runs.checkpoints",
+        "training.schedules",
+    ),
     (
         "weights.conversion",
         "weights.local",

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 import keras_resnet
-from keras_resnet import schedules
 from keras_resnet.images.preprocessing import Preprocessing
 from keras_resnet.networks import feature_pyramid, layers, resnet, stacks, variants
+from keras_resnet.training import schedules
 
 SPEC = Preprocessing(8, 9, (1.0, 2.0, 1 / 3), (4.0, 5.0, 6.0))
 BLOCK = {"filters": 3, "shortcut": "C", "synchronized": True, "activation": "tanh", "name": "x"}

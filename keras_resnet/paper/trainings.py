@@ -3,9 +3,9 @@
 import pathlib
 
 from keras_resnet.checks import UserError
-from keras_resnet.loop import DivergedError
 from keras_resnet.runs.run_directory import read_metrics
-from keras_resnet.training import train
+from keras_resnet.training.loop import DivergedError
+from keras_resnet.training.trainer import train
 
 
 def train_all(trainings, directory):

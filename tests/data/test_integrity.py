@@ -21,9 +21,9 @@ from keras_resnet.data import datasets, integrity
 from keras_resnet.data.batches import pixel_mean
 from keras_resnet.data.sources import FileSource, MemorySource
 from keras_resnet.images.preprocessing import Preprocessing
-from keras_resnet.inputs import make_sources
 from keras_resnet.runs.config import TrainConfig
-from keras_resnet.training import train
+from keras_resnet.training.inputs import make_sources
+from keras_resnet.training.trainer import train
 
 KINDS = ("folder", "tfrecord", "array_record", "tfrecord in memory", "array_record in memory")
 SPEC = Preprocessing(16, 16, (0.0, 0.0, 0.0))

@@ -19,7 +19,7 @@ from keras_resnet.distribution.cluster import Cluster
 from keras_resnet.distribution.strategy import make_strategy
 from keras_resnet.distribution.workers import Workers
 from keras_resnet.runs.run_directory import load_network
-from keras_resnet.training import train
+from keras_resnet.training.trainer import train
 
 
 def test_a_process_alone_asks_nobody():

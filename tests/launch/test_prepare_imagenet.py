@@ -9,7 +9,7 @@ from processes import ROOT, assert_user_error, run_program
 
 from keras_resnet.class_names import imagenet_synsets, readable
 from keras_resnet.runs.config import RECIPES
-from keras_resnet.training import train
+from keras_resnet.training.trainer import train
 
 
 def test_the_source_must_be_named():

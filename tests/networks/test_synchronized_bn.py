@@ -12,7 +12,7 @@ from processes import Process
 
 from keras_resnet.distribution.strategy import make_strategy
 from keras_resnet.networks import layers
-from keras_resnet.steps import steps_function
+from keras_resnet.training.steps import steps_function
 
 GAMMA, BETA = np.array([0.5, 1.0, -2.0]), np.array([0.0, 0.25, 1.0])
 

@@ -12,11 +12,11 @@ from harness import assert_same_bits, metrics, tiny_training
 from pictures import make_picture_folder
 
 from keras_resnet.evaluation.evaluator import Evaluator
-from keras_resnet.inputs import make_sources
-from keras_resnet.loop import State, Window
 from keras_resnet.process.signals import Interrupted
 from keras_resnet.runs.run_directory import load_network
-from keras_resnet.training import train
+from keras_resnet.training.inputs import make_sources
+from keras_resnet.training.loop import State, Window
+from keras_resnet.training.trainer import train
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_resnet import schedules
+from keras_resnet.training import schedules
 
 
 def test_the_papers_rate_falls_at_32k_and_48k():

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from keras_resnet.data.sources import MemorySource
-from keras_resnet.inputs import (
+from keras_resnet.runs.config import RECIPES
+from keras_resnet.training.inputs import (
     make_augmentation,
     make_preprocessing,
     make_sources,
     with_copies,
 )
-from keras_resnet.runs.config import RECIPES
 
 IMAGENET, CIFAR = (RECIPES[name]["paper"] for name in ("imagenet", "cifar10"))
 

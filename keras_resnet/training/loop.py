@@ -8,7 +8,6 @@ import zipfile
 import numpy as np
 import tensorflow as tf
 
-from keras_resnet import schedules
 from keras_resnet.checks import UserError
 from keras_resnet.data import batches as batches_lib
 from keras_resnet.distribution.watchdog import SAVE_SECONDS
@@ -16,7 +15,8 @@ from keras_resnet.evaluation.evaluator import Evaluator
 from keras_resnet.networks import resnet
 from keras_resnet.process.signals import Interrupted, stop_requests
 from keras_resnet.runs.progress import show_progress
-from keras_resnet.steps import steps_function
+from keras_resnet.training import schedules
+from keras_resnet.training.steps import steps_function
 
 # Steps are taken in calls of about this many seconds: long enough to hide the cost of a call, short
 # enough for the progress bar and for Ctrl-C.

@@ -6,7 +6,7 @@ import tensorflow as tf
 from keras_resnet import constructors
 from keras_resnet.distribution.strategy import make_strategy
 from keras_resnet.networks import resnet
-from keras_resnet.steps import steps_function
+from keras_resnet.training.steps import steps_function
 
 
 def test_a_step_is_sgd_with_momentum_and_l2_in_the_gradient(rng):

@@ -21,13 +21,12 @@ from harness import (
 from pictures import make_picture_folder
 from tfds_sets import rewrite_shard, swap_label, write_tfds
 
-from keras_resnet import loop, schedules
 from keras_resnet.checks import UserError
 from keras_resnet.data import datasets
 from keras_resnet.evaluation.evaluator import Evaluator
 from keras_resnet.process import onednn
 from keras_resnet.runs.run_directory import SPLITS, load_network
-from keras_resnet.training import train
+from keras_resnet.training import loop, schedules, train
 
 
 @pytest.fixture(scope="module", autouse=True)

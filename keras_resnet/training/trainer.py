@@ -7,22 +7,23 @@ import json
 import keras
 import tensorflow as tf
 
-from keras_resnet import __version__, constructors, fine_tuning, schedules
+from keras_resnet import __version__, constructors, fine_tuning
 from keras_resnet.checks import UserError
 from keras_resnet.distribution.workers import join_workers
 from keras_resnet.images.preprocessing import Preprocessing
-from keras_resnet.inputs import (
-    make_augmentation,
-    make_preprocessing,
-    make_sources,
-    with_copies,
-)
-from keras_resnet.loop import Loop, State
 from keras_resnet.networks.layer_tree import zero_last_gammas
 from keras_resnet.process import onednn
 from keras_resnet.process.memory import keep_freed_memory
 from keras_resnet.runs.checkpoints import Checkpoints
 from keras_resnet.runs.run_directory import RunDirectory
+from keras_resnet.training import schedules
+from keras_resnet.training.inputs import (
+    make_augmentation,
+    make_preprocessing,
+    make_sources,
+    with_copies,
+)
+from keras_resnet.training.loop import Loop, State
 
 
 def train(config, run_dir):

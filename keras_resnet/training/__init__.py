@@ -1,0 +1,1 @@
+"""What runs: the training loop, and what it is made of."""
