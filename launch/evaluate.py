@@ -17,8 +17,9 @@ from absl import flags
 
 program.import_package(in_batches=True)
 
-from keras_resnet import files, protocols, scores
+from keras_resnet import files
 from keras_resnet.checks import UserError, check_integer, check_one_of
+from keras_resnet.classification import protocols, scores
 from keras_resnet.data import datasets
 from keras_resnet.evaluation.evaluator import check_fits
 from keras_resnet.evaluation.precise_bn import set_precise_statistics

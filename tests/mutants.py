@@ -135,16 +135,16 @@ MUTANTS = (
         "tests/runs/test_checkpoints.py::test_a_checkpoint_survives_a_power_cut",
     ),
     (
-        "keras_resnet/scores.py",
+        "keras_resnet/classification/scores.py",
         "allow_pickle=False",
         "allow_pickle=True",
-        "tests/test_scores.py::test_what_a_file_pickles_is_not_run",
+        "tests/classification/test_scores.py::test_what_a_file_pickles_is_not_run",
     ),
     (
-        "keras_resnet/scores.py",
+        "keras_resnet/classification/scores.py",
         "other.fingerprint == first.fingerprint",
         "True",
-        "tests/test_scores.py::test_members_must_have_seen_the_same_images",
+        "tests/classification/test_scores.py::test_members_must_have_seen_the_same_images",
     ),
     (
         "keras_resnet/serving/clients.py",

@@ -5,7 +5,8 @@ import dataclasses
 import keras
 import numpy as np
 
-from keras_resnet import checks, protocols
+from keras_resnet import checks
+from keras_resnet.classification import protocols
 from keras_resnet.serving.folding import fold_batch_norm
 
 # What an optimized network computes in, its Keras dtype policy, and by how much one of its

@@ -7,8 +7,9 @@ import json
 import keras
 import tensorflow as tf
 
-from keras_resnet import __version__, constructors, fine_tuning
+from keras_resnet import __version__, constructors
 from keras_resnet.checks import UserError
+from keras_resnet.classification import fine_tuning
 from keras_resnet.distribution.workers import join_workers
 from keras_resnet.images.preprocessing import Preprocessing
 from keras_resnet.networks.layer_tree import zero_last_gammas

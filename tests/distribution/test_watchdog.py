@@ -12,7 +12,7 @@ BY_A_CLOCK = """
     import sys, threading
     import tensorflow as tf
     from clock import Clock
-    from keras_resnet import watchdog
+    from keras_resnet.distribution import watchdog
 
     clock = watchdog.time = Clock()
     watchdog._POLL_SECONDS = 0.001
@@ -31,7 +31,7 @@ BY_A_CLOCK = """
 
 BY_THE_REAL_ONE = """
     import ctypes, threading
-    from keras_resnet import watchdog
+    from keras_resnet.distribution import watchdog
 
     watchdog._POLL_SECONDS = 0.02
     dog = watchdog.Watchdog("worker 1 (host:5)", 0.5)

@@ -40,7 +40,8 @@ PROGRAM = """
     import keras
     import numpy as np
     import tensorflow as tf
-    from keras_resnet import checks, workers as workers_lib
+    from keras_resnet import checks
+    from keras_resnet.distribution import workers as workers_lib
 
     index = json.loads(os.environ["TF_CONFIG"])["task"]["index"]
     result = {}

@@ -175,7 +175,7 @@ def test_an_image_just_below_the_limit_decodes():
 BOMB_PROGRAM = """
 import sys
 import tensorflow as tf
-from keras_resnet import preprocessing
+from keras_resnet.images import preprocessing
 
 def peak():
     lines = open("/proc/self/status").read().splitlines()

@@ -5,7 +5,7 @@ from letters import make_network
 from pictures import make_picture_folder
 from processes import assert_user_error, run_command, run_program
 
-from keras_resnet import protocols
+from keras_resnet.classification import protocols
 from keras_resnet.data.datasets import load
 from keras_resnet.evaluation.evaluator import Evaluator
 from keras_resnet.evaluation.precise_bn import set_precise_statistics

@@ -37,7 +37,9 @@ import pathlib, sys
 import numpy as np
 import PIL.Image
 import keras_resnet
-from keras_resnet import features, onednn, protocols
+from keras_resnet.classification import protocols
+from keras_resnet.evaluation import features
+from keras_resnet.process import onednn
 from keras_resnet.data.datasets import load
 from keras_resnet.evaluation.evaluator import Evaluator
 from keras_resnet.paper import construction, responses

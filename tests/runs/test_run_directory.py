@@ -147,7 +147,7 @@ def test_a_file_cannot_be_a_run_directory(tmp_path):
 
 ORDINARY_USER = """
 import os, sys
-from keras_resnet import runs
+from keras_resnet.runs import run_directory
 from keras_resnet.runs.config import RECIPES
 
 if os.getuid() == 0:

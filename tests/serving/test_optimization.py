@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from letters import evaluated, network
 
-from keras_resnet import protocols
+from keras_resnet.classification import protocols
 from keras_resnet.data import datasets
 from keras_resnet.data.sources import MemorySource
 from keras_resnet.serving.optimization import OPTIMIZATIONS, optimize

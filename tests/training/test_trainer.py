@@ -26,7 +26,8 @@ from keras_resnet.data import datasets
 from keras_resnet.evaluation.evaluator import Evaluator
 from keras_resnet.process import onednn
 from keras_resnet.runs.run_directory import SPLITS, load_network
-from keras_resnet.training import loop, schedules, train
+from keras_resnet.training import loop, schedules
+from keras_resnet.training.trainer import train
 
 
 @pytest.fixture(scope="module", autouse=True)

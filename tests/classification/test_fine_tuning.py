@@ -9,10 +9,11 @@ from letters import SPEC, with_statistics
 from pictures import make_picture_folder
 
 import keras_resnet
-from keras_resnet import fine_tuning
+from keras_resnet.classification import fine_tuning
 from keras_resnet.images.preprocessing import Preprocessing
 from keras_resnet.runs.run_directory import load_network
-from keras_resnet.training.trainer import train, trainer
+from keras_resnet.training import trainer
+from keras_resnet.training.trainer import train
 from keras_resnet.weights import names
 from keras_resnet.weights.local import WeightFile, write_safetensors
 

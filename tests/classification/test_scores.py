@@ -5,7 +5,7 @@ import os
 import numpy as np
 import pytest
 
-from keras_resnet import scores
+from keras_resnet.classification import scores
 
 
 def some_scores(rng, images=30, classes=12, title="a", fingerprint="f"):

@@ -8,7 +8,7 @@ import skimage.data
 import tensorflow as tf
 
 import keras_resnet
-from keras_resnet import protocols
+from keras_resnet.classification import protocols
 from keras_resnet.data.sources import MemorySource
 from keras_resnet.networks import resnet
 
