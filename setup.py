@@ -6,7 +6,7 @@ import re
 import setuptools
 
 ROOT = pathlib.Path(__file__).parent
-VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "keras_resnet/__init__.py").read_text())[1]
+VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "keras_resnet/version.py").read_text())[1]
 
 # scikit-image brings photographs; nbclient and ipykernel run the examples; pydot draws networks;
 # keras-hub has detectors that the networks become a part of.

@@ -17,8 +17,7 @@ from keras_resnet.networks.feature_pyramid import feature_pyramid
 from keras_resnet.networks.layer_tree import freeze_batch_norm
 from keras_resnet.networks.resnet import ResNet
 from keras_resnet.runs.config import RECIPES, TrainConfig
-
-__version__ = "0.1.0"
+from keras_resnet.version import __version__
 
 __all__ = [
     "RECIPES",
@@ -34,6 +33,7 @@ __all__ = [
     "ResNet101",
     "ResNet152",
     "TrainConfig",
+    "__version__",
     "decode_predictions",
     "feature_pyramid",
     "freeze_batch_norm",

@@ -76,6 +76,7 @@ LAYERS = (
         "distribution.cluster",
         "class_names",
         "checks",
+        "version",
     ),
 )
 ORDER = [name for layer in LAYERS for name in layer]

@@ -7,7 +7,7 @@ import json
 import keras
 import tensorflow as tf
 
-from keras_resnet import __version__, constructors
+from keras_resnet import constructors
 from keras_resnet.checks import UserError
 from keras_resnet.classification import fine_tuning
 from keras_resnet.distribution.workers import join_workers
@@ -25,6 +25,7 @@ from keras_resnet.training.inputs import (
     with_copies,
 )
 from keras_resnet.training.loop import Loop, State
+from keras_resnet.version import __version__
 
 
 def train(config, run_dir):
