@@ -57,6 +57,6 @@ setuptools.setup(
     extras_require={
         "and-cuda": ["tensorflow[and-cuda]>=2.21"],
         "test": TEST,
-        "dev": [*TEST, "ruff>=0.15", "build"],
+        "dev": [*TEST, "ruff>=0.15", "mypy>=1.18", "types-requests", "types-tqdm", "build"],
     },
 )
