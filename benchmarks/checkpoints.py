@@ -17,9 +17,9 @@ import numpy as np
 import tensorflow as tf
 
 from keras_resnet import constructors
-from keras_resnet.networks import resnet
+from keras_resnet.classification.recipes import RECIPES
+from keras_resnet.classification.steps import training_values
 from keras_resnet.runs.checkpoints import Checkpoints
-from keras_resnet.runs.config import RECIPES
 from keras_resnet.training.steps import steps_function
 
 # Name: network, side and batch size; ResNet-50's batch is made for two cores.
@@ -40,7 +40,9 @@ def measure(construct, side, batch_size, directory):
     optimizer = keras.optimizers.SGD(0.1, momentum=0.9)
     optimizer.build(model.trainable_variables)
     take_steps = steps_function(
-        resnet.logits_model(model),
+        training_values(model),
+        ("loss", "top1"),
+        model,
         optimizer,
         tf.distribute.get_strategy(),
         global_batch_size=batch_size,

@@ -22,6 +22,7 @@ import tensorflow as tf
 from common import torch, torchvision
 from ilsvrc import random_photographs, write_archives
 
+from keras_resnet.classification.examples import training_example
 from keras_resnet.data import batches, datasets, imagenet_archives
 from keras_resnet.images.augmentation import Augmentation
 from keras_resnet.images.preprocessing import Preprocessing
@@ -58,10 +59,11 @@ def decoding_alone(images):
 def whole_pipeline(source):
     """A function that gives the training batches of as many images."""
     steps = EPOCHS * len(source) // BATCH_SIZE
+    preprocessing = Preprocessing(224, 256, (123.68, 116.78, 103.94))
+    augmentation = Augmentation("crop_mirror", (256, 480), 0.1)
     dataset = batches.training_batches(
         source,
-        Preprocessing(224, 256, (123.68, 116.78, 103.94)),
-        Augmentation("crop_mirror", (256, 480), 0.1),
+        training_example(source, preprocessing, augmentation),
         seed=0,
         global_batch_size=BATCH_SIZE,
         num_replicas=1,

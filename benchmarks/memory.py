@@ -14,15 +14,14 @@ import time
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.path.append(str(pathlib.Path(__file__).parent.parent / "tests"))
 
-import dataclasses
 import json
 
 import common
 import numpy as np
 from ilsvrc import write_archives
 
+from keras_resnet.classification.recipes import RECIPES
 from keras_resnet.data import imagenet_archives
-from keras_resnet.runs.config import RECIPES
 from keras_resnet.training import trainer
 
 STEPS = 2000
@@ -54,8 +53,7 @@ def main():
         directory = pathlib.Path(name)
         write_archives(directory / "source", np.random.default_rng(0), train_per_class=100)
         imagenet_archives.prepare(directory / "source", directory / "data", verify=False)
-        config = dataclasses.replace(
-            RECIPES["imagenet"]["paper"],
+        config = RECIPES["imagenet"]["paper"].with_options(
             network="CifarResNet",
             depth=8,
             data_dir=str(directory / "data"),

@@ -1,6 +1,8 @@
 """Deep Residual Learning for Image Recognition (He et al., 2016) on Keras and TensorFlow."""
 
 from keras_resnet.class_names import decode_predictions
+from keras_resnet.classification.options import ClassificationOptions
+from keras_resnet.classification.recipes import RECIPES
 from keras_resnet.constructors import (
     CifarPlainNet,
     CifarResNet,
@@ -16,12 +18,14 @@ from keras_resnet.images.preprocessing import Preprocessing
 from keras_resnet.networks.feature_pyramid import feature_pyramid
 from keras_resnet.networks.layer_tree import freeze_batch_norm
 from keras_resnet.networks.resnet import ResNet
-from keras_resnet.runs.config import RECIPES, TrainConfig
+from keras_resnet.runs.config import TrainConfig
+from keras_resnet.training.trainer import train
 from keras_resnet.version import __version__
 
 __all__ = [
     "RECIPES",
     "CifarPlainNet",
+    "ClassificationOptions",
     "CifarResNet",
     "PlainNet18",
     "PlainNet34",
@@ -37,4 +41,5 @@ __all__ = [
     "decode_predictions",
     "feature_pyramid",
     "freeze_batch_norm",
+    "train",
 ]

@@ -1,51 +1,9 @@
-"""Pictures: the curves of a run, and what a network sees of its training images."""
+"""Pictures of what the paper claims, and of what a network sees of its training images."""
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from keras_resnet import files
-
-
-def draw_curves(metrics, path, title):
-    """Writes a picture of training and validation error, loss and learning rate by step.
-
-    Args:
-      metrics: dicts as in metrics.jsonl: `step`, `split` ("train" or "validation"), `top1`, `loss`
-        and, for train, `learning_rate`.
-      path: of the PNG to write; it is replaced whole.
-      title: of the picture.
-    """
-    figure = Figure(figsize=(9, 4.5), layout="constrained")
-    FigureCanvasAgg(figure)
-    figure.suptitle(title)
-    error_axes, loss_axes = figure.subplots(1, 2)
-    for split, style in (("train", "--"), ("validation", "-")):
-        rows = [row for row in metrics if row["split"] == split]
-        steps = [row["step"] for row in rows]
-        marker = "." if len(rows) < 40 else None
-        errors = [100 * (1 - row["top1"]) for row in rows]
-        error_axes.plot(steps, errors, style, marker=marker, label=split)
-        # A loss of 0 has no place on a logarithmic axis.
-        losses = [max(row["loss"], 1e-6) for row in rows]
-        loss_axes.plot(steps, losses, style, marker=marker, label=split)
-    error_axes.set(xlabel="step", ylabel="error (%)", ylim=(0, None))
-    loss_axes.set(xlabel="step", ylabel="cross-entropy", yscale="log")
-    rate_axes = loss_axes.twinx()
-    train = [row for row in metrics if row["split"] == "train"]
-    rate_axes.plot(
-        [row["step"] for row in train],
-        [row["learning_rate"] for row in train],
-        color="gray",
-        linewidth=0.8,
-        drawstyle="steps-pre",
-        marker="." if len(train) == 1 else None,
-    )
-    rate_axes.set(ylabel="learning rate (gray)", yscale="log")
-    for axes in (error_axes, loss_axes):
-        axes.legend()
-        axes.grid(alpha=0.3)
-    with files.replacing(path) as unfinished:
-        figure.savefig(unfinished, format="png", dpi=120)
 
 
 def draw_agreement(pairs, path):

@@ -10,7 +10,7 @@ goes on where it was. The end is an accuracy on all images of the test set.
 
 import program
 
-from keras_resnet.runs.config import RECIPES
+from keras_resnet.classification.recipes import RECIPES
 
 PROGRAM, main = program.training_program(__doc__, RECIPES["cifar10"])
 

@@ -16,10 +16,10 @@ program.import_package(in_batches=False)
 
 from keras_resnet import plots
 from keras_resnet.checks import UserError
+from keras_resnet.classification.examples import make_augmentation, make_preprocessing
+from keras_resnet.classification.recipes import RECIPES
 from keras_resnet.data import datasets
 from keras_resnet.images import augmentation
-from keras_resnet.runs.config import RECIPES
-from keras_resnet.training.inputs import make_augmentation, make_preprocessing
 
 ROWS = 6
 EPOCHS = 8
@@ -44,8 +44,8 @@ def main(arguments):
         )
     config = program.train_config(RECIPES["imagenet"], FLAGS)
     source = datasets.load(config.dataset, "train", config.data_dir, config.skip_corrupt)
-    preprocessing = make_preprocessing(config, source)
-    augment = make_augmentation(config, preprocessing, source)
+    preprocessing = make_preprocessing(config.task, source)
+    augment = make_augmentation(config.task, preprocessing, source)
     # Shown without the subtraction of the mean.
     black = preprocessing.with_mean((0.0,) * preprocessing.channels)
 
@@ -68,7 +68,7 @@ def main(arguments):
         to_bytes([black(image) for image in images]),
         to_bytes(variants),
         output,
-        title=f"{config.augmentation}, shorter side {augment.resize[0]} to {augment.resize[1]}, "
+        title=f"{augment.kind}, shorter side {augment.resize[0]} to {augment.resize[1]}, "
         f"colors {augment.pca_color:g}",
     )
     print(f"Drawn: {output}")

@@ -9,7 +9,6 @@ evaluated one by one and as an ensemble. The images are preprocessed as in train
   python launch/evaluate.py scores/*.npz
 """
 
-import dataclasses
 import pathlib
 
 import program
@@ -20,10 +19,12 @@ program.import_package(in_batches=True)
 from keras_resnet import files
 from keras_resnet.checks import UserError, check_integer, check_one_of
 from keras_resnet.classification import protocols, scores
+from keras_resnet.classification.evaluation import FIGURES, check_fits
 from keras_resnet.data import datasets
-from keras_resnet.evaluation.evaluator import check_fits
 from keras_resnet.evaluation.precise_bn import set_precise_statistics
-from keras_resnet.runs.run_directory import load_config, load_network
+from keras_resnet.runs.figures import describe
+from keras_resnet.runs.run_directory import load_network
+from keras_resnet.tasks import load_config
 from keras_resnet.training.inputs import make_sources
 
 PROGRAM = program.Program(__doc__, "MODEL ... [--dataset=NAME] [flags]")
@@ -106,11 +107,11 @@ def main(arguments):
     members = []
     for path in paths:
         member = scores.load(path) if path.endswith(".npz") else evaluated(path)
-        print(f"{member.title}, {member.dataset}: {program.describe(member.evaluation())}")
+        print(f"{member.title}, {member.dataset}: {describe(FIGURES, member.evaluation())}")
         members.append(member)
     if len(members) > 1:
         together = scores.ensemble(members)
-        print(f"{together.title}, {together.dataset}: {program.describe(together.evaluation())}")
+        print(f"{together.title}, {together.dataset}: {describe(FIGURES, together.evaluation())}")
 
 
 def check_arguments(paths):
@@ -169,7 +170,7 @@ def evaluated(path):
     if FLAGS.precise_bn:
         if config is not None and not FLAGS.dataset:
             place = {"data_dir": data_dir, "skip_corrupt": FLAGS.skip_corrupt}
-            train, _ = make_sources(dataclasses.replace(config, **place))
+            train, _ = make_sources(config.with_options(**place))
         else:
             train = datasets.load(dataset, "train", data_dir, FLAGS.skip_corrupt)
         used = set_precise_statistics(model, train, FLAGS.precise_bn, FLAGS.batch_size)

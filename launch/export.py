@@ -18,13 +18,14 @@ from absl import flags
 program.import_package(in_batches=False)
 
 from keras_resnet.checks import UserError
+from keras_resnet.classification.evaluation import check_fits
 from keras_resnet.data import datasets
-from keras_resnet.evaluation.evaluator import check_fits
-from keras_resnet.runs.run_directory import load_config, load_evaluation, load_network
+from keras_resnet.runs.run_directory import load_evaluation, load_network
 from keras_resnet.serving.card import Origin
 from keras_resnet.serving.export import TOP, export
 from keras_resnet.serving.optimization import OPTIMIZATIONS, optimize
 from keras_resnet.serving.signatures import Limits
+from keras_resnet.tasks import load_config
 
 
 class OptimizeParser(flags.ArgumentParser):

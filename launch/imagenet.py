@@ -13,7 +13,7 @@ launch/prepare_imagenet.py prepares ImageNet; docs/recipes.md says what the reci
 
 import program
 
-from keras_resnet.runs.config import RECIPES
+from keras_resnet.classification.recipes import RECIPES
 
 PROGRAM, main = program.training_program(__doc__, RECIPES["imagenet"])
 

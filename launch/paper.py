@@ -18,7 +18,6 @@ again, they go on where they were. "launch/paper.py SUBCOMMAND --help" lists the
 """
 
 import collections
-import dataclasses
 import json
 import pathlib
 import sys
@@ -31,12 +30,13 @@ program.import_package(in_batches=True)
 
 from keras_resnet import constructors, files, plots
 from keras_resnet.checks import UserError, check_one_of, check_positive
+from keras_resnet.classification.recipes import RECIPES
 from keras_resnet.paper import ablation, degradation, tables
 from keras_resnet.paper.construction import deeper_copy, logits
 from keras_resnet.paper.responses import responses, summary
 from keras_resnet.paper.trainings import train_all
-from keras_resnet.runs.config import RECIPES
-from keras_resnet.runs.run_directory import load_config, load_network
+from keras_resnet.runs.run_directory import load_network
+from keras_resnet.tasks import load_config
 from keras_resnet.training.inputs import make_sources
 
 PROGRAM = program.Program(__doc__, "SUBCOMMAND [RUN ...] [flags]")
@@ -251,7 +251,7 @@ def _trained(run):
     """The network of a run, its configuration and the images that it is validated on."""
     config = load_config(run)
     data_dir = FLAGS.data_dir or config.data_dir
-    _, source = make_sources(dataclasses.replace(config, data_dir=data_dir))
+    _, source = make_sources(config.with_options(data_dir=data_dir))
     return load_network(run), config, source
 
 

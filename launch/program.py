@@ -1,6 +1,5 @@
 """What the programs share: flags from the configuration, help, errors without tracebacks."""
 
-import dataclasses
 import importlib.util
 import os
 import signal
@@ -28,7 +27,7 @@ if "keras_resnet" not in sys.modules:
 from keras_resnet.checks import UserError
 from keras_resnet.process import onednn
 from keras_resnet.process.signals import STOP_SIGNALS
-from keras_resnet.runs.config import TrainConfig
+from keras_resnet.runs.options import fields
 
 EXIT_USER_ERROR = 1
 EXIT_INTERRUPTED = 130
@@ -141,7 +140,7 @@ def _leave_workers(status):
 
 
 def define_train_flags(program, recipes, without=()):
-    """Defines a flag for each option of `TrainConfig`, and `recipe`, `run_dir`.
+    """Defines a flag for each option of `TrainConfig` and of its task, and `recipe`, `run_dir`.
 
     Args:
       program: `Program` that gets the flags.
@@ -164,16 +163,19 @@ def define_train_flags(program, recipes, without=()):
     )
     program.document("Recipe", "recipe")
     defaults = next(iter(recipes.values()))
-    types_of_fields = typing.get_type_hints(TrainConfig)
-    fields = [field for field in dataclasses.fields(TrainConfig) if field.name not in without]
-    for field in fields:
-        define = _definer(types_of_fields[field.name])
-        default = getattr(defaults, field.name)
+    values = {
+        field: getattr(options, field.name)
+        for options in (defaults, defaults.task)
+        for field in fields(options)
+        if field.name not in without
+    }
+    for field, default in values.items():
+        define = _definer(field.type)
         if isinstance(default, tuple):
             default = [str(value) for value in default]
         define(field.name, default, field.metadata["help"], flag_values=program.flags)
     for group in ("Network", "Data", "Training", "Devices", "Run directory"):
-        names = (field.name for field in fields if field.metadata["group"] == group)
+        names = (field.name for field in values if field.metadata["group"] == group)
         program.document(group, *names)
     if "run_dir" not in without:
         program.document("Run directory", "run_dir")
@@ -183,6 +185,7 @@ def _definer(field_type):
     """The absl function that defines a flag of a type, optional or not."""
     if isinstance(field_type, types.UnionType):
         (field_type,) = set(typing.get_args(field_type)) - {types.NoneType}
+    field_type = typing.get_origin(field_type) or field_type
     return {
         str: flags.DEFINE_string,
         int: flags.DEFINE_integer,
@@ -205,9 +208,10 @@ def train_config(recipes, values):
         recipe = FINE_TUNING
     if recipe not in recipes:
         raise UserError(f"`recipe` must be one of {', '.join(recipes)}. Received: {recipe!r}")
+    base = recipes[recipe]
     given = {
         field.name: values[field.name].value
-        for field in dataclasses.fields(TrainConfig)
+        for field in (*fields(base), *fields(base.task))
         if field.name in values and values[field.name].present
     }
     # One of the two replaces the other of the recipe.
@@ -217,7 +221,7 @@ def train_config(recipes, values):
     for name in ("learning_rate_drops", "learning_rate_shares", "train_resize"):
         if given.get(name) is not None:
             given[name] = integers(name, given[name])
-    return dataclasses.replace(recipes[recipe], **given)
+    return base.with_options(**given)
 
 
 def integers(name, texts):
@@ -262,17 +266,10 @@ def positional(arguments, *names):
     return arguments
 
 
-def describe(result):
-    """One line for an evaluation."""
-    return (
-        f"top-1 {100 * result['top1']:.2f}%, top-5 {100 * result['top5']:.2f}%, "
-        f"loss {result['loss']:.4f} on {result['images']} images"
-    )
-
-
 def training_program(doc, recipes):
     """The `Program` that trains, and its main function."""
     import_package(in_batches=True)
+    from keras_resnet.runs.figures import describe
     from keras_resnet.training.trainer import train
 
     program = Program(doc, "[flags]")
@@ -284,7 +281,7 @@ def training_program(doc, recipes):
         directory = _run_dir(program.flags.run_dir, config)
         result = train(config, directory)
         print(
-            f"Trained: {describe(result)}\n"
+            f"Trained: {describe(config.task.task(config).figures, result)}\n"
             f"  evaluate:  python launch/evaluate.py {directory}\n"
             f"  export:    python launch/export.py {directory} --output=exports/NAME\n"
             f"  look at:   {directory}/curves.png, or tensorboard --logdir={directory}/events"

@@ -1,7 +1,6 @@
 """Trainings as users run them: real processes, that are stopped and killed; and what they leave."""
 
 import ctypes
-import dataclasses
 import functools
 import json
 import os
@@ -14,7 +13,9 @@ import numpy as np
 import tensorflow as tf
 from processes import LAUNCH, ROOT, Process
 
+from keras_resnet.classification.options import ClassificationOptions
 from keras_resnet.runs.config import TrainConfig
+from keras_resnet.runs.options import fields
 
 # A signal that makes a process of `Training` loop endlessly in Python.
 LOOP_SIGNAL = signal.SIGUSR1
@@ -42,12 +43,14 @@ def tiny_training(**options):
         "global_batch_size": 8,
         "learning_rate": 0.1,
         "weight_decay": 1e-4,
-        "mean": "channel",
-        "augmentation": "crop_mirror",
-        "image_size": 16,
+        "train_steps": None,
+        "dataset": "shapes",
         "log_every_steps": 1,
     }
-    return TrainConfig(**{**settings, **options})
+    of_task = ClassificationOptions(mean="channel", augmentation="crop_mirror", image_size=16)
+    if "train_epochs" not in options:
+        settings["train_steps"] = 1
+    return TrainConfig(**settings, task=of_task).with_options(**options)
 
 
 def free_ports(number):
@@ -71,15 +74,16 @@ def tf_config(ports, index):
 
 def flags(config):
     """The flags that describe a configuration."""
-    for field in dataclasses.fields(config):
-        value = getattr(config, field.name)
-        if value is not None:
-            text = ",".join(map(str, value)) if isinstance(value, tuple) else value
-            yield f"--{field.name}={text}"
+    for options in (config, config.task):
+        for field in fields(options):
+            value = getattr(options, field.name)
+            if value is not None:
+                text = ",".join(map(str, value)) if isinstance(value, tuple) else value
+                yield f"--{field.name}={text}"
 
 
 class Training:
-    """launch/imagenet.py as a process, or as a process for each of several workers.
+    """A program that trains, as a process or as a process for each of several workers.
 
     Args:
       config: `TrainConfig`.
@@ -87,9 +91,18 @@ class Training:
       workers: number of processes.
       directories: working directory of each; None: that of the repository.
       flags_of_last: more flags for the last worker.
+      program: path of the program.
     """
 
-    def __init__(self, config, run_dir, workers=1, directories=None, flags_of_last=()):
+    def __init__(
+        self,
+        config,
+        run_dir,
+        workers=1,
+        directories=None,
+        flags_of_last=(),
+        program=LAUNCH / "imagenet.py",
+    ):
         self.run_dir = run_dir
         ports = free_ports(workers)
         arguments = [f"--run_dir={run_dir}", *flags(config)]
@@ -99,7 +112,7 @@ class Training:
             if workers > 1:
                 environment["TF_CONFIG"] = tf_config(ports, index)
             process = Process(
-                LAUNCH / "imagenet.py",
+                program,
                 [*arguments, *(flags_of_last if index == workers - 1 else ())],
                 stdout=self._log(index),
                 stderr=self._log(index),
@@ -220,9 +233,9 @@ def assert_same_bits(run_dir, expected_run_dir, when=""):
     assert metrics(expected_run_dir) == metrics(run_dir), when
 
 
-def interrupt_at(config, run_dir, step, number):
-    """Starts a training and sends it a signal as soon as the metrics show a step."""
-    training = Training(config, run_dir)
+def interrupt_at(config, run_dir, step, number, **options):
+    """Starts a `Training` and sends it a signal as soon as the metrics show a step."""
+    training = Training(config, run_dir, **options)
     training.wait_for_step(step)
     training.send(number)
     status = -number if number == signal.SIGKILL else 130

@@ -1,6 +1,5 @@
 """A small network to export, and encoded pictures to ask it about."""
 
-import dataclasses
 import json
 
 import keras
@@ -9,8 +8,8 @@ import tensorflow as tf
 from pictures import make_picture_folder
 
 import keras_resnet
+from keras_resnet.classification.recipes import RECIPES
 from keras_resnet.images.preprocessing import Preprocessing
-from keras_resnet.runs.config import RECIPES
 
 SPEC = Preprocessing(size=24, resize=27, mean=(120.0, 121.0, 122.0), deviation=(50.0, 60.0, 70.0))
 CLASS_NAMES = tuple("abcdefg")
@@ -72,7 +71,7 @@ def run(directory):
     folder = make_picture_folder(directory / "pictures", np.random.default_rng(0), numbers)
     names = ("horizontal", "vertical")
     network(classes=2, class_names=names).save(directory / "model.keras")
-    config = dataclasses.replace(RECIPES["imagenet"]["paper"], dataset=f"folder:{folder}")
+    config = RECIPES["imagenet"]["paper"].with_options(dataset=f"folder:{folder}")
     (directory / "config.json").write_text(config.to_json())
     evaluation = {"step": 5, "top1": 0.123, "top5": 0.9, "loss": 2.0, "images": 400}
     (directory / "evaluation.json").write_text(json.dumps(evaluation))

@@ -17,7 +17,7 @@ def of_trainings(tmp_path_factory):
     """
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setenv("KERAS_HOME", str(tmp_path_factory.mktemp("keras") / "home"))
-        monkeypatch.setattr(RunDirectory, "draw_curves", lambda _: None)
+        monkeypatch.setattr(RunDirectory, "draw_curves", lambda *_: None)
         yield
 
 

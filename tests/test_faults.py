@@ -1,6 +1,5 @@
 """Trainings that are killed, stopped and stuck, as real processes: `make faults`."""
 
-import dataclasses
 import os
 import random
 import shutil
@@ -77,7 +76,7 @@ def test_a_worker_whose_data_do_not_come_says_so_and_is_named(tmp_path):
     directories = [tmp_path / name for name in ("a", "b")]
     for directory in directories:
         shutil.copytree(tmp_path / "pictures", directory / "pictures")
-    config = dataclasses.replace(config, dataset="folder:pictures", stall_seconds=10)
+    config = config.with_options(dataset="folder:pictures", stall_seconds=10)
     training = Training(config, tmp_path / "run", 2, directories)
     training.wait_for_step(20)
     # Reading a pipe that nobody writes to takes forever, as from a disk that is gone.
@@ -98,7 +97,7 @@ rm "DISK/filler"
 
 
 def test_a_full_disk_stops_a_training_that_goes_on_when_there_is_room(tmp_path):
-    config = dataclasses.replace(make_config(tmp_path), train_steps=60)
+    config = make_config(tmp_path).with_options(train_steps=60)
     Training(config, tmp_path / "whole").finish()
     disk = tmp_path / "disk"
     disk.mkdir()

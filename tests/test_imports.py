@@ -1,97 +1,55 @@
-"""The package's modules import each other in one direction, by layers."""
+"""The rooms of the house: which folder may import which, and where each test is."""
 
 import ast
+import graphlib
+import sys
 
 import pytest
 from processes import ROOT
 
-# Each layer may import those below it (and, within a layer, modules listed further right).
-LAYERS = (
-    ("serving.clients", "serving.export", "serving.card", "serving.warm_up"),
-    ("serving.optimization", "serving.folding", "serving.signatures"),
-    ("paper.degradation", "paper.ablation", "paper.trainings"),
-    ("paper.tables", "paper.construction", "paper.responses"),
-    ("training.trainer", "classification.fine_tuning"),
-    ("training.loop",),
-    ("networks.feature_pyramid", "evaluation.features"),
-    (
-        "networks.analysis",
-        "evaluation.evaluator",
-        "classification.protocols",
-        "classification.scores",
-        "evaluation.precise_bn",
-        "runs.run_directory",
-    ),
-    (
-        "distribution.workers",
-        "distribution.rendezvous",
-        "distribution.strategy",
-        "distribution.watchdog",
-    ),
-    (
-        "training.inputs",
-        "runs.progress",
-        "plots",
-        "constructors",
-        "training.steps",
-        "runs.checkpoints",
-        "training.schedules",
-    ),
-    (
-        "weights.conversion",
-        "weights.local",
-        "weights.architecture",
-        "weights.keras_files",
-        "weights.pth",
-    ),
-    ("weights.names", "weights.damage", "weights.download", "weights.sets"),
-    ("networks.resnet",),
-    (
-        "data.imagenet_archives",
-        "data.datasets",
-        "data.folders",
-        "data.tfds",
-        "data.batches",
-        "data.integrity",
-    ),
-    ("data.sources", "data.records", "data.shapes", "class_names"),
-    (
-        "networks.layer_tree",
-        "networks.stacks",
-        "networks.variants",
-        "networks.layers",
-        "networks.synchronized_bn",
-        "images.augmentation",
-        "images.preprocessing",
-    ),
-    ("networks.inference",),
-    (
-        "runs.config",
-        "data.cache",
-        "files",
-        "process.memory",
-        "process.onednn",
-        "process.processor",
-        "process.signals",
-        "distribution.cluster",
-        "class_names",
-        "checks",
-        "version",
-    ),
+PACKAGE = ROOT / "keras_resnet"
+
+# From the ground up: a room, which is a folder or a module, imports from the floors below its own.
+FLOORS = (
+    ("version", "checks", "files", "plots", "class_names", "process"),
+    ("images", "distribution"),
+    ("networks", "data"),
+    ("weights", "evaluation"),
+    ("constructors", "runs"),
+    ("training",),
+    ("classification",),
+    ("tasks",),
+    ("serving",),
+    ("paper",),
+    ("__init__",),
 )
-ORDER = [name for layer in LAYERS for name in layer]
+FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 
 # The file of each module, by its name within the package.
 MODULES = {
-    ".".join(path.relative_to(ROOT / "keras_resnet").with_suffix("").parts): path
-    for path in (ROOT / "keras_resnet").rglob("*.py")
-    if path.stem != "__init__"
+    ".".join(path.relative_to(PACKAGE).with_suffix("").parts): path
+    for path in sorted(PACKAGE.rglob("*.py"))
 }
 
+# What flags are made of, so that a program can answer without TensorFlow.
+OF_STANDARD_LIBRARY = (
+    *("version", "checks", "runs.formats", "runs.options", "runs.config"),
+    *("classification.options", "classification.recipes"),
+)
 
-def imports(path):
+
+def at_once(tree):
+    """The statements of a module that are executed when it is imported."""
+    for node in ast.iter_child_nodes(tree):
+        is_for_types = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        if not isinstance(node, ast.FunctionDef) and not is_for_types:
+            yield node
+            yield from at_once(node)
+
+
+def imports(path, nodes=ast.walk):
     """Names of all modules that a file imports, as full dotted names."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -99,18 +57,44 @@ def imports(path):
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def test_every_module_has_its_layer():
-    assert set(MODULES) == set(ORDER)
-
-
-@pytest.mark.parametrize("name", ORDER)
-def test_imports_point_one_way(name):
-    for imported in imports(MODULES[name]):
+def imported_modules(name, nodes=ast.walk):
+    """The modules of the package that a module of it imports."""
+    for imported in imports(MODULES[name], nodes):
         package, _, module = imported.partition(".")
         # A module, or a name within a module.
         module = next((m for m in (module, module.rpartition(".")[0]) if m in MODULES), None)
         if package == "keras_resnet" and module:
-            assert ORDER.index(module) > ORDER.index(name), f"{name} imports {module}"
+            yield module
+
+
+def room(name):
+    return name.partition(".")[0]
+
+
+def test_every_room_has_its_floor():
+    assert {room(name) for name in MODULES} == set(FLOOR)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_imports_lead_to_the_floors_below(name):
+    for module in imported_modules(name):
+        is_at_home = room(module) == room(name)
+        is_ground = FLOOR[room(module)] == FLOOR[room(name)] == 0
+        is_below = FLOOR[room(module)] < FLOOR[room(name)]
+        assert is_at_home or is_ground or is_below, f"{name} imports {module}"
+
+
+def test_no_import_leads_back():
+    """But for what is imported when it is called, or for types alone."""
+    arrows = {name: set(imported_modules(name, at_once)) for name in MODULES}
+    graphlib.TopologicalSorter(arrows).prepare()
+
+
+def test_folders_export_nothing():
+    for name, path in MODULES.items():
+        if name.endswith(".__init__"):
+            (docstring,) = ast.parse(path.read_text()).body
+            assert isinstance(docstring, ast.Expr), path
 
 
 def test_flags_are_for_programs():
@@ -118,19 +102,17 @@ def test_flags_are_for_programs():
         assert not any(module.startswith("absl.flags") for module in imports(path)), path
 
 
-def test_config_needs_the_standard_library_only():
-    import sys
-
-    allowed = {*sys.stdlib_module_names, "keras_resnet"}
-    found = {
-        name.partition(".")[0] for name in imports(ROOT / "keras_resnet" / "runs" / "config.py")
-    }
-    assert found <= allowed
+@pytest.mark.parametrize("name", OF_STANDARD_LIBRARY)
+def test_flags_need_the_standard_library_only(name):
+    assert set(imported_modules(name, at_once)) <= set(OF_STANDARD_LIBRARY)
+    found = {imported.partition(".")[0] for imported in imports(MODULES[name], at_once)}
+    assert found <= {*sys.stdlib_module_names, "keras_resnet"}
 
 
 def test_every_module_has_its_test():
     """In the same folder; so has each program."""
-    modules = [path.relative_to(ROOT / "keras_resnet") for path in MODULES.values()]
+    modules = [path.relative_to(PACKAGE) for path in MODULES.values()]
     programs = [path.relative_to(ROOT) for path in (ROOT / "launch").glob("*.py")]
     for path in (*modules, *programs):
-        assert (ROOT / "tests" / path.with_name(f"test_{path.name}")).exists(), path
+        if path.stem != "__init__":
+            assert (ROOT / "tests" / path.with_name(f"test_{path.name}")).exists(), path

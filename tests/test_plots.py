@@ -58,50 +58,6 @@ def validation_row(step, top1=0.6, loss=0.9):
     return {"split": "validation", "step": step, "top1": top1, "loss": loss}
 
 
-def test_curves_are_drawn_from_metrics(figures, tmp_path):
-    rows = [training_row(10, 0.25, 2.0, 0.1), validation_row(20, 0.6, 0.9)]
-    rows.insert(1, training_row(20, 0.5, 0.0, 0.01))
-    plots.draw_curves(rows, tmp_path / "curves.png", "title")
-    few = number_of_colors(tmp_path / "curves.png")
-    plots.draw_curves([], tmp_path / "curves.png", "title")
-    # Without metrics the axes stay, and no colored curve.
-    assert number_of_colors(tmp_path / "curves.png") < few
-    assert [path.name for path in tmp_path.iterdir()] == ["curves.png"]
-    errors, losses, rates = figures[0].axes
-    assert curves(errors) == {
-        "train": ([10, 20], [75, 50], "--"),
-        "validation": ([20], [40], "-"),
-    }
-    # A logarithmic axis has no place for 0.
-    assert curves(losses) == {
-        "train": ([10, 20], [2, 1e-6], "--"),
-        "validation": ([20], [0.9], "-"),
-    }
-    (rate,) = rates.get_lines()
-    assert (list(rate.get_xdata()), list(rate.get_ydata())) == ([10, 20], [0.1, 0.01])
-    # Up to its step a row's rate was in use.
-    assert rate.get_drawstyle() == "steps-pre"
-    assert [axes.get_yscale() for axes in (errors, losses, rates)] == ["linear", "log", "log"]
-    assert errors.get_ylim()[0] == 0
-    assert [axes.get_ylabel() for axes in (errors, losses, rates)] == [
-        "error (%)",
-        "cross-entropy",
-        "learning rate (gray)",
-    ]
-    assert [axes.get_xlabel() for axes in (errors, losses)] == ["step", "step"]
-    assert figures[0].get_suptitle() == "title"
-
-
-def test_few_points_of_a_curve_have_markers(figures, tmp_path):
-    rows = [training_row(step) for step in range(40)] + [validation_row(step) for step in range(39)]
-    plots.draw_curves(rows, tmp_path / "curves.png", "title")
-    plots.draw_curves([training_row(1)], tmp_path / "curves.png", "title")
-    many, one = figures
-    assert [markers(axes) for axes in many.axes] == [["None", "."], ["None", "."], ["None"]]
-    # A line of one point could not be seen.
-    assert markers(one.axes[2]) == ["."]
-
-
 def test_agreement_shows_the_logits_of_200_images(figures, rng, tmp_path):
     pairs = {name: rng.normal(size=(2, 300, 3)) for name in ("first", "second")}
     plots.draw_agreement(pairs, tmp_path / "agreement.png")

@@ -3,11 +3,15 @@
 import dataclasses
 
 from keras_resnet.checks import UserError
+from keras_resnet.classification.options import ClassificationOptions
+from keras_resnet.images.preprocessing import Preprocessing
 from keras_resnet.networks.layer_tree import freeze_batch_norm, freeze_stages
-from keras_resnet.weights.local import open_weights
+from keras_resnet.networks.resnet import ResNet
+from keras_resnet.runs.config import TrainConfig
+from keras_resnet.weights.local import WeightFile, open_weights
 
 
-def initial_weights(config):
+def initial_weights(config: TrainConfig) -> WeightFile:
     """The `WeightFile` that a training begins with.
 
     Args:
@@ -16,6 +20,7 @@ def initial_weights(config):
     Raises:
       UserError: they cannot be had, or do not say what they expect of images.
     """
+    assert config.weights is not None
     file = open_weights(config.weights, _depth_of_sets(config))
     if file.preprocessing is None:
         raise UserError(
@@ -27,7 +32,7 @@ def initial_weights(config):
     return file
 
 
-def _depth_of_sets(config):
+def _depth_of_sets(config: TrainConfig) -> int | None:
     """The depth for which published sets fit the network of a configuration; None: none does."""
     of_default = {"shortcut": "B", "stem": "imagenet", "block": None, "activation": "relu"}
     fits = config.network == "ResNet" and all(
@@ -36,36 +41,36 @@ def _depth_of_sets(config):
     return config.depth if fits else None
 
 
-def preprocessing_of(file, config):
+def preprocessing_of(file: WeightFile, options: ClassificationOptions) -> Preprocessing:
     """The `Preprocessing` of a training: that of the weights, at another size if that is asked for.
 
     Raises:
       UserError: the weights subtract a mean image, which has one size.
     """
     preprocessing = file.preprocessing
-    if config.image_size in (None, preprocessing.size) and config.resize is None:
+    if options.image_size in (None, preprocessing.size) and options.resize is None:
         return preprocessing
-    size = config.image_size or preprocessing.size
-    resize = config.resize or round(size * preprocessing.resize / preprocessing.size)
+    size = options.image_size or preprocessing.size
+    resize = options.resize or round(size * preprocessing.resize / preprocessing.size)
     if isinstance(preprocessing.mean[0], tuple) and size != preprocessing.size:
         raise UserError(
             f"`image_size` must be {preprocessing.size}, that of the mean image of {file.path}. "
-            f"Received: image_size={config.image_size!r}"
+            f"Received: image_size={options.image_size!r}"
         )
     return dataclasses.replace(preprocessing, size=size, resize=resize)
 
 
-def _keeps_head(model, file):
+def _keeps_head(model: ResNet, file: WeightFile) -> bool:
     """Whether the classifier of the weights is kept: for the same classes."""
     return file.class_names == model.class_names
 
 
-def check_fits(model, file):
+def check_fits(model: ResNet, file: WeightFile) -> None:
     """Raises UserError unless a training of a network can begin with the weights of a file."""
     file.check_fits(model, new_head=not _keeps_head(model, file))
 
 
-def begin_with(model, file):
+def begin_with(model: ResNet, file: WeightFile) -> None:
     """Gives a network the weights of a file; the classifier, too, if the classes are equal."""
     keeps_head = _keeps_head(model, file)
     file.assign_to(model, new_head=not keeps_head)
@@ -73,7 +78,7 @@ def begin_with(model, file):
     print(f"Beginning with the weights of {file.path}{head}.", flush=True)
 
 
-def freeze(model, config):
+def freeze(model: ResNet, config: TrainConfig) -> None:
     """Freezes what a configuration wants to keep as the weights have it: stages, batch norms."""
     if config.freeze is not None:
         freeze_stages(model, config.freeze)

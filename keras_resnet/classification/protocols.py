@@ -171,7 +171,7 @@ def _mean_softmax(logits, source, views, num_views, batch_size, title="Evaluatin
     """For every image the mean over its views of the softmax of their logits; and its label."""
     images_at_once = max(1, batch_size // num_views)
     inputs = batches.evaluation_batches(
-        source, views, global_batch_size=images_at_once, num_replicas=1
+        source, batches.labelled(views), global_batch_size=images_at_once
     )
 
     # Whatever the shape of the images: one graph.

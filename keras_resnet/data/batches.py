@@ -3,12 +3,16 @@
 A batch is a row of indices, see `training_order`: nothing but a step number is needed to go on.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
 import tqdm
 
 from keras_resnet.data.integrity import faults_named
-from keras_resnet.images.augmentation import augment, draw
+from keras_resnet.data.sources import Source
+from keras_resnet.images.augmentation import draw
 
 # Images fetched from a source at once: enough to hide the cost of a call into Python.
 FETCH_SIZE = 64
@@ -82,27 +86,25 @@ def examples(source, order, function):
 
 
 def training_batches(
-    source,
-    preprocessing,
-    augmentation,
+    source: Source,
+    example: Callable[..., Any],
     *,
-    seed,
-    global_batch_size,
-    num_replicas,
-    first_step,
-    last_step,
-    shard=(0, 1),
-):
-    """Augmented batches of a range of training steps, one element for each replica in turn.
+    seed: int,
+    global_batch_size: int,
+    num_replicas: int,
+    first_step: int,
+    last_step: int,
+    shard: tuple[int, int] = (0, 1),
+) -> tf.data.Dataset:
+    """Batches of a range of training steps, one element for each replica in turn.
 
     Element k * R + r is replica r's part of this worker's k-th batch, R being the replicas of a
     worker.
 
     Args:
-      source: `Source` to train on; all images come once for each of the augmentation's copies,
-        first all first ones.
-      preprocessing: `Preprocessing` of the network.
-      augmentation: `Augmentation`.
+      source: `Source` of all that is seen in an epoch.
+      example: what a batch has of each image: a function of image, label, index and random numbers
+        (see `training_order`).
       seed: integer that selects order and augmentation.
       global_batch_size: examples per step, over all replicas and workers.
       num_replicas: number of replicas, over all workers.
@@ -110,15 +112,8 @@ def training_batches(
       shard: (worker, number of workers).
 
     Returns:
-      tf.data.Dataset of float32 [b, size, size, channels] and int64 [b].
+      tf.data.Dataset of what `example` gives, each tensor [b, ...].
     """
-
-    images_per_copy = len(source) // len(augmentation.kinds)
-
-    def training_example(image, label, index, draws):
-        copy = index // images_per_copy
-        return augment(image, draws, preprocessing, augmentation, copy), label
-
     order = training_order(
         len(source),
         seed,
@@ -129,26 +124,34 @@ def training_batches(
     )
     num_batches = (last_step - first_step) * num_replicas // shard[1]
     return _batched(
-        examples(source, order, training_example), global_batch_size // num_replicas, num_batches
+        examples(source, order, example), global_batch_size // num_replicas, num_batches
     )
 
 
-def evaluation_batches(source, preprocessing, *, global_batch_size, num_replicas, shard=(0, 1)):
+def evaluation_batches(
+    source: Source,
+    example: Callable[..., Any],
+    *,
+    global_batch_size: int,
+    num_replicas: int = 1,
+    shard: tuple[int, int] = (0, 1),
+) -> tf.data.Dataset:
     """Every image once, in order, with the last batch filled up by images of weight 0.
 
-    Args: as for `training_batches`.
+    Args: as for `training_batches`; `example` is a function of image, label and weight, a float32
+      scalar: 1, or 0 for what fills up.
 
     Returns:
-      tf.data.Dataset of float32 [b, size, size, channels], int64 [b] and weights float32 [b].
+      tf.data.Dataset of what `example` gives, each tensor [b, ...].
     """
     shard_index, num_shards = shard
 
     @tf.autograph.experimental.do_not_convert
-    def in_shard(position):
+    def in_shard(position: tf.Tensor) -> tf.Tensor:
         return position % global_batch_size // (global_batch_size // num_shards) == shard_index
 
-    def evaluation_example(image, label, index, position):
-        return preprocessing(image), label, tf.cast(position == index, tf.float32)
+    def weighted(image: tf.Tensor, label: tf.Tensor, index: tf.Tensor, position: tf.Tensor) -> Any:
+        return example(image, label, tf.cast(position == index, tf.float32))
 
     num_steps = -(-len(source) // global_batch_size)
     order = (
@@ -157,13 +160,24 @@ def evaluation_batches(source, preprocessing, *, global_batch_size, num_replicas
         .map(lambda position: (tf.minimum(position, len(source) - 1), position))
     )
     return _batched(
-        examples(source, order, evaluation_example),
+        examples(source, order, weighted),
         global_batch_size // num_replicas,
         num_steps * num_replicas // num_shards,
     )
 
 
-def _batched(dataset, batch_size, num_batches):
+def labelled(
+    views: Callable[[tf.Tensor], tf.Tensor],
+) -> Callable[..., tuple[tf.Tensor, tf.Tensor, tf.Tensor]]:
+    """For `evaluation_batches`: what a network sees of an image, the label and the weight.
+
+    Args:
+      views: function of an image, such as a `Preprocessing`.
+    """
+    return lambda image, label, weight: (views(image), label, weight)
+
+
+def _batched(dataset: tf.data.Dataset, batch_size: int, num_batches: int) -> tf.data.Dataset:
     """Batches that are ready when they are asked for, and whose number `fit` can know."""
     return (
         dataset.batch(batch_size, drop_remainder=True)

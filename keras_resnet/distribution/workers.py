@@ -2,7 +2,10 @@
 
 import contextlib
 import json
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -20,14 +23,16 @@ _SIGNS_OF_LOSS = (
     tf.errors.CancelledError,
 )
 
-_KEPT = []
+_KEPT: list[object] = []
+
+T = TypeVar("T")
 
 
 class WorkerLostError(Exception):
     """Another worker died or does not answer; the message names it."""
 
 
-def join_workers(replicas, stall_seconds, facts):
+def join_workers(replicas: int, stall_seconds: int, facts: dict[str, Any]) -> "Workers":
     """The `Workers` of this training, connected: this process alone, or those of TF_CONFIG.
 
     Args:
@@ -60,7 +65,12 @@ class Workers:
       is_chief: whether this process writes the run directory.
     """
 
-    def __init__(self, strategy, cluster=None, stall_seconds=None):
+    def __init__(
+        self,
+        strategy: tf.distribute.Strategy,
+        cluster: Cluster | None = None,
+        stall_seconds: int = 0,
+    ) -> None:
         cluster = cluster or Cluster()
         self.strategy = strategy
         self.is_chief = cluster.is_chief
@@ -71,7 +81,7 @@ class Workers:
             self._sum = self._sum_function()
             self._check_devices()
 
-    def _check_devices(self):
+    def _check_devices(self) -> None:
         numbers = self.share([len(self.strategy.extended.worker_devices)])[:, 0]
         unlike = np.flatnonzero(numbers != numbers[0])
         if unlike.size:
@@ -84,7 +94,7 @@ class Workers:
 
     # --- Exchange
 
-    def share(self, numbers):
+    def share(self, numbers: Sequence[int]) -> np.ndarray:
         """What each worker gives, known to all.
 
         Args:
@@ -100,11 +110,11 @@ class Workers:
         with self._watchdog.waiting(), self.losses_named():
             return self._sum(tf.constant(table)).numpy()
 
-    def meet(self):
+    def meet(self) -> None:
         """Returns when all workers are here."""
         self.share([0])
 
-    def _part(self):
+    def _part(self) -> None:
         """Returns when the others have all that they need of this process, which may end now.
 
         What a worker receives of a meeting it fetches from the others, who may be through with it
@@ -113,7 +123,7 @@ class Workers:
         with contextlib.suppress(WorkerLostError):
             self.meet()
 
-    def leave(self, *used):
+    def leave(self, *used: object) -> None:
         """Ends the work with the others, when all are here.
 
         Args:
@@ -126,7 +136,7 @@ class Workers:
             self._watchdog.end()
             _KEPT.extend(used)
 
-    def on_chief(self, function):
+    def on_chief(self, function: Callable[[], T]) -> T | None:
         """What a function gives on the chief, which alone calls it; None on the others.
 
         Raises:
@@ -141,7 +151,7 @@ class Workers:
         self._raise_on_all(refusal)
         return result
 
-    def _raise_on_all(self, refusal):
+    def _raise_on_all(self, refusal: UserError | None) -> None:
         """Raises the chief's UserError, if there is one, on all workers."""
         text = self._text_of_chief("" if refusal is None else str(refusal))
         if text:
@@ -151,7 +161,7 @@ class Workers:
         if text:
             raise UserError(f"The chief refuses to train: {text}")
 
-    def from_chief(self, function):
+    def from_chief(self, function: Callable[[], Any]) -> Any:
         """What a function gives on the chief, which alone calls it.
 
         Args:
@@ -163,20 +173,32 @@ class Workers:
         result = self.on_chief(function)
         return result if self._alone else json.loads(self._text_of_chief(json.dumps(result)))
 
-    def _text_of_chief(self, text):
+    def _text_of_chief(self, text: str) -> str:
         """The text that the chief gives; what the others give is ignored."""
         if self._alone:
             return text
         encoded = text.encode() if self.is_chief else b""
-        length = int(self.share([len(encoded)])[0, 0])
-        if not length:
-            return ""
-        row = np.zeros((1, length), np.int64)
-        row[0, : len(encoded)] = np.frombuffer(encoded, np.uint8)
-        with self._watchdog.waiting(), self.losses_named():
-            return self._sum(tf.constant(row)).numpy().astype(np.uint8).tobytes().decode()
+        return self._bytes_of(0, encoded, self.share([len(encoded)])[0, 0]).decode()
 
-    def check_alike(self, what, facts):
+    def exchange(self, content: bytes) -> list[bytes]:
+        """The bytes that each worker gives, known to all, in the order of the workers."""
+        if self._alone:
+            return [content]
+        lengths = self.share([len(content)])[:, 0]
+        return [self._bytes_of(index, content, length) for index, length in enumerate(lengths)]
+
+    def _bytes_of(self, index: int, content: bytes, length: int) -> bytes:
+        """The bytes that one worker gives, of a length that all know."""
+        row = np.zeros((1, -(-length // 4)), np.int64)
+        if index == self._cluster.index:
+            # Four at a time: a sum over replicas still is a number of 64 bits.
+            row[0] = np.frombuffer(content.ljust(4 * row.size, b"\0"), np.uint32)
+        if row.size:
+            with self._watchdog.waiting(), self.losses_named():
+                row = self._sum(tf.constant(row)).numpy()
+        return row.astype(np.uint32).tobytes()[:length]
+
+    def check_alike(self, what: str, facts: dict[str, Any]) -> None:
         """Raises UserError on all workers if one has other facts than the chief.
 
         Args:
@@ -199,7 +221,7 @@ class Workers:
             raise UserError(f"{names} has another {what} than the chief; its output says which.")
 
     @contextlib.contextmanager
-    def chief_first(self):
+    def chief_first(self) -> Iterator[None]:
         """Lets the others into the context when the chief has left it.
 
         What the chief has prepared or remembered on a common disk, they then need not do again.
@@ -218,12 +240,12 @@ class Workers:
             refusal = error
         self._raise_on_all(refusal)
 
-    def copy_from_chief(self, variables):
+    def copy_from_chief(self, variables: Sequence[keras.Variable]) -> None:
         """Gives the variables of all workers the values that the chief's have, bit for bit."""
         if self._alone:
             return
 
-        def copy():
+        def copy() -> None:
             context = tf.distribute.get_replica_context()
             for variable in variables:
                 value = tf.convert_to_tensor(variable)
@@ -235,7 +257,7 @@ class Workers:
                 variable.assign(tf.bitcast(tf.cast(bits, whole), value.dtype))
 
         @tf.function
-        def copy_on_all():
+        def copy_on_all() -> None:
             self._watchdog.count_begun([])
             self.strategy.run(copy)
             self._watchdog.count_done([tf.convert_to_tensor(variable) for variable in variables])
@@ -243,14 +265,14 @@ class Workers:
         with self._watchdog.waiting("copying the chief's state"), self.losses_named():
             copy_on_all()
 
-    def _sum_function(self):
+    def _sum_function(self) -> Callable[[tf.Tensor], tf.Tensor]:
         num_local = len(self.strategy.extended.worker_devices)
 
         @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int64)])
-        def sum_over_workers(table):
+        def sum_over_workers(table: tf.Tensor) -> tf.Tensor:
             self._watchdog.count_begun([table])
 
-            def sum_over_replicas():
+            def sum_over_replicas() -> tf.Tensor:
                 return tf.distribute.get_replica_context().all_reduce("sum", tf.identity(table))
 
             totals = self.strategy.experimental_local_results(self.strategy.run(sum_over_replicas))
@@ -261,23 +283,23 @@ class Workers:
 
     # --- Loss
 
-    def begin_call(self, activity, outside=None):
+    def begin_call(self, activity: str, outside: str | None = None) -> None:
         """Says that this process calls a function of all workers; see `Watchdog`."""
         if not self._alone:
             self._watchdog.begin_call(activity, outside)
 
-    def begin(self, activity, first_seconds=None):
+    def begin(self, activity: str, first_seconds: float | None = None) -> None:
         """Says what this process does from now on, and how long it may take; see `Watchdog`."""
         if not self._alone:
             self._watchdog.begin(activity, first_seconds)
 
     @property
-    def watchdog(self):
+    def watchdog(self) -> Watchdog | None:
         """What counts steps and watches over them; None for one process alone."""
         return None if self._alone else self._watchdog
 
     @contextlib.contextmanager
-    def losses_named(self):
+    def losses_named(self) -> Iterator[None]:
         """Turns TensorFlow's error over a worker that does not answer into one that names it.
 
         Raises:

@@ -1,139 +1,136 @@
-"""How good a network is: loss, top-1 and top-5 over a data set, each image counted once."""
+"""What a network answers about each picture of a source, gathered from all replicas and workers."""
 
+import io
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
 import tensorflow as tf
 
-from keras_resnet.checks import UserError
-from keras_resnet.data.batches import evaluation_batches, faults_named
+from keras_resnet.data.batches import evaluation_batches
+from keras_resnet.data.integrity import faults_named
+from keras_resnet.data.sources import Source
 from keras_resnet.distribution.watchdog import FIRST_CALL_SECONDS
 from keras_resnet.distribution.workers import Workers
-from keras_resnet.networks.inference import inference
-from keras_resnet.networks.resnet import logits_model
+
+# By name, an array for each picture.
+Gathered = dict[str, list[np.ndarray]]
 
 
 class Evaluator:
-    """Evaluates one model on one source, as often as it is called.
+    """Asks about each picture of one source once, as often as it is called.
 
     Args:
-      model: `ResNet` with a `preprocessing`.
-      source: `Source` to evaluate on.
-      global_batch_size: images at once, over all replicas; any number, the result is the same.
-      workers: `Workers` under whose strategy the model was built; None: this process alone, under
+      answers: function from a batch to what is to be known of its pictures, tensors by name: [b,
+        ...] each, or ragged where pictures have answers of different lengths.
+      source: `Source` of the pictures.
+      example: what a batch has of each picture, see `evaluation_batches`.
+      global_batch_size: pictures at once, over all replicas; any number, the result is the same.
+      workers: `Workers` under whose strategy the network was built; None: this process alone, under
         the current strategy.
-
-    Raises:
-      UserError: model and source do not fit each other.
     """
 
-    def __init__(self, model, source, global_batch_size, workers=None):
+    def __init__(
+        self,
+        answers: Callable[[Any], Mapping[str, tf.Tensor]],
+        source: Source,
+        example: Callable[..., Any],
+        global_batch_size: int,
+        workers: Workers | None = None,
+    ) -> None:
         workers = workers or Workers(tf.distribute.get_strategy())
         strategy = workers.strategy
-        check_fits(model, source)
         replicas = strategy.num_replicas_in_sync
         # No more than there is; a multiple of the replicas.
-        global_batch_size = min(global_batch_size, len(source))
-        global_batch_size = -(-global_batch_size // replicas) * replicas
+        global_batch_size = -(-min(global_batch_size, len(source)) // replicas) * replicas
         self._source = source
         self._workers = workers
+        self._batch_size = global_batch_size
         self._num_batches = -(-len(source) // global_batch_size)
         self._batches = strategy.distribute_datasets_from_function(
             lambda context: evaluation_batches(
                 source,
-                model.preprocessing,
+                example,
                 global_batch_size=global_batch_size,
                 num_replicas=replicas,
                 shard=(context.input_pipeline_id, context.num_input_pipelines),
             )
         )
-        self._sums = _sums_function(logits_model(model), strategy, workers.watchdog)
 
-    def __call__(self, stop_requested=lambda: False):
+        @tf.function(autograph=False)
+        def answers_of_replicas(batch: Any) -> Any:
+            return strategy.experimental_local_results(strategy.run(answers, args=(batch,)))
+
+        self._answers = answers_of_replicas
+
+    def __call__(self, stop_requested: Callable[[], bool] = lambda: False) -> Gathered | None:
         """One pass over the source.
 
         Args:
           stop_requested: function of nothing that tells whether to give up; asked at every batch.
 
         Returns:
-          dict of `top1` and `top5` (shares of images, 0 to 1), `loss` (mean cross-entropy) and
-          `images` (number of images counted); None if a worker was told to give up.
+          By name, a list of the answers about each picture, in the order of the source; None if a
+          worker was told to give up.
 
         Raises:
-          UserError: an image cannot be read.
+          UserError: a picture cannot be read.
           WorkerLostError: another worker died or does not answer.
         """
-        totals = [0.0, 0, 0, 0]
+        found: Gathered = {}
         workers = self._workers
         workers.begin("beginning to evaluate", FIRST_CALL_SECONDS)
         with faults_named(self._source, range(len(self._source))), workers.losses_named():
             iterator = iter(self._batches)
             for _ in range(self._num_batches):
                 batch = next(iterator)
-                workers.begin_call("evaluating")
-                sums = [value.numpy().item() for value in self._sums(batch)]
-                totals = [total + value for total, value in zip(totals, sums, strict=True)]
+                workers.begin("evaluating", FIRST_CALL_SECONDS)
+                for of_replica in self._answers(batch):
+                    for name, values in of_replica.items():
+                        found.setdefault(name, []).extend(_rows(values))
                 if workers.share([stop_requested()]).any():
                     return None
                 workers.begin("waiting for data to evaluate")
-        loss, top1, top5, images = totals
-        return {
-            "top1": top1 / images,
-            "top5": top5 / images,
-            "loss": loss / images,
-            "images": images,
-        }
+        return self._in_order([_unpacked(each) for each in workers.exchange(_packed(found))])
+
+    def _in_order(self, found: list[Gathered]) -> Gathered:
+        """All answers, for those of each worker."""
+        positions = np.arange(self._num_batches * self._batch_size)
+        # Of every global batch each worker has its part.
+        of_workers = positions.reshape(self._num_batches, len(found), -1).swapaxes(0, 1)
+        order = np.argsort(of_workers, axis=None)[: len(self._source)]
+        ordered = {}
+        for name in found[0]:
+            rows = [row for of_worker in found for row in of_worker[name]]
+            ordered[name] = [rows[place] for place in order]
+        return ordered
 
 
-def check_fits(model, source):
-    """Raises UserError unless the network is one for the images of a source."""
-    if model.preprocessing is None:
-        raise UserError(
-            f"The model {model.name!r} has no `preprocessing`: it must be built with one."
-        )
-    if len(source.class_names) != model.classes:
-        raise UserError(
-            f"The model has {model.classes} classes and the data set "
-            f"{len(source.class_names)}: it was trained on another one."
-        )
-    if model.class_names not in (None, source.class_names):
-        pairs = zip(model.class_names, source.class_names, strict=True)
-        ours, theirs = next(pair for pair in pairs if pair[0] != pair[1])
-        raise UserError(
-            "The classes of the model and of the data set have different names, "
-            f"{ours!r} and {theirs!r} for one: it was trained on another data set."
-        )
-    if source.channels != model.preprocessing.channels and source.pixel_shape:
-        raise UserError(
-            f"The model sees images of {model.preprocessing.channels} channels and the data "
-            f"set has {source.channels}."
-        )
+def _rows(values: tf.Tensor) -> list[np.ndarray]:
+    """What a tensor, ragged or not, has of each picture."""
+    if isinstance(values, tf.RaggedTensor):
+        return [row.numpy() for row in values]
+    return list(values.numpy())
 
 
-def _sums_function(network, strategy, watchdog):
-    """A function from a distributed batch to sums of loss, top-1, top-5 and images."""
+def _packed(found: Gathered) -> bytes:
+    """The answers of one worker as bytes: of each name all numbers in a row, and the shapes."""
+    arrays = {}
+    for name, rows in found.items():
+        arrays[f"{name}/shapes"] = np.array([np.shape(row) for row in rows], np.int64)
+        arrays[f"{name}/values"] = np.concatenate([np.ravel(row) for row in rows])
+    content = io.BytesIO()
+    np.savez(content, **arrays)  # type: ignore[arg-type]
+    return content.getvalue()
 
-    infer = inference(network)
 
-    def replica_sums(images, labels, weights):
-        logits = infer(images)
-        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
-        counted = weights > 0
-        scores = tf.cast(logits, tf.float32)
-        hits = [
-            tf.reduce_sum(tf.cast(tf.math.in_top_k(labels, scores, k) & counted, tf.int64))
-            for k in (1, min(5, logits.shape[-1]))
-        ]
-        loss = tf.reduce_sum(tf.where(counted, tf.cast(losses, tf.float64), 0.0))
-        return loss, *hits, tf.reduce_sum(tf.cast(counted, tf.int64))
-
-    @tf.function(autograph=False)
-    def global_sums(batch):
-        if watchdog is not None:
-            watchdog.count_begun(strategy.experimental_local_results(batch[1]))
-        sums = [
-            strategy.reduce("sum", value, axis=None)
-            for value in strategy.run(replica_sums, args=batch)
-        ]
-        if watchdog is not None:
-            watchdog.count_done(sums)
-        return sums
-
-    return global_sums
+def _unpacked(content: bytes) -> Gathered:
+    """The inverse of `_packed`."""
+    found: Gathered = {}
+    with np.load(io.BytesIO(content)) as arrays:
+        for name in {key.rpartition("/")[0] for key in arrays.files}:
+            shapes, values = arrays[f"{name}/shapes"], arrays[f"{name}/values"]
+            ends = np.cumsum(shapes.prod(axis=1, dtype=np.int64))
+            parts = np.split(values, ends[:-1])
+            found[name] = [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
+    return found

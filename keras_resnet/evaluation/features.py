@@ -49,7 +49,7 @@ def write_features(model, folder, output, batch_size=32, skip_corrupt=False):
     source = _pictures(folder, skip_corrupt)
     features, channels = _features(model)
     inputs = batches.evaluation_batches(
-        source, model.preprocessing, global_batch_size=batch_size, num_replicas=1
+        source, batches.labelled(model.preprocessing), global_batch_size=batch_size
     )
     with files.replacing(output) as unfinished, batches.faults_named(source, range(len(source))):
         # Not a mapped file: on a full disk writing to one ends the process without a word.

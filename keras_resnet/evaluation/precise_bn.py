@@ -42,7 +42,7 @@ def set_precise_statistics(model, source, num_images, batch_size=128):
     order = np.random.default_rng(0).permutation(len(source))[:num_images]
     source = SubsetSource(source, order)
     inputs = batches.evaluation_batches(
-        source, model.preprocessing, global_batch_size=batch_size, num_replicas=1
+        source, batches.labelled(model.preprocessing), global_batch_size=batch_size
     )
     pairs = moving_statistics(model)
     sums = [[0.0, 0.0] for _ in pairs]

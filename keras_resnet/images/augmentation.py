@@ -55,7 +55,12 @@ class Augmentation:
     @property
     def kinds(self):
         """What becomes of each copy of an image; mostly there is one."""
-        return COPIES.get(self.kind, (self.kind,))
+        return copies_of(self.kind)
+
+
+def copies_of(kind: str) -> tuple[str, ...]:
+    """What an augmentation makes of each copy of an image; mostly there is one copy."""
+    return COPIES.get(kind, (kind,))
 
 
 def draw(num_examples, seed, epoch):

@@ -1,7 +1,5 @@
 """An ablation of ResNet-18 on small images: shares of rates, activations, augmentation, blocks."""
 
-import dataclasses
-
 from keras_resnet import checks
 from keras_resnet.runs import config
 
@@ -73,8 +71,7 @@ def configs(base, shares, activations, augmentations, variants):
         for value in values:
             checks.check_one_of(name, value, allowed)
     grid = {
-        f"{augmentation}-{activation}-{label(share)}": dataclasses.replace(
-            base,
+        f"{augmentation}-{activation}-{label(share)}": base.with_options(
             augmentation=augmentation,
             activation=activation,
             learning_rate_shares=share,
@@ -84,8 +81,8 @@ def configs(base, shares, activations, augmentations, variants):
         for share in shares
     }
     blocks = {
-        f"{variant}-{label(shares[0])}": dataclasses.replace(
-            base, block=variant, learning_rate_shares=shares[0]
+        f"{variant}-{label(shares[0])}": base.with_options(
+            block=variant, learning_rate_shares=shares[0]
         )
         for variant in variants
     }
@@ -108,7 +105,7 @@ def rows(trainings, top1):
     for name, training in trainings.items():
         if training.block is not None:
             continue
-        key = (training.augmentation, training.activation)
+        key = (training.task.augmentation, training.activation)
         row = table.setdefault(key, {"augmentation": key[0], "activation": key[1]})
         share = label(training.learning_rate_shares)
         row[share] = top1[name]
@@ -130,7 +127,7 @@ def variant_rows(trainings, top1):
     if not variants:
         return []
     first = trainings[next(iter(variants.values()))]
-    alike = dataclasses.replace(first, block=None)
+    alike = first.with_options(block=None)
     blocks = [("basic", name) for name, training in trainings.items() if training == alike]
     return [
         {

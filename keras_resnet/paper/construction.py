@@ -100,7 +100,7 @@ def logits(model, source, batch_size=128):
     """
     infer = inference(resnet.logits_model(model))
     inputs = batches.evaluation_batches(
-        source, model.preprocessing, global_batch_size=batch_size, num_replicas=1
+        source, batches.labelled(model.preprocessing), global_batch_size=batch_size
     )
     with batches.faults_named(source, range(len(source))):
         answers = [infer(images) for images, _, _ in inputs]

@@ -1,7 +1,5 @@
 """Figure 6: deeper plain networks train worse, deeper residual networks do not."""
 
-import dataclasses
-
 from keras_resnet.constructors import check_cifar_depth
 from keras_resnet.networks import analysis
 from keras_resnet.paper.tables import PUBLISHED_CIFAR
@@ -26,7 +24,7 @@ def configs(config, depths):
     depths = sorted(set(depths))
     kinds = {"plain": "CifarPlainNet", "residual": "CifarResNet"}
     return {
-        f"{kind}-{depth}": dataclasses.replace(config, network=network, depth=depth)
+        f"{kind}-{depth}": config.with_options(network=network, depth=depth)
         for kind, network in kinds.items()
         for depth in depths
     }

@@ -40,7 +40,7 @@ def responses(model, source, batch_size=128):
 
     # Not one alone: see `inference`.
     inputs = batches.evaluation_batches(
-        source, model.preprocessing, global_batch_size=max(2, batch_size), num_replicas=1
+        source, batches.labelled(model.preprocessing), global_batch_size=max(2, batch_size)
     )
     total = 0.0
     with batches.faults_named(source, range(len(source))):

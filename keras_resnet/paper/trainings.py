@@ -3,8 +3,8 @@
 import pathlib
 
 from keras_resnet.checks import UserError
-from keras_resnet.runs.run_directory import read_metrics
-from keras_resnet.training.loop import DivergedError
+from keras_resnet.runs.metrics import read_metrics
+from keras_resnet.training.records import DivergedError
 from keras_resnet.training.trainer import train
 
 

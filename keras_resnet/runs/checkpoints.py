@@ -16,9 +16,18 @@ import tensorflow as tf
 
 from keras_resnet import files
 from keras_resnet.checks import UserError
+from keras_resnet.runs.formats import FORMAT, check_format
+from keras_resnet.version import __version__
 
 _NAME = re.compile(r"step-(\d{8,})")
 _CHECKSUMS = "checksums.json"
+
+# What a state.json holds beside the state.
+_ABOUT = ("format", "keras_resnet")
+
+
+class OtherFormatError(UserError):
+    """Another version goes on with a checkpoint."""
 
 
 class Checkpoints:
@@ -71,7 +80,8 @@ class Checkpoints:
         self._remove_unfinished()
         try:
             unfinished.mkdir(parents=True)
-            self._write(unfinished, json.dumps({"step": step, **state}))
+            about = {"format": FORMAT, "keras_resnet": __version__, "step": step}
+            self._write(unfinished, json.dumps({**about, **state}))
             for path_to_flush in [*unfinished.iterdir(), unfinished]:
                 files.flush_to_disk(path_to_flush)
             os.rename(unfinished, path)
@@ -111,12 +121,15 @@ class Checkpoints:
           What was given to `save` as `state`, with `step`; None if there is no checkpoint.
 
         Raises:
-          UserError: there are or were checkpoints, and all are damaged.
+          UserError: there are or were checkpoints, and all are damaged; or another version goes on
+            with one.
         """
         damaged = []
         for path in reversed(self.paths()):
             try:
                 state = self._restore(path)
+            except OtherFormatError:
+                raise
             except (OSError, ValueError, LookupError, TypeError, tf.errors.OpError) as error:
                 damaged.append((path, error))
                 continue
@@ -144,11 +157,15 @@ class Checkpoints:
                 raise OSError(f"{name} is missing")
             if actual[name] != expected.get(name):
                 raise OSError(f"the checksum of {name} is wrong")
-        state = json.loads((path / "state.json").read_text())
+        state = dict(json.loads((path / "state.json").read_text()))
         if state["step"] != _step(path):
             raise OSError(f"it is of step {state['step']}")
+        try:
+            check_format(state)
+        except UserError as error:
+            raise OtherFormatError(f"The checkpoint {path} cannot be used: {error}.") from error
         self._checkpoint.read(str(path / "variables")).assert_consumed()
-        return state
+        return {name: value for name, value in state.items() if name not in _ABOUT}
 
 
 def _step(path):

@@ -4,14 +4,17 @@ import contextlib
 import os
 import sys
 import time
+from collections.abc import Iterator
+from typing import Any
 
 import tqdm
 
-_FIGURES = ("loss", "top1", "top5", "learning_rate", "images_per_second", "images")
+# What every line of a log begins with, in other words.
+_PLACE = ("step", "epoch", "split")
 
 
 @contextlib.contextmanager
-def show_progress(total, initial):
+def show_progress(total: int, initial: int) -> Iterator["Progress"]:
     """Gives a `Progress` over training steps.
 
     Args:
@@ -30,26 +33,24 @@ class Progress:
       steps_left: steps until the end.
     """
 
-    def __init__(self, bar, steps_left):
+    def __init__(self, bar: tqdm.tqdm, steps_left: int) -> None:
         self._bar = bar
         self._steps_left = steps_left
         self._steps_taken = 0
         self._started = time.monotonic()
 
-    def update(self, steps, loss, accuracy, images_per_second):
-        """Moves on by a number of steps, and shows the state of the last of them."""
+    def update(self, steps: int, figures: dict[str, float], images_per_second: float) -> None:
+        """Moves on by a number of steps, and shows the figures of the last of them."""
         self._steps_taken += steps
-        self._bar.set_postfix_str(
-            f"loss {loss:.3f}, accuracy {accuracy:.3f}, {images_per_second:.0f} images/s",
-            refresh=False,
-        )
+        listing = ", ".join(f"{name} {value:.3f}" for name, value in figures.items())
+        self._bar.set_postfix_str(f"{listing}, {images_per_second:.0f} images/s", refresh=False)
         self._bar.update(steps)
 
-    def say(self, text):
+    def say(self, text: str) -> None:
         """Shows what goes on beside training."""
         self._bar.set_postfix_str(text)
 
-    def note(self, text):
+    def note(self, text: str) -> None:
         """A line of text that stays."""
         try:
             self._bar.write(text)
@@ -60,18 +61,20 @@ class Progress:
             with open(os.devnull, "w") as nowhere:
                 os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
-    def log(self, row):
+    def log(self, row: dict[str, Any]) -> None:
         """A line that stays, for a row of metrics (a dict, see run_directory.py)."""
         figures = ", ".join(
-            f"{name.replace('_', ' ')} {_text(row[name])}" for name in _FIGURES if name in row
+            f"{name.replace('_', ' ')} {_text(value)}"
+            for name, value in row.items()
+            if name not in _PLACE
         )
         line = f"step {row['step']}, epoch {row['epoch']:.2f}, {row['split']}: {figures}"
         self.note(f"{line}, {self._time_left()} left" if self._bar.disable else line)
 
-    def _time_left(self):
+    def _time_left(self) -> str:
         seconds_per_step = (time.monotonic() - self._started) / max(1, self._steps_taken)
         return self._bar.format_interval(seconds_per_step * (self._steps_left - self._steps_taken))
 
 
-def _text(value):
+def _text(value: float) -> str:
     return str(value) if isinstance(value, int) else f"{value:.4g}"

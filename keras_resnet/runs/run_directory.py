@@ -1,14 +1,14 @@
 """The run directory: all that a training run leaves behind, and what lets it go on.
 
 config.json       the configuration; another one is refused
-data.json         what the data set was, the preprocessing, and the stride of initial weights
+data.json         what the data set was, and what the first start found out of it
 .lock             held by the process that trains
 metrics.jsonl     a line for each log and each evaluation
 events/           the same for TensorBoard
 curves.png        the same as a picture
 checkpoints/      see checkpoints.py
 model.keras       the network at the last evaluation
-best.keras        the network at the evaluation with the highest top-1
+best.keras        the network at the best evaluation
 evaluation.json   the result of the last evaluation
 """
 
@@ -16,17 +16,20 @@ import json
 import os
 import pathlib
 import shutil
+from collections.abc import Callable
+from typing import Any, Self
 
-import tensorflow as tf
+import keras
 
-from keras_resnet import files, plots
+from keras_resnet import files
 from keras_resnet.checks import UserError
-from keras_resnet.images.preprocessing import Preprocessing
-from keras_resnet.runs import config as config_lib
-from keras_resnet.weights.keras_files import keras_file, read_config
+from keras_resnet.runs.config import TrainConfig, differences
+from keras_resnet.runs.curves import draw_curves
+from keras_resnet.runs.figures import Figure
+from keras_resnet.runs.metrics import Metrics
+from keras_resnet.runs.options import TaskOptions
+from keras_resnet.weights import keras_files
 from keras_resnet.weights.local import WeightFile
-
-SPLITS = ("train", "validation")
 
 
 class RunDirectory:
@@ -38,25 +41,20 @@ class RunDirectory:
       path: of the directory.
       config: `TrainConfig` of the run.
 
+    Attributes:
+      metrics: its `Metrics`.
+
     Raises:
-      UserError: the directory belongs to a run of another configuration or to something else, or
-        cannot be written.
+      UserError: the directory belongs to a run of another configuration or format, or to something
+        else, or cannot be written.
     """
 
-    def __init__(self, path, config):
+    def __init__(self, path: str | os.PathLike[str], config: TrainConfig) -> None:
         self.path = pathlib.Path(path)
+        self.metrics = Metrics(self.path)
         self._config = config
-        self._events = None
-        self._lock = None
-        if any(character in str(path) for character in "*?[]\\"):
-            raise UserError(
-                "`run_dir` must not contain any of *?[]\\, which TensorFlow takes for patterns "
-                f"when it reads checkpoints. Received: run_dir={str(path)!r}"
-            )
-        try:
-            str(path).encode()
-        except UnicodeEncodeError as error:
-            raise UserError(f"`run_dir` must be UTF-8. Received: run_dir={str(path)!r}") from error
+        self._lock: files.Lock | None = None
+        _check_name(os.fspath(path))
         self._check_writable()
         if self._config_path.exists():
             self._check_same_config()
@@ -67,7 +65,7 @@ class RunDirectory:
                 f"Received: run_dir={str(path)!r}, which holds other files and no config.json."
             )
 
-    def begin(self):
+    def begin(self) -> None:
         """Creates the directory, or takes it up again.
 
         Raises:
@@ -83,18 +81,18 @@ class RunDirectory:
         files.remove_unfinished(self.path)
         files.write_text(self._config_path, self._config.to_json())
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         if self._lock is not None:
             self._lock.close()
 
     @property
-    def _config_path(self):
+    def _config_path(self) -> pathlib.Path:
         return self.path / "config.json"
 
-    def _check_writable(self):
+    def _check_writable(self) -> None:
         """Finds out now, not after an hour of reading data."""
         existing = self.path
         while not existing.exists():
@@ -106,13 +104,19 @@ class RunDirectory:
                 f"Received: run_dir={str(self.path)!r}"
             )
 
-    def _check_same_config(self):
-        earlier = load_config(self.path)
-        changed = config_lib.differences(self._config, earlier)
+    def _check_same_config(self) -> None:
+        ours = self._config.task
+
+        def options_of(name: str) -> type[TaskOptions]:
+            if name != ours.name:
+                raise UserError(f"its task is {name!r}, not {ours.name!r}")
+            return type(ours)
+
+        earlier = read_config(self.path, options_of)
+        changed = differences(self._config, earlier)
         if changed:
             listing = ", ".join(
-                f"{name}={getattr(earlier, name)!r} (now {getattr(self._config, name)!r})"
-                for name in changed
+                f"{name}={theirs!r} (now {now!r})" for name, (now, theirs) in changed.items()
             )
             raise UserError(
                 f"{self.path} holds a run of another configuration: {listing}. Name another "
@@ -121,26 +125,25 @@ class RunDirectory:
             )
 
     @property
-    def checkpoints(self):
+    def checkpoints(self) -> pathlib.Path:
         """Path of the directory of checkpoints."""
         return self.path / "checkpoints"
 
     @property
-    def model(self):
+    def model(self) -> pathlib.Path:
         """Path of the saved network."""
         return self.path / "model.keras"
 
     # --- Data
 
-    def read_setup(self, description):
+    def read_setup(
+        self, description: dict[str, Any], check: Callable[[dict[str, Any]], None]
+    ) -> dict[str, Any] | None:
         """What the first start of this run found out, or None if this is it.
 
         Args:
           description: JSON-serializable facts about the data set.
-
-        Returns:
-          dict of `preprocessing`, and of `bottleneck_stride`: that of the initial weights, else
-          None.
+          check: raises ValueError, TypeError or KeyError unless it is that.
 
         Raises:
           UserError: the data set is not the one that the run began with.
@@ -160,75 +163,25 @@ class RunDirectory:
                     f"The data set changed since the run in {self.path} began: {name} was "
                     f"{data.get(name)!r} and is {value!r}. Restore it, or name another --run_dir."
                 )
+        setup = {name: value for name, value in data.items() if name not in description}
         try:
-            preprocessing = Preprocessing.from_json(data["preprocessing"])
+            check(setup)
         except (TypeError, KeyError, ValueError) as error:
             raise _damaged(path, error) from error
-        return {
-            "preprocessing": preprocessing,
-            "bottleneck_stride": data.get("bottleneck_stride"),
-        }
+        return setup
 
-    def write_data(self, description, preprocessing, bottleneck_stride=None):
+    def write_data(self, description: dict[str, Any], setup: dict[str, Any]) -> None:
         """Remembers the data set, and what `read_setup` gives."""
-        data = {
-            **description,
-            "preprocessing": preprocessing.to_json(),
-            "bottleneck_stride": bottleneck_stride,
-        }
-        files.write_text(self.path / "data.json", json.dumps(data) + "\n")
-
-    # --- Metrics
-
-    def metrics(self):
-        """The lines of metrics.jsonl as dicts."""
-        return read_metrics(self.path)
-
-    def rewind_metrics(self, num_rows):
-        """Forgets the metrics after a number of lines, which the resumed run will write again.
-
-        Returns:
-          How many lines there are now: as many, unless some were lost.
-        """
-        rows = self.metrics()[:num_rows]
-        if len(rows) < num_rows:
-            print(f"{self.path / 'metrics.jsonl'} has lost {num_rows - len(rows)} lines.")
-        lines = "".join(json.dumps(row) + "\n" for row in rows)
-        files.write_text(self.path / "metrics.jsonl", lines)
-        shutil.rmtree(self.path / "events", ignore_errors=True)
-        self._events = {
-            split: tf.summary.create_file_writer(str(self.path / "events" / split))
-            for split in SPLITS
-        }
-        for row in rows:
-            self._write_event(row)
-        return len(rows)
-
-    def add_metrics(self, row):
-        """Appends one line: `step`, `split` ("train" or "validation") and numbers."""
-        with open(self.path / "metrics.jsonl", "a") as file:
-            file.write(json.dumps(row) + "\n")
-        self._write_event(row)
-
-    def _write_event(self, row):
-        writer = self._events[row["split"]]
-        with writer.as_default(step=row["step"]):
-            for name, value in row.items():
-                if name not in ("step", "split"):
-                    tf.summary.scalar(name, value)
-
-    def sync_metrics(self):
-        """Makes the lines durable: a checkpoint counts on them."""
-        if (self.path / "metrics.jsonl").exists():
-            files.flush_to_disk(self.path / "metrics.jsonl")
-
-    def draw_curves(self):
-        """Draws curves.png from the metrics."""
-        plots.draw_curves(self.metrics(), self.path / "curves.png", title=self.path.name)
+        files.write_text(self.path / "data.json", json.dumps({**description, **setup}) + "\n")
 
     # --- Results
 
-    def write_model(self, model, is_best):
+    def draw_curves(self, figure: Figure) -> None:
+        """Draws curves.png from the metrics, with a figure beside the loss."""
+        curves = self.path / "curves.png"
+        draw_curves(self.metrics.read(), curves, self.path.name, figure)
+
+    def write_model(self, model: keras.Model, is_best: bool) -> None:
         """Saves the network, and once more as the best one if it is that."""
         with files.replacing(self.model) as unfinished:
             model.save(unfinished)
@@ -236,12 +189,24 @@ class RunDirectory:
             with files.replacing(self.path / "best.keras") as unfinished:
                 shutil.copyfile(self.model, unfinished)
 
-    def write_evaluation(self, result):
+    def write_evaluation(self, result: dict[str, float]) -> None:
         """Saves the result of an evaluation: a dict of numbers."""
         files.write_text(self.path / "evaluation.json", json.dumps(result, indent=2) + "\n")
 
 
-def _read_json(path):
+def _check_name(path: str) -> None:
+    if any(character in path for character in "*?[]\\"):
+        raise UserError(
+            "`run_dir` must not contain any of *?[]\\, which TensorFlow takes for patterns "
+            f"when it reads checkpoints. Received: run_dir={path!r}"
+        )
+    try:
+        path.encode()
+    except UnicodeEncodeError as error:
+        raise UserError(f"`run_dir` must be UTF-8. Received: run_dir={path!r}") from error
+
+
+def _read_json(path: pathlib.Path) -> dict[str, Any]:
     """The dict in a file."""
     try:
         return dict(json.loads(path.read_text()))
@@ -249,67 +214,48 @@ def _read_json(path):
         raise _damaged(path, error) from error
 
 
-def _damaged(path, error):
+def _damaged(path: pathlib.Path, error: Exception) -> UserError:
     return UserError(f"{path} is damaged: {error}. Restore it, or begin another run.")
 
 
-def _is_row(row):
-    """Whether JSON values are a line of metrics: a split, and numbers of steps."""
-    return (
-        isinstance(row, dict)
-        and row.get("split") in SPLITS
-        and isinstance(row.get("step"), int)
-        and all(isinstance(row[name], int | float) for name in row.keys() - {"split"})
-    )
+def read_config(
+    run_dir: str | os.PathLike[str],
+    options_of: Callable[[str], type[TaskOptions]],
+    upgraded: Callable[[dict[str, Any]], dict[str, Any]] = lambda values: values,
+) -> TrainConfig:
+    """The configuration of a run.
 
-
-def read_metrics(run_dir):
-    """The lines of metrics.jsonl of a run as dicts; a half-written last line is left out.
+    Args:
+      run_dir: its directory, with a config.json.
+      options_of: gives the class of a task's options for its name.
+      upgraded: gives the values of today's format for those of an earlier one; by default there
+        are none, and it is refused.
 
     Raises:
-      UserError: the file is damaged.
+      UserError: it is damaged, or of another format.
     """
-    path = pathlib.Path(run_dir) / "metrics.jsonl"
-    if not path.exists():
-        return []
-    content = path.read_bytes()
-    rows = []
-    for number, line in enumerate(content[: content.rfind(b"\n") + 1].splitlines(), 1):
-        try:
-            rows.append(json.loads(line))
-        except ValueError:
-            rows.append(None)
-        if not _is_row(rows[-1]):
-            raise UserError(
-                f"{path} is damaged: line {number} is no row of metrics. Remove that line."
-            )
-    return rows
+    path = pathlib.Path(run_dir) / "config.json"
+    try:
+        return TrainConfig.from_json(upgraded(json.loads(path.read_text())), options_of)
+    except UserError as error:
+        raise UserError(f"{path} cannot be used: {error}.") from error
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise UserError(f"{path} is no configuration of a run: {error}") from error
 
 
-def load_network(run_or_model):
+def load_network(run_or_model: str | os.PathLike[str]) -> keras.Model:
     """The network of a run directory or of a `.keras` file.
 
     Raises:
       UserError: there is none, or it is not one of ours.
     """
-    path = keras_file(run_or_model)
+    path = keras_files.keras_file(run_or_model)
     # Not by Keras, which would make whatever a file asks for.
-    read_config(path)
+    keras_files.read_config(path)
     return WeightFile(path).network()
 
 
-def load_config(run_dir):
-    """The configuration of a run directory; None for anything else."""
-    path = pathlib.Path(run_dir) / "config.json"
-    if not path.exists():
-        return None
-    try:
-        return config_lib.TrainConfig.from_json(path.read_text())
-    except (ValueError, TypeError) as error:
-        raise UserError(f"{path} is no configuration of a run: {error}") from error
-
-
-def load_evaluation(run_dir):
+def load_evaluation(run_dir: str | os.PathLike[str]) -> dict[str, Any] | None:
     """The result of the last evaluation of a run directory, a dict; None if there is none."""
     path = pathlib.Path(run_dir) / "evaluation.json"
     return _read_json(path) if path.exists() else None

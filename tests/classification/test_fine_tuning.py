@@ -12,7 +12,6 @@ import keras_resnet
 from keras_resnet.classification import fine_tuning
 from keras_resnet.images.preprocessing import Preprocessing
 from keras_resnet.runs.run_directory import load_network
-from keras_resnet.training import trainer
 from keras_resnet.training.trainer import train
 from keras_resnet.weights import names
 from keras_resnet.weights.local import WeightFile, write_safetensors
@@ -54,7 +53,7 @@ def config(pictures, weights):
 @pytest.fixture(scope="module")
 def frozen(config, tmp_path_factory):
     """A configuration that keeps most weights as they are, and the directory of its run."""
-    config = dataclasses.replace(config, freeze="conv3", freeze_batch_norm=True)
+    config = config.with_options(freeze="conv3", freeze_batch_norm=True)
     run_dir = tmp_path_factory.mktemp("frozen") / "run"
     train(config, run_dir)
     return config, run_dir
@@ -76,7 +75,7 @@ def unequal(found, weights):
 
 def test_a_training_begins_with_the_weights_and_what_they_expect(config, weights, tmp_path, capsys):
     # A rate of 0, after which only statistics have moved.
-    at_rest = dataclasses.replace(config, learning_rate=0.0, weight_decay=0.0)
+    at_rest = config.with_options(learning_rate=0.0, weight_decay=0.0)
     train(at_rest, tmp_path / "run")
     found, model = variables(tmp_path / "run")
     moved = {name for name in found if "moving" in name}
@@ -107,19 +106,19 @@ def test_what_is_frozen_keeps_its_bits(frozen, weights):
 
 
 def test_what_is_frozen_keeps_its_bits_on_two_replicas(frozen, weights, tmp_path):
-    train(dataclasses.replace(frozen[0], replicas=2), tmp_path / "run")
+    train(frozen[0].with_options(replicas=2), tmp_path / "run")
     assert_frozen(tmp_path / "run", weights)
 
 
 def test_all_but_the_classifier_can_be_frozen(config, weights, tmp_path):
-    train(dataclasses.replace(config, freeze="conv4"), tmp_path / "run")
+    train(config.with_options(freeze="conv4"), tmp_path / "run")
     found, _ = variables(tmp_path / "run")
     assert unequal(found, weights) == set()
 
 
 def test_the_classifier_of_the_same_classes_is_kept(config, frozen, tmp_path, capsys):
     _, first = frozen
-    again = dataclasses.replace(config, weights=str(first), learning_rate=0.0, weight_decay=0.0)
+    again = config.with_options(weights=str(first), learning_rate=0.0, weight_decay=0.0)
     train(again, tmp_path / "second")
     np.testing.assert_array_equal(
         variables(tmp_path / "second")[0]["fc/kernel"], variables(first)[0]["fc/kernel"]
@@ -132,7 +131,7 @@ def copied(frozen, weights, tmp_path):
     """A run that began with a file of its own: configuration, directory and file."""
     file = tmp_path / "copy.safetensors"
     shutil.copy(weights, file)
-    config = dataclasses.replace(frozen[0], weights=str(file))
+    config = frozen[0].with_options(weights=str(file))
     run_dir = shutil.copytree(frozen[1], tmp_path / "run")
     (run_dir / "config.json").write_text(config.to_json())
     return config, run_dir, file
@@ -160,9 +159,9 @@ def test_a_replaced_file_of_weights_is_refused(copied):
 def test_a_larger_size_keeps_the_proportions(weights):
     file = WeightFile(weights)
     config = tiny_training(dataset="shapes", weights=str(weights), train_steps=1)
-    spec = fine_tuning.preprocessing_of(file, dataclasses.replace(config, image_size=32))
+    spec = fine_tuning.preprocessing_of(file, config.with_options(image_size=32).task)
     assert spec == dataclasses.replace(SPEC_16, size=32, resize=36)
-    spec = fine_tuning.preprocessing_of(file, dataclasses.replace(config, resize=20))
+    spec = fine_tuning.preprocessing_of(file, config.with_options(resize=20).task)
     assert spec == dataclasses.replace(SPEC_16, resize=20)
 
 
@@ -171,7 +170,7 @@ def test_a_mean_image_has_one_size(weights):
     file.preprocessing = Preprocessing(16, 16, (0, 0, 0)).with_mean(np.zeros((16, 16, 3)))
     config = tiny_training(dataset="shapes", weights="x", train_steps=1, image_size=32)
     with pytest.raises(ValueError, match="`image_size` must be 16, that of the mean image of"):
-        fine_tuning.preprocessing_of(file, config)
+        fine_tuning.preprocessing_of(file, config.task)
 
 
 def test_a_mean_image_may_be_cropped_from_another_one(weights):
@@ -179,7 +178,7 @@ def test_a_mean_image_may_be_cropped_from_another_one(weights):
     file.preprocessing = Preprocessing(16, 16, (0, 0, 0)).with_mean(np.zeros((16, 16, 3)))
     config = tiny_training(dataset="shapes", weights="x", train_steps=1, image_size=16, resize=18)
     expected = dataclasses.replace(file.preprocessing, resize=18)
-    assert fine_tuning.preprocessing_of(file, config) == expected
+    assert fine_tuning.preprocessing_of(file, config.task) == expected
 
 
 @pytest.mark.parametrize(
@@ -209,16 +208,18 @@ def test_bottlenecks_have_their_stride_where_the_weights_have_it(tmp_path):
     )
     write_safetensors(model, tmp_path / "x.safetensors")
     config = tiny_training(
-        network="ResNet", depth=50, dataset="shapes", weights="x", train_steps=1, image_size=None
+        network="ResNet",
+        depth=50,
+        dataset="shapes",
+        weights=str(tmp_path / "x.safetensors"),
+        train_steps=1,
+        image_size=None,
     )
-    setup = trainer._setup(config, None, lambda: WeightFile(tmp_path / "x.safetensors"))
-    assert setup == {"preprocessing": SPEC_16, "bottleneck_stride": "3x3"}
+    setup = config.task.task(config).setup({})
+    assert setup == {"preprocessing": SPEC_16.to_json(), "bottleneck_stride": "3x3"}
     with pytest.raises(ValueError, match="`bottleneck_stride` must be one of '3x3'"):
-        trainer._setup(
-            dataclasses.replace(config, bottleneck_stride="1x1"),
-            None,
-            lambda: WeightFile(tmp_path / "x.safetensors"),
-        )
+        other = config.with_options(bottleneck_stride="1x1")
+        other.task.task(other).setup({})
 
 
 @pytest.mark.parametrize(
@@ -233,14 +234,14 @@ def test_bottlenecks_have_their_stride_where_the_weights_have_it(tmp_path):
 )
 def test_weights_that_do_not_fit_leave_no_run(config, tmp_path, change, message):
     with pytest.raises(ValueError, match=message):
-        train(dataclasses.replace(config, **change), tmp_path / "run")
+        train(config.with_options(**change), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
 def test_weights_that_do_not_say_their_preprocessing_are_refused(config, tmp_path):
     model = keras_resnet.CifarResNet(8)
     write_safetensors(model, tmp_path / "x.safetensors")
-    config = dataclasses.replace(config, weights=str(tmp_path / "x.safetensors"))
+    config = config.with_options(weights=str(tmp_path / "x.safetensors"))
     with pytest.raises(ValueError, match="does not say what its network expects .*--like=SET"):
         train(config, tmp_path / "run")
     assert not (tmp_path / "run").exists()

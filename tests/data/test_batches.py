@@ -3,7 +3,9 @@ import PIL.Image
 import pytest
 import tensorflow as tf
 
+from keras_resnet.classification.examples import training_example
 from keras_resnet.data import batches
+from keras_resnet.data.integrity import faults_named
 from keras_resnet.data.sources import FileSource, MemorySource, SubsetSource
 from keras_resnet.images import augmentation
 from keras_resnet.images.augmentation import Augmentation
@@ -75,7 +77,7 @@ def taken(source, **changes):
         "last_step": 8,
         **changes,
     }
-    dataset = batches.training_batches(source, GRAY, PAD, **arguments)
+    dataset = batches.training_batches(source, training_example(source, GRAY, PAD), **arguments)
     elements = list(dataset.as_numpy_iterator())
     assert len(dataset) == len(elements)
     return elements
@@ -111,7 +113,11 @@ def test_second_copies_come_from_their_number_on():
     source = SubsetSource(numbered_source(4), np.tile(np.arange(4), 2))
     arguments = {"seed": 5, "global_batch_size": 8, "num_replicas": 1}
     ((images, labels),) = batches.training_batches(
-        source, GRAY, Augmentation("doubled", (6, 6)), first_step=0, last_step=1, **arguments
+        source,
+        training_example(source, GRAY, Augmentation("doubled", (6, 6))),
+        first_step=0,
+        last_step=1,
+        **arguments,
     )
     for (index, draws), image, label in zip(order(8, 0, 8), images, labels, strict=True):
         assert label == index % 4
@@ -138,7 +144,10 @@ def test_seeds_give_different_batches():
 @pytest.mark.parametrize(("batch_size", "num_replicas"), [(1, 1), (8, 1), (8, 2), (31, 1), (64, 2)])
 def test_evaluation_sees_every_image_once(batch_size, num_replicas):
     dataset = batches.evaluation_batches(
-        numbered_source(31), GRAY, global_batch_size=batch_size, num_replicas=num_replicas
+        numbered_source(31),
+        batches.labelled(GRAY),
+        global_batch_size=batch_size,
+        num_replicas=num_replicas,
     )
     elements = list(dataset.as_numpy_iterator())
     assert len(dataset) == len(elements) == -(-31 // batch_size) * num_replicas
@@ -151,7 +160,11 @@ def test_workers_share_the_evaluation_of_every_image():
     seen = []
     for worker in range(2):
         elements = batches.evaluation_batches(
-            numbered_source(31), GRAY, global_batch_size=8, num_replicas=4, shard=(worker, 2)
+            numbered_source(31),
+            batches.labelled(GRAY),
+            global_batch_size=8,
+            num_replicas=4,
+            shard=(worker, 2),
         )
         parts = list(zip(*elements.as_numpy_iterator(), strict=True))
         assert len(elements) == len(parts[0]) == 4 * 4 // 2
@@ -168,9 +181,9 @@ def test_the_number_of_batches_is_known():
     sizes = {"global_batch_size": 12, "num_replicas": 4, "shard": (0, 4)}
     source = numbered_source(31)
     training = batches.training_batches(
-        source, GRAY, PAD, seed=0, first_step=1, last_step=6, **sizes
+        source, training_example(source, GRAY, PAD), seed=0, first_step=1, last_step=6, **sizes
     )
-    evaluation = batches.evaluation_batches(source, GRAY, **sizes)
+    evaluation = batches.evaluation_batches(source, batches.labelled(GRAY), **sizes)
     for dataset, steps in ((training, 5), (evaluation, 3)):
         assert len(dataset) == len(list(dataset)) == steps * 4 // 4
 
@@ -214,6 +227,6 @@ def test_an_image_that_cannot_be_read_is_named(tmp_path, rng):
 def test_other_errors_are_passed_on():
     with (
         pytest.raises(tf.errors.InvalidArgumentError, match="not of the data"),
-        batches.faults_named(numbered_source(3), range(3)),
+        faults_named(numbered_source(3), range(3)),
     ):
         raise tf.errors.InvalidArgumentError(None, None, "not of the data")

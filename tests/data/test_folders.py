@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 from pictures import make_picture_folder
 
+from keras_resnet.classification.examples import training_example
 from keras_resnet.data import batches, datasets
 from keras_resnet.images.augmentation import Augmentation
 from keras_resnet.images.preprocessing import Preprocessing
@@ -53,8 +54,7 @@ def test_pictures_of_every_kind_become_inputs(picture_folder, rng):
     for kind in ("crop_mirror", "pad_crop_mirror", "none"):
         elements = batches.training_batches(
             source,
-            spec,
-            Augmentation(kind, (18, 24), pca_color=0.1),
+            training_example(source, spec, Augmentation(kind, (18, 24), pca_color=0.1)),
             seed=0,
             global_batch_size=29,
             num_replicas=1,

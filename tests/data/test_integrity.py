@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from array_record.python import array_record_module
+from harness import tiny_training
 from letters import make_network
 from pictures import make_picture_folder, png_of
 from processes import assert_user_error, run_program
@@ -21,7 +22,6 @@ from keras_resnet.data import datasets, integrity
 from keras_resnet.data.batches import pixel_mean
 from keras_resnet.data.sources import FileSource, MemorySource
 from keras_resnet.images.preprocessing import Preprocessing
-from keras_resnet.runs.config import TrainConfig
 from keras_resnet.training.inputs import make_sources
 from keras_resnet.training.trainer import train
 
@@ -281,19 +281,7 @@ def test_nothing_but_corrupt_images_is_an_error(data):
 
 
 def config_of(data, **changes):
-    return TrainConfig(
-        network="CifarResNet",
-        depth=8,
-        global_batch_size=8,
-        train_steps=1,
-        learning_rate=0.1,
-        weight_decay=1e-4,
-        mean="channel",
-        augmentation="crop_mirror",
-        image_size=16,
-        **data.arguments,
-        **changes,
-    )
+    return tiny_training(**data.arguments, **changes)
 
 
 TRAININGS = [*((kind, "train") for kind in KINDS), ("folder", "val"), ("array_record", "test")]

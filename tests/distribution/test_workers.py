@@ -1,6 +1,5 @@
 """Several workers are real processes here, with programs of their own or the training program."""
 
-import dataclasses
 import json
 import os
 import re
@@ -279,7 +278,7 @@ def config(photographs):
 def test_two_workers_and_two_replicas_compute_what_one_device_does(config, tmp_path):
     workers = Training(config, tmp_path / "workers", 2)
     for name, number in (("one", 1), ("replicas", 2)):
-        train(dataclasses.replace(config, replicas=number), tmp_path / name)
+        train(config.with_options(replicas=number), tmp_path / name)
     workers.finish()
     expected = load_network(tmp_path / "one").get_weights()
     for name in ("replicas", "workers"):
@@ -294,7 +293,7 @@ def test_two_workers_and_two_replicas_compute_what_one_device_does(config, tmp_p
     # Every worker logs, the chief alone writes.
     for index in range(2):
         assert f"This is worker {index} " in workers.output(index)
-        assert "step 8, epoch 2.00, validation: loss" in workers.output(index)
+        assert "step 8, epoch 2.00, validation: top1" in workers.output(index)
 
 
 def endless_training(photographs):

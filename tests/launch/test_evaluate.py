@@ -6,8 +6,8 @@ from pictures import make_picture_folder
 from processes import assert_user_error, run_command, run_program
 
 from keras_resnet.classification import protocols
+from keras_resnet.classification.evaluation import evaluate
 from keras_resnet.data.datasets import load
-from keras_resnet.evaluation.evaluator import Evaluator
 from keras_resnet.evaluation.precise_bn import set_precise_statistics
 
 
@@ -29,7 +29,7 @@ def dataset(tmp_path_factory):
 
 
 def test_a_model_file_is_evaluated_on_a_folder(networks, dataset):
-    expected = Evaluator(make_network(), load(dataset, "validation"), 4)()
+    expected = evaluate(make_network(), load(dataset, "validation"), 4)
     process = run_program("evaluate", networks["a"], f"--dataset={dataset}")
     assert process.returncode == 0, process.stderr
     assert process.stdout.strip().endswith(
@@ -98,9 +98,7 @@ def test_precise_statistics_are_evaluated_and_saved(networks, tmp_path, dataset)
     set_precise_statistics(expected, load(dataset, "train"), 20, 8)
     for ours, theirs in zip(model.weights, expected.weights, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
-    assert (
-        f"loss {Evaluator(model, load(dataset, 'validation'), 4)()['loss']:.3f}" in process.stdout
-    )
+    assert f"loss {evaluate(model, load(dataset, 'validation'), 4)['loss']:.3f}" in process.stdout
 
 
 def test_scores_of_other_settings_have_other_names(networks, tmp_path, dataset):

@@ -1,4 +1,3 @@
-import dataclasses
 import json
 import signal
 
@@ -8,7 +7,7 @@ from ilsvrc import write_archives
 from processes import ROOT, assert_user_error, run_program
 
 from keras_resnet.class_names import imagenet_synsets, readable
-from keras_resnet.runs.config import RECIPES
+from keras_resnet.classification.recipes import RECIPES
 from keras_resnet.training.trainer import train
 
 
@@ -28,8 +27,7 @@ def test_from_the_archives_to_a_prediction(tmp_path, rng, killed):
     assert f"launch/imagenet.py --depth=50 --data_dir={data}" in process.stdout
     assert "train: 14 images\nvalidation: 6 images\nPrepared: " in process.stdout
 
-    config = dataclasses.replace(
-        RECIPES["imagenet"]["paper"],
+    config = RECIPES["imagenet"]["paper"].with_options(
         network="CifarResNet",
         depth=8,
         data_dir=str(data),
@@ -48,7 +46,7 @@ def test_from_the_archives_to_a_prediction(tmp_path, rng, killed):
 
     # The same data as TFDS writes them by default, and no interruption: the same bits.
     write_tfrecord(source, tmp_path / "other")
-    train(dataclasses.replace(config, data_dir=str(tmp_path / "other")), tfrecord)
+    train(config.with_options(data_dir=str(tmp_path / "other")), tfrecord)
     assert_same_bits(run, tfrecord)
 
     process = run_program("evaluate", run)

@@ -41,7 +41,7 @@ from keras_resnet.classification import protocols
 from keras_resnet.evaluation import features
 from keras_resnet.process import onednn
 from keras_resnet.data.datasets import load
-from keras_resnet.evaluation.evaluator import Evaluator
+from keras_resnet.classification.evaluation import evaluate
 from keras_resnet.paper import construction, responses
 from keras_resnet.images.preprocessing import Preprocessing
 from keras_resnet.serving.clients import connect
@@ -65,7 +65,7 @@ model = keras_resnet.CifarResNet(
 )
 """
 WAYS = {
-    "evaluation": "Evaluator(model, source, 1)()",
+    "evaluation": "evaluate(model, source, 1)",
     "1-crop": "protocols.answers(model, source, '1-crop', batch_size=1)",
     "multi-scale": "protocols.answers(model, source, 'multi-scale', sides=[16], batch_size=1)",
     "features": "features.write_features(model, root / 'pictures', root / 'features.npy', 1)",

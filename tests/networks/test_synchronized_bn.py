@@ -180,6 +180,12 @@ def train_network(strategy):
         optimizer = keras.optimizers.SGD(0.1, momentum=0.9)
         optimizer.build(network.trainable_variables)
     take_steps = steps_function(
+        lambda batch: {
+            "loss": tf.nn.sparse_softmax_cross_entropy_with_logits(
+                batch[1], network(batch[0], training=True)
+            )
+        },
+        ("loss",),
         network,
         optimizer,
         strategy,

@@ -1,9 +1,7 @@
-import dataclasses
-
 import pytest
 
+from keras_resnet.classification.recipes import RECIPES
 from keras_resnet.paper import ablation
-from keras_resnet.runs.config import RECIPES
 
 BASE = RECIPES["ablation"]["study"]
 
@@ -25,11 +23,11 @@ def test_the_grid_has_36_cells_and_3_blocks():
     # All differ, and all but a block's are published.
     assert len({config.to_json() for config in trainings.values()}) == 39
     cell = trainings["doubled-tanh-5:4:1"]
-    assert (cell.augmentation, cell.activation, cell.block) == ("doubled", "tanh", None)
+    assert (cell.task.augmentation, cell.activation, cell.block) == ("doubled", "tanh", None)
     assert cell.learning_rate_shares == (5, 4, 1)
     variant = trainings["outer_addition-2:1:1"]
     assert (variant.block, variant.learning_rate_shares) == ("outer_addition", (2, 1, 1))
-    assert (variant.augmentation, variant.activation) == ("none", "relu")
+    assert (variant.task.augmentation, variant.activation) == ("none", "relu")
 
 
 def lines(*top1, epoch=1.0):
@@ -55,7 +53,7 @@ def test_published_figures_stand_beside_ours_on_cifar10():
             "5:3:2 difference": -4.99,
         }
     ]
-    elsewhere = dataclasses.replace(BASE, dataset="shapes")
+    elsewhere = BASE.with_options(dataset="shapes")
     trainings = ablation.configs(elsewhere, ((2, 1, 1),), ("relu",), ("doubled",), ())
     (row,) = ablation.rows(trainings, top1)
     assert row == {"augmentation": "doubled", "activation": "relu", "2:1:1": 95.0}
@@ -133,7 +131,7 @@ def test_a_training_that_diverged_is_a_result():
 
 
 def test_mnist_is_compared_after_one_and_five_epochs():
-    base = dataclasses.replace(BASE, dataset="mnist")
+    base = BASE.with_options(dataset="mnist")
     trainings = ablation.configs(base, ((2, 1, 1),), ("relu",), ("none",), ())
     metrics = {"none-relu-2:1:1": lines(0.98, 0.985, 0.99, 0.991, 0.992)}
     rows = ablation.mnist_rows(trainings, metrics)
@@ -160,13 +158,13 @@ def test_mnist_is_compared_after_one_and_five_epochs():
     ],
 )
 def test_what_would_not_be_an_ablation_is_refused(change, message):
-    base = dataclasses.replace(BASE, **change)
+    base = BASE.with_options(**change)
     with pytest.raises(ValueError, match=message):
         ablation.configs(base, ((2, 1, 1),), ("relu",), ("none",), ("outer_addition",))
 
 
 def test_the_grid_goes_without_basic_blocks():
-    base = dataclasses.replace(BASE, depth=50)
+    base = BASE.with_options(depth=50)
     (training,) = ablation.configs(base, ((2, 1, 1),), ("relu",), ("none",), ()).values()
     assert training.depth == 50
 

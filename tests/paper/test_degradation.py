@@ -1,9 +1,7 @@
-import dataclasses
-
 import pytest
 
+from keras_resnet.classification.recipes import RECIPES
 from keras_resnet.paper import degradation
-from keras_resnet.runs.config import RECIPES
 
 BASE = RECIPES["cifar10"]["paper"]
 
@@ -85,7 +83,7 @@ def test_published_errors_stand_beside_those_on_cifar10(tmp_path, monkeypatch):
 
 def test_images_that_were_held_out_are_called_so(tmp_path, monkeypatch):
     monkeypatch.setattr(degradation, "_parameters", lambda run: 1)
-    base = dataclasses.replace(BASE, dataset="fashion_mnist", validation_images=100)
+    base = BASE.with_options(dataset="fashion_mnist", validation_images=100)
     trainings = degradation.configs(base, (20,))
     results = {name: {"top1": 0.12344, "images": 100} for name in trainings}
     metrics = {

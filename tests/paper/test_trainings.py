@@ -1,5 +1,4 @@
 import contextlib
-import dataclasses
 import io
 import json
 import shutil
@@ -9,17 +8,16 @@ import pytest
 import surroundings
 from pictures import make_picture_folder
 
+from keras_resnet.classification.recipes import RECIPES
 from keras_resnet.paper.trainings import train_all
-from keras_resnet.runs.config import RECIPES
-from keras_resnet.runs.run_directory import read_metrics
+from keras_resnet.runs.metrics import read_metrics
 
 
 @pytest.fixture(scope="module")
 def trainings(tmp_path_factory):
     pictures = tmp_path_factory.mktemp("pictures")
     make_picture_folder(pictures, np.random.default_rng(0), {"train": 8, "val": 2})
-    config = dataclasses.replace(
-        RECIPES["cifar10"]["paper"],
+    config = RECIPES["cifar10"]["paper"].with_options(
         depth=8,
         dataset=f"folder:{pictures}",
         image_size=8,
@@ -28,8 +26,8 @@ def trainings(tmp_path_factory):
     )
     return {
         "first": config,
-        "wild": dataclasses.replace(config, learning_rate=1e30),
-        "second": dataclasses.replace(config, seed=1),
+        "wild": config.with_options(learning_rate=1e30),
+        "second": config.with_options(seed=1),
     }
 
 

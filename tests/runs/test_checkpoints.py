@@ -8,7 +8,10 @@ import pytest
 from harness import small_disk
 from processes import run_process
 
+import keras_resnet
+from keras_resnet.runs import formats
 from keras_resnet.runs.checkpoints import Checkpoints
+from keras_resnet.runs.formats import FORMAT
 
 
 def make(directory, value=0.0, **options):
@@ -231,7 +234,20 @@ def test_a_full_disk_leaves_the_earlier_checkpoint(tmp_path, filler):
 def test_the_state_is_readable(tmp_path):
     _, checkpoints = make(tmp_path)
     checkpoints.save(5, {"result": None})
-    assert json.loads((tmp_path / "step-00000005" / "state.json").read_text()) == {
-        "step": 5,
-        "result": None,
+    state = {"step": 5, "result": None}
+    path = tmp_path / "step-00000005" / "state.json"
+    assert json.loads(path.read_text()) == {
+        "format": FORMAT,
+        "keras_resnet": keras_resnet.__version__,
+        **state,
     }
+    assert checkpoints.restore_newest() == state
+
+
+def test_a_checkpoint_of_another_format_is_refused_and_not_called_damaged(tmp_path, monkeypatch):
+    _, checkpoints = make(tmp_path)
+    checkpoints.save(5, {})
+    monkeypatch.setattr(formats, "FORMAT", FORMAT + 1)
+    with pytest.raises(ValueError, match=rf"of format {FORMAT}, with which .* goes on"):
+        checkpoints.restore_newest()
+    assert [path.name for path in tmp_path.iterdir()] == ["step-00000005"]

@@ -21,7 +21,7 @@ ROW = {
 
 def test_a_log_file_gets_a_line_for_each_row(capsys):
     with progress.show_progress(100, 10) as shown:
-        shown.update(10, loss=1.0, accuracy=0.5, images_per_second=3.0)
+        shown.update(10, {"loss": 1.0, "top1": 0.5}, 3.0)
         shown.log(ROW)
     output = capsys.readouterr().out
     assert output.startswith(
@@ -35,7 +35,7 @@ def test_the_time_left_is_that_of_the_steps_left(capsys, monkeypatch):
     now = [100.0]
     monkeypatch.setattr(progress, "time", types.SimpleNamespace(monotonic=lambda: now[0]))
     with progress.show_progress(100, 10) as shown:
-        shown.update(30, loss=1.0, accuracy=0.5, images_per_second=3.0)
+        shown.update(30, {"loss": 1.0, "top1": 0.5}, 3.0)
         now[0] += 60
         shown.log(ROW)
     # 2 seconds per step, and 60 steps.
@@ -46,9 +46,9 @@ def test_a_terminal_shows_the_last_step():
     terminal = io.StringIO()
     with tqdm.tqdm(total=100, initial=10, unit="step", file=terminal) as bar:
         shown = progress.Progress(bar, 90)
-        shown.update(5, loss=1.25, accuracy=0.5, images_per_second=300.4)
+        shown.update(5, {"loss": 1.25, "top1": 0.5}, 300.4)
         bar.refresh()
-        assert "loss 1.250, accuracy 0.500, 300 images/s" in terminal.getvalue()
+        assert "loss 1.250, top1 0.500, 300 images/s" in terminal.getvalue()
         shown.say("evaluating")
         assert bar.n == 15
     assert "15/100" in terminal.getvalue()

@@ -7,8 +7,8 @@ import tensorflow as tf
 from letters import network
 
 import keras_resnet
+from keras_resnet.classification.recipes import RECIPES
 from keras_resnet.images.preprocessing import Preprocessing
-from keras_resnet.runs.config import RECIPES
 from keras_resnet.serving import signatures
 from keras_resnet.serving.card import Origin, model_card
 from keras_resnet.serving.optimization import Optimized

@@ -11,11 +11,11 @@ import surroundings
 from harness import assert_same_bits, metrics, tiny_training
 from pictures import make_picture_folder
 
+from keras_resnet.classification.evaluation import evaluate
 from keras_resnet.evaluation.evaluator import Evaluator
 from keras_resnet.process.signals import Interrupted
 from keras_resnet.runs.run_directory import load_network
 from keras_resnet.training.inputs import make_sources
-from keras_resnet.training.loop import State, Window
 from keras_resnet.training.trainer import train
 
 
@@ -73,16 +73,6 @@ def state_of(path):
     return json.loads((path / "state.json").read_text())
 
 
-def test_a_state_survives_json():
-    state = State(
-        step=7,
-        window=Window(0.1 + 0.2, 3, 2, 1 / 3),
-        best={"step": 5, "top1": 0.7},
-        schedules={"plateau": {"lowest_error": float("inf")}},
-    )
-    assert State.from_json(json.loads(json.dumps(state.to_json()))) == state
-
-
 def interrupt_evaluation(monkeypatch, number, which):
     """Sends this process a signal when an evaluation begins, counted from 1."""
     evaluate = Evaluator.__call__
@@ -123,7 +113,7 @@ def test_the_best_network_and_its_checkpoint_are_kept(config, whole):
     assert kept == [f"step-{best['step']:08d}", "step-00000012"]
     _, source = make_sources(config)
     evaluations = {
-        name: Evaluator(load_network(run_dir / f"{name}.keras"), source, 8)()
+        name: evaluate(load_network(run_dir / f"{name}.keras"), source, 8)
         for name in ("best", "model")
     }
     assert evaluations["best"]["top1"] == best["top1"]

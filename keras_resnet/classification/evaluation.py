@@ -1,0 +1,82 @@
+"""How good a classifier is: top-1, top-5 and loss over a data set, each image counted once."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from keras_resnet.checks import UserError
+from keras_resnet.classification.steps import answers
+from keras_resnet.data.batches import labelled
+from keras_resnet.data.sources import Source
+from keras_resnet.distribution.workers import Workers
+from keras_resnet.evaluation.evaluator import Evaluator
+from keras_resnet.networks.resnet import ResNet
+from keras_resnet.runs.figures import Figure
+
+TOP1 = Figure("top1", "top-1", "%", higher_is_better=True)
+TOP5 = Figure("top5", "top-5", "%", higher_is_better=True)
+LOSS = Figure("loss", "loss")
+FIGURES = (TOP1, TOP5, LOSS)
+
+
+def evaluate(
+    model: ResNet, source: Source, batch_size: int = 128, workers: Workers | None = None
+) -> dict[str, float]:
+    """One pass over a source.
+
+    Args:
+      model: `ResNet` with a `preprocessing`.
+      source: `Source` to evaluate on.
+      batch_size: images at once, over all replicas; any number, the result is the same.
+      workers: `Workers` under whose strategy the model was built; None: this process alone, under
+        the current strategy.
+
+    Returns:
+      dict of `top1` and `top5` (shares of images, 0 to 1), `loss` (mean cross-entropy) and `images`
+      (number of images counted).
+
+    Raises:
+      UserError: model and source do not fit each other, or an image cannot be read.
+    """
+    check_fits(model, source)
+    example = labelled(model.preprocessing)
+    gathered = Evaluator(answers(model), source, example, batch_size, workers)()
+    assert gathered is not None
+    return {**evaluation(gathered), "images": len(source)}
+
+
+def evaluation(gathered: Mapping[str, Sequence[np.ndarray]]) -> dict[str, float]:
+    """The figures for what `answers` gives of each image."""
+    number = len(gathered["loss"])
+    return {
+        "top1": int(np.count_nonzero(gathered["top1"])) / number,
+        "top5": int(np.count_nonzero(gathered["top5"])) / number,
+        # Rounded once: the same for any size of batches and any number of replicas.
+        "loss": math.fsum(gathered["loss"]) / number,
+    }
+
+
+def check_fits(model: ResNet, source: Source) -> None:
+    """Raises UserError unless the network is one for the images of a source."""
+    if model.preprocessing is None:
+        raise UserError(
+            f"The model {model.name!r} has no `preprocessing`: it must be built with one."
+        )
+    if len(source.class_names) != model.classes:
+        raise UserError(
+            f"The model has {model.classes} classes and the data set "
+            f"{len(source.class_names)}: it was trained on another one."
+        )
+    if model.class_names not in (None, source.class_names):
+        pairs = zip(model.class_names, source.class_names, strict=True)
+        ours, theirs = next(pair for pair in pairs if pair[0] != pair[1])
+        raise UserError(
+            "The classes of the model and of the data set have different names, "
+            f"{ours!r} and {theirs!r} for one: it was trained on another data set."
+        )
+    if source.channels != model.preprocessing.channels and source.pixel_shape:
+        raise UserError(
+            f"The model sees images of {model.preprocessing.channels} channels and the data "
+            f"set has {source.channels}."
+        )

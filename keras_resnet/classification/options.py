@@ -1,0 +1,105 @@
+"""The options that only classification has."""
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from keras_resnet.checks import UserError
+from keras_resnet.runs.config import TrainConfig
+from keras_resnet.runs.options import TaskOptions, integer, number, one_of, option
+
+if TYPE_CHECKING:
+    from keras_resnet.classification.task import Classification
+
+MEANS = ("pixel", "channel")
+AUGMENTATIONS = ("pad_crop_mirror", "crop_mirror", "none", "doubled", "tripled")
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassificationOptions(TaskOptions):
+    """How images are presented to a network that names them, and how its answers are judged.
+
+    The help text of each field documents it.
+
+    Raises:
+      UserError: a value is out of range; the message names the field.
+    """
+
+    name = "classification"
+
+    mean: str = option(
+        "Data",
+        "what is subtracted from the images: the mean image (pixel) or color (channel)",
+        check=one_of(MEANS),
+    )
+    augmentation: str = option(
+        "Data",
+        "pad_crop_mirror (4 pixels of padding, crop, mirror), crop_mirror (square of the image "
+        "resized to a random scale, mirror), none, doubled (every image as it is and with "
+        "pad_crop_mirror) or tripled (and besides with other colors and blurred)",
+        check=one_of(AUGMENTATIONS),
+    )
+    image_size: int | None = option(
+        "Data",
+        "side of the square the network sees, in pixels; unset: the data set's own, else 224",
+        None,
+        check=integer(1),
+    )
+    resize: int | None = option(
+        "Data",
+        "shorter side of an image before its center is cropped to be evaluated, in pixels; unset: "
+        "image_size where all images of the data set share one size, else image_size * 256 / 224",
+        None,
+        check=integer(1),
+    )
+    train_resize: tuple[int, ...] | None = option(
+        "Data",
+        "shorter side of a training image before crop_mirror crops it, in pixels: smallest and "
+        "largest of a random scale, or one number; unset: resize where all images of the data set "
+        "share one size, else image_size * 256 / 224 to image_size * 480 / 224 (256,480 for 224)",
+        None,
+        check=integer(1),
+    )
+    pca_color: float = option(
+        "Data",
+        "standard deviation of the color augmentation along the principal components of "
+        "ImageNet's colors; 0: none",
+        0.0,
+        check=number(),
+    )
+    label_smoothing: float = option(
+        "Training",
+        "share of the target that is spread evenly over all classes",
+        0.0,
+        check=number(below=1),
+    )
+
+    def task(self, config: TrainConfig) -> "Classification":
+        # It needs TensorFlow, which the options of a program's flags do not.
+        from keras_resnet.classification.task import Classification
+
+        return Classification(config)
+
+    def __post_init__(self) -> None:
+        if self.train_resize is not None and len(self.train_resize) == 1:
+            object.__setattr__(self, "train_resize", tuple(self.train_resize) * 2)
+        super().__post_init__()
+
+    def check_together(self) -> None:
+        if None not in (self.resize, self.image_size) and self.resize < self.image_size:
+            raise UserError(
+                "`resize` must be at least `image_size`. "
+                f"Received: resize={self.resize!r}, image_size={self.image_size!r}"
+            )
+        sides = self.train_resize
+        if sides is None:
+            return
+        if len(sides) != 2 or sides[0] > sides[1]:
+            raise UserError(
+                "`train_resize` must be one number of pixels, or a smallest and a largest. "
+                f"Received: train_resize={sides!r}"
+            )
+        if self.augmentation != "crop_mirror":
+            raise UserError(
+                "`train_resize` is for augmentation='crop_mirror'. Received: "
+                f"train_resize={sides!r} with augmentation={self.augmentation!r}"
+            )

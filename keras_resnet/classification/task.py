@@ -1,0 +1,145 @@
+"""Classification as a task: what training asks of it."""
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from keras_resnet import constructors
+from keras_resnet.checks import UserError
+from keras_resnet.classification import evaluation, fine_tuning, steps
+from keras_resnet.classification.examples import (
+    make_augmentation,
+    make_preprocessing,
+    training_example,
+    with_copies,
+)
+from keras_resnet.classification.options import ClassificationOptions
+from keras_resnet.data.batches import labelled
+from keras_resnet.data.sources import Source
+from keras_resnet.images.preprocessing import Preprocessing
+from keras_resnet.networks.layer_tree import zero_last_gammas
+from keras_resnet.networks.resnet import ResNet
+from keras_resnet.runs.config import TrainConfig
+from keras_resnet.runs.task import OfBatch, Task
+from keras_resnet.training.inputs import make_sources
+from keras_resnet.weights.local import WeightFile
+
+# The options of a network that have a default of the constructor's where they are unset.
+_OF_NETWORK = ("shortcut", "stem", "block", "activation")
+
+
+class Classification(Task):
+    """The task of naming what a picture shows, by one of the classes of a data set.
+
+    Args:
+      config: `TrainConfig` whose task is `ClassificationOptions`.
+
+    Raises:
+      UserError: there is no network of its name and depth.
+    """
+
+    sums = ("loss", "top1")
+    figures = evaluation.FIGURES
+    best = evaluation.TOP1
+
+    def __init__(self, config: TrainConfig) -> None:
+        assert isinstance(config.task, ClassificationOptions)
+        self._config = config
+        self._options = config.task
+        self._construct = constructors.constructor(config.network, config.depth)
+
+    @functools.cached_property
+    def _weights(self) -> WeightFile:
+        return fine_tuning.initial_weights(self._config)
+
+    def sources(self) -> dict[str, Source]:
+        train, validation = make_sources(self._config)
+        return {"train": train, "validation": validation}
+
+    def describe(self, sources: dict[str, Source]) -> dict[str, Any]:
+        description: dict[str, Any] = {"class_names": list(sources["train"].class_names)}
+        for split, source in sources.items():
+            description[f"{split}_images"] = len(source)
+            description[f"{split}_fingerprint"] = source.fingerprint()
+        return description
+
+    def setup(self, sources: dict[str, Source]) -> dict[str, Any]:
+        """The preprocessing, and the stride of initial weights."""
+        stride = None
+        if self._config.weights is None:
+            preprocessing = make_preprocessing(self._options, sources["train"])
+        else:
+            preprocessing = fine_tuning.preprocessing_of(self._weights, self._options)
+            if self._config.network == "ResNet" and self._config.depth >= 50:
+                stride = self._weights.check_stride(self._config.bottleneck_stride)
+        return {"preprocessing": preprocessing.to_json(), "bottleneck_stride": stride}
+
+    def check_setup(self, setup: dict[str, Any]) -> None:
+        Preprocessing.from_json(setup["preprocessing"])
+
+    def network(self, setup: dict[str, Any], sources: dict[str, Source]) -> ResNet:
+        config, source = self._config, sources["train"]
+        preprocessing = Preprocessing.from_json(setup["preprocessing"])
+        # Before a network is built: its mistakes are told at once.
+        make_augmentation(self._options, preprocessing, source)
+        model = self._construct(
+            input_shape=(preprocessing.size, preprocessing.size, preprocessing.channels),
+            classes=len(source.class_names),
+            synchronized=config.synchronized_batch_norm,
+            preprocessing=preprocessing,
+            class_names=source.class_names,
+            dtype=config.dtype,
+            bottleneck_stride=setup["bottleneck_stride"] or config.bottleneck_stride,
+            **{
+                name: getattr(config, name)
+                for name in _OF_NETWORK
+                if getattr(config, name) is not None
+            },
+        )
+        if config.zero_last_gamma:
+            zero_last_gammas(model)
+        fine_tuning.freeze(model, config)
+        evaluation.check_fits(model, sources["validation"])
+        return model
+
+    def check_beginning(
+        self, network: ResNet, setup: dict[str, Any], sources: dict[str, Source]
+    ) -> None:
+        if self._config.weights is None:
+            return
+        fine_tuning.check_fits(network, self._weights)
+        if _comparable(self.setup(sources)) != _comparable(setup):
+            raise UserError(
+                f"{self._weights.path} expects other images than when this run began: it was "
+                "replaced. Restore it, or name another --run_dir."
+            )
+
+    def begin(self, network: ResNet) -> None:
+        if self._config.weights is not None:
+            fine_tuning.begin_with(network, self._weights)
+
+    def epoch(self, source: Source) -> Source:
+        return with_copies(source, self._options.augmentation)
+
+    def training_example(self, network: ResNet, source: Source) -> Callable[..., Any]:
+        augmentation = make_augmentation(self._options, network.preprocessing, source)
+        return training_example(source, network.preprocessing, augmentation)
+
+    def training_values(self, network: ResNet) -> OfBatch:
+        return steps.training_values(network, self._options.label_smoothing)
+
+    def evaluation_example(self, network: ResNet) -> Callable[..., Any]:
+        return labelled(network.preprocessing)
+
+    def answers(self, network: ResNet) -> OfBatch:
+        return steps.answers(network)
+
+    def evaluation(self, gathered: Mapping[str, Sequence[np.ndarray]]) -> dict[str, float]:
+        return evaluation.evaluation(gathered)
+
+
+def _comparable(setup: dict[str, Any]) -> dict[str, Any]:
+    """A setup as it is equal to itself, read from a file or not."""
+    return {**setup, "preprocessing": Preprocessing.from_json(setup["preprocessing"])}

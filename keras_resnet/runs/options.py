@@ -1,0 +1,108 @@
+"""Options as the fields of a dataclass: each with its help, its group and its check beside it."""
+
+import dataclasses
+import functools
+import types
+import typing
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from keras_resnet import checks
+
+if TYPE_CHECKING:
+    from keras_resnet.runs.config import TrainConfig
+    from keras_resnet.runs.task import Task
+
+# Raises UserError unless a value can be that of a named option.
+Check = Callable[[str, Any], None]
+
+
+def option(
+    group: str,
+    help_text: str,
+    default: object = dataclasses.MISSING,
+    *,
+    check: Check | None = None,
+    changes_result: bool = True,
+) -> Any:
+    """A field of `Options`.
+
+    Args:
+      group: heading under which a program's help lists it.
+      help_text: what it is; what None means, where it may be that.
+      default: its value where none is given; without one it must be given.
+      check: of its name and a value that is not None, or of each value of a tuple.
+      changes_result: whether a run of another value is another run.
+    """
+    metadata = {"group": group, "help": help_text, "check": check, "changes_result": changes_result}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def one_of(allowed: Collection[str]) -> Check:
+    """The check that a value is one of some."""
+    return functools.partial(checks.check_one_of, allowed=allowed)
+
+
+def integer(minimum: int, below: int | None = None) -> Check:
+    """The check that a value is an integer of at least a minimum, and below a bound if any."""
+
+    def check(name: str, value: Any) -> None:
+        checks.check_integer(name, value, minimum)
+        if below is not None:
+            checks.check_number(name, value, minimum, below)
+
+    return check
+
+
+def number(minimum: float = 0, **bounds: float) -> Check:
+    """The check that a value is a number of at least a minimum, and `below` a bound if any."""
+    return functools.partial(checks.check_number, minimum=minimum, **bounds)
+
+
+class Options:
+    """Base of frozen dataclasses whose fields are each an `option`.
+
+    Raises:
+      UserError: a value is not what its option may be; the message names it.
+    """
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, list):
+                value = tuple(value)  # As JSON has it.
+                object.__setattr__(self, field.name, value)
+            check = field.metadata["check"]
+            if check is None or (value is None and accepts_none(field)):
+                continue
+            for each in value if isinstance(value, tuple) else (value,):
+                check(field.name, each)
+        self.check_together()
+
+    def check_together(self) -> None:
+        """Raises UserError where values that are possible each do not go together."""
+
+
+class TaskOptions(Options):
+    """Base of the options that a task has of its own; a value of it is also what names the task.
+
+    Attributes:
+      name: of the task, in config.json.
+    """
+
+    name: ClassVar[str]
+
+    def task(self, config: "TrainConfig") -> "Task":
+        """The task of a configuration that holds these options."""
+        raise NotImplementedError
+
+
+def fields(options: Options | type[Options]) -> tuple[dataclasses.Field[Any], ...]:
+    """The fields that are options, in order."""
+    every = dataclasses.fields(options)  # type: ignore[arg-type]
+    return tuple(field for field in every if "help" in field.metadata)
+
+
+def accepts_none(field: dataclasses.Field[Any]) -> bool:
+    """Whether an option may be None."""
+    return types.NoneType in typing.get_args(field.type)

@@ -1,0 +1,41 @@
+"""The tasks by their names in config.json: the one place that knows them all."""
+
+import os
+import pathlib
+from typing import Any
+
+from keras_resnet.checks import check_one_of
+from keras_resnet.classification.options import ClassificationOptions
+from keras_resnet.runs.config import TrainConfig
+from keras_resnet.runs.formats import FORMAT
+from keras_resnet.runs.options import TaskOptions, fields
+from keras_resnet.runs.run_directory import read_config
+
+TASKS: dict[str, type[TaskOptions]] = {ClassificationOptions.name: ClassificationOptions}
+
+
+def load_config(run_dir: str | os.PathLike[str]) -> TrainConfig | None:
+    """The configuration of a run directory; None for anything else.
+
+    Raises:
+      UserError: it is damaged, or of a task or format that is not known.
+    """
+    if not (pathlib.Path(run_dir) / "config.json").exists():
+        return None
+    return read_config(run_dir, _options_of, _upgraded)
+
+
+def _options_of(name: str) -> type[TaskOptions]:
+    check_one_of("task", name, TASKS)
+    return TASKS[name]
+
+
+def _upgraded(values: dict[str, Any]) -> dict[str, Any]:
+    """The values of a config.json in today's format; format 1 had no name for its one task."""
+    if "format" in values:
+        return values
+    names = {field.name for field in fields(ClassificationOptions)} & values.keys()
+    options = {name: values.pop(name) for name in names}
+    task = ClassificationOptions.name
+    # Runs that began before there was a warm-up have none.
+    return {"format": FORMAT, "task": task, task: options, "warmup_error": 0.0, **values}

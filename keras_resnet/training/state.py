@@ -1,0 +1,68 @@
+"""Where a training is, beside its variables: what a checkpoint keeps as JSON."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+
+
+@dataclasses.dataclass
+class Window:
+    """Sums over the steps since the last line of metrics.
+
+    Attributes:
+      sums: the task's, by name, over all images of these steps.
+      steps: their number.
+      seconds: that they took.
+    """
+
+    sums: dict[str, float] = dataclasses.field(default_factory=dict)
+    steps: int = 0
+    seconds: float = 0.0
+
+    def add(self, names: Sequence[str], sums: np.ndarray, seconds: float) -> None:
+        """Takes up the sums of some steps, float64 [steps, names]."""
+        # One by one, so that the result does not depend on how steps fell into calls.
+        for of_step in sums.tolist():
+            for name, value in zip(names, of_step, strict=True):
+                self.sums[name] = self.sums.get(name, 0.0) + value
+        self.steps += len(sums)
+        self.seconds += seconds
+
+
+@dataclasses.dataclass
+class State:
+    """Where a training is.
+
+    Attributes:
+      step: number of steps taken.
+      window: see `Window`.
+      evaluated_step: step of the last evaluation.
+      result: the last evaluation, the task's figures by name with `images` and `step`; None before
+        the first.
+      best: the best evaluation, of equals the earliest.
+      rows: number of lines of metrics.jsonl.
+      replicas: number of replicas on which the training ran last.
+      onednn: whether it ran with oneDNN last, on which its bits depend.
+      schedules: states of the schedules that depend on what they observed, by name.
+    """
+
+    step: int = 0
+    window: Window = dataclasses.field(default_factory=Window)
+    evaluated_step: int = 0
+    result: dict[str, Any] | None = None
+    best: dict[str, Any] | None = None
+    rows: int = 0
+    replicas: int = 1
+    onednn: bool = False
+    schedules: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """The attributes as JSON types."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Self:
+        """The inverse of `to_json`."""
+        return cls(**{**values, "window": Window(**values["window"])})

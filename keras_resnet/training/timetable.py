@@ -1,0 +1,48 @@
+"""At which steps a training logs, evaluates and saves."""
+
+from typing import Self
+
+from keras_resnet.runs.config import TrainConfig
+
+# Small data sets would otherwise be evaluated more than trained on.
+MIN_STEPS_PER_EVALUATION = 100
+
+
+class Timetable:
+    """The steps of a training at which something is due: multiples of a period, and the last one.
+
+    Args:
+      last_step: number of steps of the whole training.
+      log, evaluate, save: steps between two lines of metrics, evaluations, checkpoints.
+    """
+
+    def __init__(self, last_step: int, *, log: int, evaluate: int, save: int) -> None:
+        self.last_step = last_step
+        self.log = log
+        self.evaluate = evaluate
+        self.save = save
+
+    @classmethod
+    def of(cls, config: TrainConfig, epoch_images: int) -> Self:
+        """That of a configuration, where an epoch has so many images."""
+        steps_per_epoch = epoch_images / config.global_batch_size
+        last_step = config.train_steps
+        if last_step is None:
+            assert config.train_epochs is not None
+            last_step = max(1, round(config.train_epochs * steps_per_epoch))
+        whole_epoch = -(-epoch_images // config.global_batch_size)
+        return cls(
+            last_step,
+            log=config.log_every_steps,
+            evaluate=config.evaluate_every_steps or max(whole_epoch, MIN_STEPS_PER_EVALUATION),
+            save=config.checkpoint_every_steps,
+        )
+
+    def is_due(self, step: int, period: int) -> bool:
+        """Whether what has a period is due after a number of steps."""
+        return step % period == 0 or step == self.last_step
+
+    def steps_to_next(self, step: int) -> int:
+        """Steps until the next that is due after a number of steps."""
+        periods = (self.log, self.evaluate, self.save)
+        return min(self.last_step - step, *(period - step % period for period in periods))
