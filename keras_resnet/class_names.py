@@ -2,8 +2,10 @@
 
 import functools
 import pathlib
+from collections.abc import Iterable
 
 import numpy as np
+import numpy.typing as npt
 
 from keras_resnet.checks import UserError, check_integer
 
@@ -13,22 +15,24 @@ _IMAGENET = pathlib.Path(__file__).parent / "imagenet_classes.txt"
 
 
 @functools.cache
-def _imagenet_names():
+def _imagenet_names() -> dict[str, str]:
     lines = _IMAGENET.read_text(encoding="utf-8").splitlines()
     return dict(line.split(" ", 1) for line in lines)
 
 
-def imagenet_synsets():
+def imagenet_synsets() -> tuple[str, ...]:
     """The 1000 classes of ImageNet (ILSVRC2012) by WordNet ids, in the order of their labels."""
     return tuple(_imagenet_names())
 
 
-def readable(class_names):
+def readable(class_names: Iterable[str]) -> tuple[str, ...]:
     """The names as a person reads them: for WordNet ids of ImageNet the words, others unchanged."""
     return tuple(_imagenet_names().get(name, name) for name in class_names)
 
 
-def decode_predictions(probabilities, top=5, class_names=None):
+def decode_predictions(
+    probabilities: npt.ArrayLike, top: int = 5, class_names: Iterable[str] | None = None
+) -> list[list[tuple[str, str, float]]]:
     """The most probable classes of each picture, named.
 
     Example:

@@ -1,8 +1,14 @@
 """The named networks of the paper: Table 1, the CIFAR table, and their plain nets."""
 
 import functools
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
 
 from keras_resnet import checks
+from keras_resnet.images.preprocessing import Preprocessing
 from keras_resnet.networks.resnet import ResNet
 from keras_resnet.weights.local import open_weights
 
@@ -25,33 +31,33 @@ RESIDUAL = ("B", "A", "C")
 PLAIN = (None,)
 
 
-def _constructor(name, depth, shortcuts):
+def _constructor(name: str, depth: int, shortcuts: Sequence[str | None]) -> Callable[..., ResNet]:
     """The public constructor of one row of Table 1; the first of `shortcuts` is its default."""
     block_of_depth, blocks = IMAGENET_TABLE[depth]
     blocks_of_depth = BASIC if block_of_depth == "basic" else (block_of_depth,)
     default_name = name.lower()
 
     def construct(
-        include_top=True,
-        weights=None,
-        input_tensor=None,
-        input_shape=None,
-        pooling=None,
-        classes=1000,
-        classifier_activation="softmax",
-        name=default_name,
+        include_top: bool = True,
+        weights: str | os.PathLike[str] | None = None,
+        input_tensor: keras.KerasTensor | None = None,
+        input_shape: Sequence[int | None] | None = None,
+        pooling: str | None = None,
+        classes: int = 1000,
+        classifier_activation: str | None = "softmax",
+        name: str | None = default_name,
         *,
-        shortcut=shortcuts[0],
-        bottleneck_stride=None,
-        stem="imagenet",
-        block=block_of_depth,
-        activation="relu",
-        synchronized=False,
-        stacked=None,
-        preprocessing=None,
-        class_names=None,
-        dtype=None,
-    ):
+        shortcut: str | None = shortcuts[0],
+        bottleneck_stride: str | None = None,
+        stem: str = "imagenet",
+        block: str = block_of_depth,
+        activation: str = "relu",
+        synchronized: bool = False,
+        stacked: bool | None = None,
+        preprocessing: Preprocessing | None = None,
+        class_names: Sequence[str] | None = None,
+        dtype: str | keras.DTypePolicy | None = None,
+    ) -> ResNet:
         checks.check_one_of("shortcut", shortcut, shortcuts)
         checks.check_one_of("block", block, blocks_of_depth)
         published = ("B", "imagenet", block_of_depth, "relu")
@@ -114,7 +120,14 @@ PlainNet18 = _constructor("PlainNet18", 18, PLAIN)
 PlainNet34 = _constructor("PlainNet34", 34, PLAIN)
 
 
-def CifarResNet(depth, weights=None, input_shape=None, shortcut="A", name=None, **arguments):
+def CifarResNet(
+    depth: int,
+    weights: str | os.PathLike[str] | None = None,
+    input_shape: Sequence[int | None] | None = None,
+    shortcut: str = "A",
+    name: str | None = None,
+    **arguments: Any,
+) -> ResNet:
     """The residual network of section 4.2 for 32x32 images, of any depth 6n+2.
 
     With more than 100 blocks those of a stage, but for the first, are one layer, such as
@@ -143,14 +156,21 @@ def CifarResNet(depth, weights=None, input_shape=None, shortcut="A", name=None, 
     return _cifar_network(depth, weights, input_shape, shortcut, name, **arguments)
 
 
-def CifarPlainNet(depth, weights=None, input_shape=None, shortcut=None, name=None, **arguments):
+def CifarPlainNet(
+    depth: int,
+    weights: str | os.PathLike[str] | None = None,
+    input_shape: Sequence[int | None] | None = None,
+    shortcut: str | None = None,
+    name: str | None = None,
+    **arguments: Any,
+) -> ResNet:
     """`CifarResNet` without its shortcuts, the comparison of section 4.2; arguments alike."""
     checks.check_one_of("shortcut", shortcut, PLAIN)
     name = name or f"cifar_plainnet{depth}"
     return _cifar_network(depth, weights, input_shape, shortcut, name, **arguments)
 
 
-def check_cifar_depth(depth):
+def check_cifar_depth(depth: int) -> None:
     """Raises UserError unless the depth is 6n+2."""
     checks.check_integer("depth", depth, 8)
     if depth % 6 != 2:
@@ -161,16 +181,16 @@ def check_cifar_depth(depth):
 
 
 def _cifar_network(
-    depth,
-    weights,
-    input_shape,
-    shortcut,
-    name,
-    include_top=True,
-    classes=10,
-    block="basic",
-    **arguments,
-):
+    depth: int,
+    weights: str | os.PathLike[str] | None,
+    input_shape: Sequence[int | None] | None,
+    shortcut: str | None,
+    name: str,
+    include_top: bool = True,
+    classes: int = 10,
+    block: str = "basic",
+    **arguments: Any,
+) -> ResNet:
     check_cifar_depth(depth)
     checks.check_one_of("block", block, BASIC)
     for argument in ("stem", "blocks", "filters"):
@@ -196,7 +216,15 @@ def _cifar_network(
     )
 
 
-def _with_weights(weights, depth, default_size, include_top, input_shape, classes, **arguments):
+def _with_weights(
+    weights: str | os.PathLike[str] | None,
+    depth: int | None,
+    default_size: int,
+    include_top: bool,
+    input_shape: Sequence[int | None] | None,
+    classes: int,
+    **arguments: Any,
+) -> ResNet:
     """The `ResNet` of some arguments, with weights and what is known of them.
 
     Args:
@@ -231,10 +259,13 @@ def _with_weights(weights, depth, default_size, include_top, input_shape, classe
 
 
 NETWORKS = {"ResNet": IMAGENET_TABLE, "PlainNet": (18, 34)}
-CIFAR_NETWORKS = {"CifarResNet": CifarResNet, "CifarPlainNet": CifarPlainNet}
+CIFAR_NETWORKS: dict[str, Callable[..., ResNet]] = {
+    "CifarResNet": CifarResNet,
+    "CifarPlainNet": CifarPlainNet,
+}
 
 
-def constructor(network, depth):
+def constructor(network: str, depth: int) -> Callable[..., ResNet]:
     """The public constructor of a family at a depth, for programs that know both as data.
 
     Args:

@@ -5,13 +5,14 @@ import fcntl
 import os
 import pathlib
 import re
+from collections.abc import Iterator
 
 # As `replacing` names them.
 _UNFINISHED = re.compile(r"\..+-\d+\.\w+")
 
 
 @contextlib.contextmanager
-def replacing(path):
+def replacing(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
     """Gives a name to write to; on success it takes the place of `path` in one step.
 
     The name has the suffix of `path`, since some writers insist on theirs.
@@ -26,14 +27,14 @@ def replacing(path):
         unfinished.unlink(missing_ok=True)
 
 
-def remove_unfinished(directory):
+def remove_unfinished(directory: str | os.PathLike[str]) -> None:
     """Removes what killed processes left of files that they were replacing."""
     for path in pathlib.Path(directory).iterdir():
         if _UNFINISHED.fullmatch(path.name) and path.is_file():
             path.unlink()
 
 
-def flush_to_disk(path):
+def flush_to_disk(path: str | os.PathLike[str]) -> None:
     """Makes what was written durable, so that a power cut after a rename does not leave nothing."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
@@ -42,7 +43,7 @@ def flush_to_disk(path):
         os.close(descriptor)
 
 
-def write_text(path, text):
+def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Writes a text file, whole or not at all."""
     with replacing(path) as unfinished:
         unfinished.write_text(text, encoding="utf-8")
@@ -56,22 +57,22 @@ class Lock:
       is_held: False where the file system has no locks, as some network file systems.
     """
 
-    def __init__(self, descriptor, is_held):
+    def __init__(self, descriptor: int, is_held: bool) -> None:
         self._descriptor = descriptor
         self.is_held = is_held
 
-    def close(self):
+    def close(self) -> None:
         """Ends it."""
         os.close(self._descriptor)
 
-    def __enter__(self):
+    def __enter__(self) -> "Lock":
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
-def lock(path):
+def lock(path: str | os.PathLike[str]) -> Lock | None:
     """The `Lock` on a file, which is made if missing, or a directory; None if another has it."""
     descriptor = os.open(path, os.O_RDONLY if os.path.isdir(path) else os.O_RDWR | os.O_CREAT)
     try:

@@ -1,12 +1,19 @@
 """Pictures of what the paper claims, and of what a network sees of its training images."""
 
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from keras_resnet import files
 
 
-def draw_agreement(pairs, path):
+def draw_agreement(
+    pairs: Mapping[str, tuple[np.ndarray, np.ndarray]], path: str | os.PathLike[str]
+) -> None:
     """Writes a picture of the logits of deeper networks over those of shallower ones.
 
     Args:
@@ -25,7 +32,9 @@ def draw_agreement(pairs, path):
         figure.savefig(unfinished, dpi=100)
 
 
-def draw_contact_sheet(evaluated, augmented, path, title):
+def draw_contact_sheet(
+    evaluated: np.ndarray, augmented: np.ndarray, path: str | os.PathLike[str], title: str
+) -> None:
     """Writes a picture of images as evaluation and as training shows them, a row for each.
 
     Args:
@@ -49,7 +58,7 @@ def draw_contact_sheet(evaluated, augmented, path, title):
         figure.savefig(unfinished, dpi=100)
 
 
-def draw_costs(rows, path):
+def draw_costs(rows: Sequence[dict[str, Any]], path: str | os.PathLike[str]) -> None:
     """Writes a picture of multiply-adds, as published and as counted.
 
     Args:
@@ -78,7 +87,9 @@ def draw_costs(rows, path):
         figure.savefig(unfinished, dpi=100)
 
 
-def draw_responses(deviations, path):
+def draw_responses(
+    deviations: Mapping[str, Mapping[str, float]], path: str | os.PathLike[str]
+) -> None:
     """Writes Figure 7: standard deviations of responses in the order of the layers, and sorted.
 
     Args:
@@ -105,7 +116,11 @@ def draw_responses(deviations, path):
         figure.savefig(unfinished, dpi=100)
 
 
-def draw_degradation(metrics, path, split_name="test"):
+def draw_degradation(
+    metrics: Mapping[str, Sequence[dict[str, Any]]],
+    path: str | os.PathLike[str],
+    split_name: str = "test",
+) -> None:
     """Writes Figure 6: errors by step, plain networks on the left, residual ones on the right.
 
     Args:
@@ -143,7 +158,7 @@ def draw_degradation(metrics, path, split_name="test"):
         figure.savefig(unfinished, dpi=100)
 
 
-def draw_ablation(top1, path):
+def draw_ablation(top1: Mapping[str, float], path: str | os.PathLike[str]) -> None:
     """Writes a picture of the top-1 of several trainings.
 
     Args:

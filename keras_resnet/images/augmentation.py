@@ -9,7 +9,7 @@ import functools
 
 import tensorflow as tf
 
-from keras_resnet.images.preprocessing import decode, jpeg_shape, resized_window
+from keras_resnet.images.preprocessing import Preprocessing, decode, jpeg_shape, resized_window
 
 # Principal components of the colors of ImageNet in [0, 1] RGB: a column for each, and its variance
 # (as published with fb.resnet.torch; the method is section 4.1 of Krizhevsky et al., 2012).
@@ -49,11 +49,11 @@ class Augmentation:
     """
 
     kind: str
-    resize: tuple
+    resize: tuple[int, ...]
     pca_color: float = 0.0
 
     @property
-    def kinds(self):
+    def kinds(self) -> tuple[str, ...]:
         """What becomes of each copy of an image; mostly there is one."""
         return copies_of(self.kind)
 
@@ -63,7 +63,7 @@ def copies_of(kind: str) -> tuple[str, ...]:
     return COPIES.get(kind, (kind,))
 
 
-def draw(num_examples, seed, epoch):
+def draw(num_examples: int, seed: tf.Tensor | int, epoch: tf.Tensor | int) -> tf.Tensor:
     """The random numbers of all examples of an epoch.
 
     Args:
@@ -78,7 +78,13 @@ def draw(num_examples, seed, epoch):
     return tf.random.stateless_uniform([num_examples, 7], stream)
 
 
-def augment(image, draws, preprocessing, augmentation, copy=0):
+def augment(
+    image: tf.Tensor,
+    draws: tf.Tensor,
+    preprocessing: Preprocessing,
+    augmentation: Augmentation,
+    copy: tf.Tensor | int = 0,
+) -> tf.Tensor:
     """The network's input for one training image.
 
     Args:
@@ -98,7 +104,13 @@ def augment(image, draws, preprocessing, augmentation, copy=0):
     return tf.switch_case(tf.cast(copy, tf.int32), branches) if branches[1:] else branches[0]()
 
 
-def _augment(image, draws, preprocessing, augmentation, kind):
+def _augment(
+    image: tf.Tensor,
+    draws: tf.Tensor,
+    preprocessing: Preprocessing,
+    augmentation: Augmentation,
+    kind: str,
+) -> tf.Tensor:
     size = preprocessing.size
     if kind == "crop_mirror":
         square = random_square(image, draws, size, augmentation.resize, preprocessing.channels)
@@ -115,7 +127,7 @@ def _augment(image, draws, preprocessing, augmentation, kind):
     return inputs
 
 
-def pad_and_crop(inputs, draws):
+def pad_and_crop(inputs: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
     """Pads four sides with 4 zeros and crops the original size at random (section 4.2).
 
     Args:
@@ -128,7 +140,9 @@ def pad_and_crop(inputs, draws):
     return tf.slice(padded, [top, left, 0], inputs.shape)
 
 
-def random_square(image, draws, size, resize, channels):
+def random_square(
+    image: tf.Tensor, draws: tf.Tensor, size: int, resize: tuple[int, ...], channels: int
+) -> tf.Tensor:
     """The square that becomes `size` pixels when the image is resized at random (section 3.4).
 
     The shorter side of the resized image is uniform over the integers of a range, and so is the
@@ -148,7 +162,7 @@ def random_square(image, draws, size, resize, channels):
       tf.errors.InvalidArgumentError: as `preprocessing.decode`.
     """
 
-    def window(shape):
+    def window(shape: tf.Tensor) -> tf.Tensor:
         """Top, left, height and width of the square."""
         shorter = tf.reduce_min(shape)
         side = tf.maximum(shorter * size // _integer(draws[_SCALE], *resize), 1)
@@ -156,7 +170,7 @@ def random_square(image, draws, size, resize, channels):
         left = _integer(draws[_LEFT], 0, shape[1] - side)
         return tf.stack([top, left, side, side])
 
-    def from_jpeg():
+    def from_jpeg() -> tf.Tensor:
         return tf.io.decode_and_crop_jpeg(
             image,
             window(jpeg_shape(image)),
@@ -164,7 +178,7 @@ def random_square(image, draws, size, resize, channels):
             dct_method="INTEGER_ACCURATE",
         )
 
-    def from_pixels():
+    def from_pixels() -> tf.Tensor:
         pixels = decode(image, channels) if image.dtype == tf.string else image
         top, left, height, width = tf.unstack(window(tf.shape(pixels)[:2]))
         return tf.slice(pixels, [top, left, 0], [height, width, channels])
@@ -174,28 +188,28 @@ def random_square(image, draws, size, resize, channels):
     return from_pixels()
 
 
-def resized_square(square, size):
+def resized_square(square: tf.Tensor, size: int) -> tf.Tensor:
     """A square of any side at another size, float32 [size, size, channels], 0 to 255.
 
     Up to half its size plain bilinear interpolation skips no pixel and takes a tenth of the time;
     below, each pixel averages over its source, as in `Preprocessing`.
     """
 
-    def interpolated():
+    def interpolated() -> tf.Tensor:
         return tf.raw_ops.ResizeBilinear(
             images=tf.cast(square, tf.float32)[tf.newaxis],
             size=[size, size],
             half_pixel_centers=True,
         )[0]
 
-    def averaged():
+    def averaged() -> tf.Tensor:
         return resized_window(square, [size, size], [0, 0], size)
 
     resized = tf.cond(tf.shape(square)[0] <= 2 * size, interpolated, averaged)
     return tf.ensure_shape(resized, [size, size, square.shape[-1]])
 
 
-def random_mirror(image, draws):
+def random_mirror(image: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
     """The image or, with probability 1/2, its mirror.
 
     Args:
@@ -205,7 +219,7 @@ def random_mirror(image, draws):
     return tf.cond(draws[_MIRROR] < 0.5, lambda: tf.reverse(image, axis=[1]), lambda: image)
 
 
-def color_shift(draws, deviation):
+def color_shift(draws: tf.Tensor, deviation: float) -> tf.Tensor:
     """What the color augmentation adds to every pixel of an image (section 3.4).
 
     The sum of the principal components of ImageNet's colors, each times its variance times a draw
@@ -226,7 +240,7 @@ def color_shift(draws, deviation):
     return 255.0 * tf.linalg.matvec(tf.constant(PCA_VECTORS), weights)
 
 
-def color_jitter(pixels, draws):
+def color_jitter(pixels: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
     """Another brightness, contrast and, in color, saturation: factors of 0.8 to 1.2.
 
     Args:
@@ -241,7 +255,7 @@ def color_jitter(pixels, draws):
     return tf.clip_by_value(pixels, 0.0, 255.0)
 
 
-def blur(pixels, draws):
+def blur(pixels: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
     """The image under a Gaussian of a random standard deviation of up to 1 pixel.
 
     Args:
@@ -262,7 +276,7 @@ def blur(pixels, draws):
     return tf.ensure_shape(tf.transpose(planes[..., 0], [1, 2, 0]), pixels.shape)
 
 
-def _integer(uniform, smallest, largest):
+def _integer(uniform: tf.Tensor, smallest: int, largest: tf.Tensor | int) -> tf.Tensor:
     """An integer in [smallest, largest] from a number in [0, 1)."""
     count = tf.cast(largest - smallest + 1, tf.float32)
     return smallest + tf.cast(tf.math.floor(uniform * count), tf.int32)

@@ -1,9 +1,12 @@
 """What a network expects of an image, as a value that training, evaluation and serving share."""
 
+import contextlib
 import dataclasses
-import typing
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from keras_resnet import checks
@@ -19,11 +22,11 @@ _MAX_RESIZED_SIDE = 2**24
 _PNG_START = np.frombuffer(b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR", ">i4").astype(np.int32)
 
 
-def _triangle(x):
+def _triangle(x: tf.Tensor) -> tf.Tensor:
     return tf.nn.relu(1.0 - x)
 
 
-def _keys_cubic(x):
+def _keys_cubic(x: tf.Tensor) -> tf.Tensor:
     """The cubic of Keys (1981) with a = -1/2, which is PIL's and timm's bicubic."""
     near = (1.5 * x - 2.5) * x * x + 1.0
     far = ((-0.5 * x + 2.5) * x - 4.0) * x + 2.0
@@ -36,7 +39,7 @@ class _Kernel:
 
     name: str
     radius: int
-    function: typing.Callable
+    function: Callable[[tf.Tensor], tf.Tensor]
 
 
 _KERNELS = {
@@ -46,7 +49,7 @@ _KERNELS = {
 INTERPOLATIONS = tuple(_KERNELS)
 
 
-def jpeg_shape(image_bytes):
+def jpeg_shape(image_bytes: tf.Tensor) -> tf.Tensor:
     """Height and width of a JPEG, from its header.
 
     Args:
@@ -61,13 +64,13 @@ def jpeg_shape(image_bytes):
     return _bounded(tf.io.extract_jpeg_shape(image_bytes)[:2])
 
 
-def is_png(image_bytes):
+def is_png(image_bytes: tf.Tensor) -> tf.Tensor:
     """Whether bytes begin as a PNG does, up to its size: scalar bool tensor."""
     # In a TF1 graph `==` would compare identities.
     return tf.reduce_all(tf.equal(_png_header(image_bytes)[: len(_PNG_START)], _PNG_START))
 
 
-def encoded_shape(image_bytes):
+def encoded_shape(image_bytes: tf.Tensor) -> tf.Tensor:
     """Height and width of a JPEG or PNG, from its header and whatever they are, int32 [2].
 
     Raises:
@@ -80,29 +83,31 @@ def encoded_shape(image_bytes):
     )
 
 
-def _png_header(image_bytes):
+def _png_header(image_bytes: tf.Tensor) -> tf.Tensor:
     return tf.io.decode_raw(
         image_bytes, tf.int32, little_endian=False, fixed_length=_PNG_START.nbytes + 8
     )
 
 
-def _png_shape(image_bytes):
+def _png_shape(image_bytes: tf.Tensor) -> tf.Tensor:
     with checked(is_png(image_bytes), "the image is neither JPEG nor PNG, or lost its header"):
         return _png_header(image_bytes)[:-3:-1]
 
 
-def _bounded(shape):
+def _bounded(shape: tf.Tensor) -> tf.Tensor:
     message = f"the image has more than {MAX_PIXELS} pixels; its height and width:"
     with checked(num_pixels(shape) <= MAX_PIXELS, message, shape):
         return tf.identity(shape)
 
 
-def num_pixels(shape):
+def num_pixels(shape: tf.Tensor) -> tf.Tensor:
     """Height times width, int64, which holds the largest that a header can say."""
     return tf.reduce_prod(tf.cast(shape, tf.int64))
 
 
-def checked(condition, *message):
+def checked(
+    condition: tf.Tensor, *message: tf.Tensor | str
+) -> contextlib.AbstractContextManager[None]:
     """A context whose operations run only after a condition was found to hold, in any graph.
 
     Args:
@@ -114,7 +119,7 @@ def checked(condition, *message):
     return tf.control_dependencies([check])
 
 
-def decode(image_bytes, channels):
+def decode(image_bytes: tf.Tensor, channels: int) -> tf.Tensor:
     """Pixels of a JPEG or PNG, as libjpeg's accurate mode and PIL give them.
 
     Grayscale, palette, CMYK and 16-bit images are converted; transparency is dropped, as PIL's
@@ -137,7 +142,7 @@ def decode(image_bytes, channels):
         return tf.io.decode_jpeg(image_bytes, channels=channels, dct_method="INTEGER_ACCURATE")
 
 
-def shape_after_resize(shape, shorter):
+def shape_after_resize(shape: tf.Tensor, shorter: int) -> tf.Tensor:
     """Height and width of an image once its shorter side has another length, int32 [2].
 
     Args:
@@ -155,7 +160,13 @@ def shape_after_resize(shape, shorter):
         return tf.cast(resized_shape, tf.int32)
 
 
-def resized_window(pixels, resized_shape, corner, size, interpolation="bilinear"):
+def resized_window(
+    pixels: tf.Tensor,
+    resized_shape: tf.Tensor | Sequence[int],
+    corner: tf.Tensor | Sequence[int],
+    size: int,
+    interpolation: str = "bilinear",
+) -> tf.Tensor:
     """A square of an image as it would be after resizing; nothing outside of it is computed.
 
     Where the image shrinks, each pixel averages over its source, as PIL's resize does.
@@ -174,7 +185,9 @@ def resized_window(pixels, resized_shape, corner, size, interpolation="bilinear"
     return tf.ensure_shape(window, [size, size, pixels.shape[-1]])
 
 
-def resized(pixels, resized_shape, interpolation="bilinear"):
+def resized(
+    pixels: tf.Tensor, resized_shape: tf.Tensor | Sequence[int], interpolation: str = "bilinear"
+) -> tf.Tensor:
     """The whole image at another size, as `resized_window` gives a part of it.
 
     Args:
@@ -189,7 +202,13 @@ def resized(pixels, resized_shape, interpolation="bilinear"):
     return tf.ensure_shape(whole, [None, None, pixels.shape[-1]])
 
 
-def _window(pixels, resized_shape, corner, window_shape, interpolation="bilinear"):
+def _window(
+    pixels: tf.Tensor,
+    resized_shape: tf.Tensor | Sequence[int],
+    corner: tf.Tensor | Sequence[int],
+    window_shape: tf.Tensor | Sequence[int],
+    interpolation: str = "bilinear",
+) -> tf.Tensor:
     shape = tf.shape(pixels)[:2]
     window = tf.raw_ops.ScaleAndTranslate(
         images=pixels[tf.newaxis],
@@ -202,12 +221,14 @@ def _window(pixels, resized_shape, corner, window_shape, interpolation="bilinear
     return _bounded_pixels(window, interpolation)
 
 
-def _bounded_pixels(pixels, interpolation):
+def _bounded_pixels(pixels: tf.Tensor, interpolation: str) -> tf.Tensor:
     # Beside edges a cubic overshoots.
     return tf.clip_by_value(pixels, 0.0, 255.0) if interpolation == "bicubic" else pixels
 
 
-def _axis_of_crop(side, resized_side, size, kernel):
+def _axis_of_crop(
+    side: tf.Tensor, resized_side: tf.Tensor, size: int, kernel: _Kernel
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Which pixels along an axis the central crop needs, and what each counts in each of its own.
 
     Args:
@@ -235,7 +256,11 @@ def _axis_of_crop(side, resized_side, size, kernel):
     return tf.cast(start, tf.int32), tf.cast(stop - start, tf.int32), weights
 
 
-def _as_tuple(values):
+# A number, or numbers nested to any depth.
+_Numbers: TypeAlias = "float | np.ndarray | list[_Numbers] | tuple[_Numbers, ...]"
+
+
+def _as_tuple(values: _Numbers) -> float | tuple[object, ...]:
     values = values.tolist() if isinstance(values, np.ndarray) else values
     return tuple(map(_as_tuple, values)) if isinstance(values, list | tuple) else float(values)
 
@@ -265,12 +290,12 @@ class Preprocessing:
 
     size: int
     resize: int
-    mean: tuple
-    deviation: tuple = (1.0,)
+    mean: tuple[float, ...] | tuple[tuple[tuple[float, ...], ...], ...]
+    deviation: tuple[float, ...] = (1.0,)
     channels: int = 3
     interpolation: str = "bilinear"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         checks.check_integer("size", self.size, 1)
         checks.check_integer("resize", self.resize, self.size)
         checks.check_one_of("channels", self.channels, (1, 3))
@@ -287,7 +312,9 @@ class Preprocessing:
         for deviation in self.deviation:
             checks.check_positive("deviation", deviation)
 
-    def __call__(self, images):
+    def __call__(
+        self, images: tf.Tensor | np.ndarray | bytes | Sequence[tf.Tensor | np.ndarray | bytes]
+    ) -> tf.Tensor:
         """The network's input for an image, or for several.
 
         Example:
@@ -334,7 +361,7 @@ class Preprocessing:
             return tf.map_fn(self._input, images, fn_output_signature=signature)
         return self._input(images)
 
-    def _of_list(self, place, image):
+    def _of_list(self, place: int, image: tf.Tensor | np.ndarray | bytes) -> tf.Tensor:
         try:
             return self(image)
         except tf.errors.InvalidArgumentError as error:
@@ -343,10 +370,10 @@ class Preprocessing:
                 "are expected, not the path of a file.)"
             ) from error
 
-    def _input(self, image):
+    def _input(self, image: tf.Tensor) -> tf.Tensor:
         return self.normalize(self.center_crop(image))
 
-    def center_crop(self, image):
+    def center_crop(self, image: tf.Tensor) -> tf.Tensor:
         """Resizes the shorter side to `resize` and keeps the central square of side `size`.
 
         Args:
@@ -361,7 +388,7 @@ class Preprocessing:
         corner = (resized_shape - self.size) // 2
         return resized_window(pixels, resized_shape, corner, self.size, self.interpolation)
 
-    def center_crops(self, images):
+    def center_crops(self, images: tf.Tensor) -> tf.Tensor:
         """The center crops of a batch of one size, from matrix products alone.
 
         They differ from `center_crop` by rounding, and run where its operation is missing, such as
@@ -388,7 +415,7 @@ class Preprocessing:
         crops = tf.reshape(tf.matmul(columns, crops), [-1, self.size, self.size, self.channels])
         return _bounded_pixels(tf.transpose(crops, [0, 2, 1, 3]), self.interpolation)
 
-    def normalize(self, pixels, color=0.0):
+    def normalize(self, pixels: tf.Tensor, color: tf.Tensor | float = 0.0) -> tf.Tensor:
         """Subtracts the mean and divides by the deviation.
 
         Args:
@@ -401,24 +428,25 @@ class Preprocessing:
         # Whole rows at a time: TensorFlow is slow to spread three values over the pixels.
         row = self.size * self.channels
         num_rows = 1 if np.ndim(self.mean) == 1 else self.size
-        shape = (num_rows, self.size, self.channels)
-        mean = np.broadcast_to(np.float32(self.mean), shape).reshape(num_rows, row)
+        shape: tuple[int, ...] = (num_rows, self.size, self.channels)
+        # NumPy's types know float32 of one number only.
+        mean = np.broadcast_to(np.float32(self.mean), shape).reshape(num_rows, row)  # type: ignore[arg-type]
         color = tf.tile(tf.broadcast_to(color, [self.channels]), [self.size])
         inputs = tf.reshape(tf.cast(pixels, tf.float32), [-1, self.size, row]) + (color - mean)
         if set(self.deviation) != {1.0}:
             shape = (self.size, self.channels)
-            inputs /= np.broadcast_to(np.float32(self.deviation), shape).reshape(row)
+            inputs /= np.broadcast_to(np.float32(self.deviation), shape).reshape(row)  # type: ignore[arg-type]
         return tf.reshape(inputs, tf.shape(pixels))
 
-    def with_mean(self, mean):
+    def with_mean(self, mean: npt.ArrayLike) -> "Preprocessing":
         """The same with another mean, an array."""
         return dataclasses.replace(self, mean=np.asarray(mean, np.float32).tolist())
 
-    def to_json(self):
+    def to_json(self) -> dict[str, object]:
         """The attributes as JSON types."""
         return dataclasses.asdict(self)
 
     @classmethod
-    def from_json(cls, values):
+    def from_json(cls, values: dict[str, Any]) -> "Preprocessing":
         """The inverse of `to_json`."""
         return cls(**values)

@@ -1,7 +1,9 @@
 """What a network costs: its parameters, its multiplications, its projections."""
 
 import math
+from collections.abc import Sequence
 
+import keras
 import tensorflow as tf
 
 from keras_resnet.checks import UserError
@@ -9,12 +11,12 @@ from keras_resnet.networks import layers
 from keras_resnet.networks.stacks import BlockStack
 
 
-def trainable_parameters(model):
+def trainable_parameters(model: keras.Model) -> int:
     """Number of trainable parameters of a Keras model, as the paper's tables count them."""
     return sum(math.prod(variable.shape) for variable in model.trainable_variables)
 
 
-def multiply_adds(model, input_shape=None):
+def multiply_adds(model: keras.Model, input_shape: Sequence[int | None] | None = None) -> int:
     """Multiply-adds of the convolutions and matrix products of a forward pass over one image.
 
     Counted from the operations of the graph that TensorFlow builds of the model, with the pixels of
@@ -40,7 +42,7 @@ def multiply_adds(model, input_shape=None):
     return _multiply_adds(graph)
 
 
-def _multiply_adds(graph):
+def _multiply_adds(graph: tf.Graph) -> int:
     total = 0
     for operation in graph.get_operations():
         if operation.type == "Conv2D":
@@ -57,9 +59,9 @@ def _multiply_adds(graph):
     return total
 
 
-def projections(model):
+def projections(model: keras.Model) -> list[str]:
     """Names of the blocks of a network whose shortcut is a projection, in order."""
-    names = []
+    names: list[str] = []
     for layer in model.layers:
         is_stack = isinstance(layer, BlockStack)
         parts = layers.parts(layer.block if is_stack else layer)

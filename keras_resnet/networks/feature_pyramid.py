@@ -1,6 +1,7 @@
 """A network as the backbone of a detector or a segmenter: the last map of each of its stages."""
 
 import math
+from typing import Any
 
 import keras
 
@@ -9,7 +10,7 @@ from keras_resnet.networks.layer_tree import batch_norms, follow_blocks, layers_
 from keras_resnet.networks.resnet import ResNet, stage_strides
 
 
-def feature_pyramid(model, output_stride=None):
+def feature_pyramid(model: ResNet, output_stride: int | None = None) -> "FeaturePyramid":
     """The last feature maps of a network's stages, to be trained as part of another network.
 
     The weights are copied; the model is left as it is. As in the paper's detectors the batch
@@ -73,7 +74,7 @@ class FeaturePyramid(keras.Model):
       preprocessing: that of the network.
     """
 
-    def __init__(self, network):
+    def __init__(self, network: ResNet) -> None:
         config = network.get_config()
         names = [f"conv{stage}_x" for stage, _ in enumerate(config["blocks"], 2)]
         # The last layer of a stage is its last block, or the stack that holds it.
@@ -89,13 +90,13 @@ class FeaturePyramid(keras.Model):
         self._config = config
 
     @property
-    def pyramid_outputs(self):
+    def pyramid_outputs(self) -> dict[str, keras.KerasTensor]:
         """The maps as KerasHub names them: "P5" has stride 2^5; of maps of one stride the last."""
         return {
             f"P{math.log2(stride):.0f}": self.output[name] for name, stride in self.strides.items()
         }
 
-    def get_config(self):
+    def get_config(self) -> dict[str, object]:
         return {
             **self._config,
             "name": self.name,
@@ -104,5 +105,7 @@ class FeaturePyramid(keras.Model):
         }
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: dict[str, object] | None = None
+    ) -> "FeaturePyramid":
         return cls(ResNet.from_config(config))

@@ -1,11 +1,14 @@
 """Networks as functions that answer, at the speed that the processor can."""
 
+from collections.abc import Callable
+
+import keras
 import tensorflow as tf
 
 from keras_resnet.process import onednn
 
 
-def inference(network):
+def inference(network: keras.Model) -> Callable[[tf.Tensor], tf.Tensor]:
     """A network as a function for inference, which is never slower for one picture than for two.
 
     Where oneDNN would be, it sees a single picture twice, and the second answer is dropped.
@@ -18,10 +21,10 @@ def inference(network):
       network(images, training=False).
     """
 
-    def answer(images):
+    def answer(images: tf.Tensor) -> tf.Tensor:
         return network(images, training=False)
 
-    def answer_pairs(images):
+    def answer_pairs(images: tf.Tensor) -> tf.Tensor:
         number = tf.shape(images)[0]
         second = images[: tf.cast(number == 1, tf.int32)]
         answers = answer(tf.concat([images, second], axis=0))

@@ -1,5 +1,7 @@
 """What a network is made of, also inside of its blocks: finding, freezing and setting parts."""
 
+from collections.abc import Sequence
+
 import keras
 import numpy as np
 
@@ -8,16 +10,16 @@ from keras_resnet.networks import layers, variants
 from keras_resnet.networks.stacks import BlockStack
 
 
-def layers_by_path(model):
+def layers_by_path(model: keras.Model) -> dict[str, keras.layers.Layer]:
     """All layers, also those inside of blocks, by names such as conv2_1/shortcut/bn."""
-    by_path = {}
+    by_path: dict[str, keras.layers.Layer] = {}
 
-    def parts(layer):
+    def parts(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
         if isinstance(layer, keras.Model):
             return layer.layers
         return layers.parts(layer.block if isinstance(layer, BlockStack) else layer)
 
-    def add(layer, prefix):
+    def add(layer: keras.layers.Layer, prefix: str) -> None:
         for part in parts(layer):
             by_path[prefix + part.name] = part
             add(part, f"{prefix}{part.name}/")
@@ -26,14 +28,14 @@ def layers_by_path(model):
     return by_path
 
 
-def follow_blocks(model):
+def follow_blocks(model: keras.Model) -> None:
     """Makes known to the stacks what was frozen in their blocks."""
     for layer in layers_by_path(model).values():
         if isinstance(layer, BlockStack):
             layer.follow_block()
 
 
-def batch_norms(model):
+def batch_norms(model: keras.Model) -> list[keras.layers.BatchNormalization]:
     """All batch normalizations of a Keras model, also those inside of blocks, in order."""
     return [
         layer
@@ -42,7 +44,7 @@ def batch_norms(model):
     ]
 
 
-def stacks_of_variables(model):
+def stacks_of_variables(model: keras.Model) -> dict[int, keras.Variable]:
     """For the id of each variable of a stacked block the variable that holds it for all blocks."""
     return {
         id(variable): stack
@@ -52,7 +54,7 @@ def stacks_of_variables(model):
     }
 
 
-def moving_statistics(model):
+def moving_statistics(model: keras.Model) -> list[tuple[keras.Variable, keras.Variable]]:
     """The moving mean and variance of each batch normalization, pairs of variables in order.
 
     Those inside of a stack are of all of its blocks at once.
@@ -64,7 +66,7 @@ def moving_statistics(model):
     ]
 
 
-def freeze_batch_norm(model):
+def freeze_batch_norm(model: keras.Model) -> keras.Model:
     """Makes every batch normalization keep and use its moving statistics, and its scale and offset.
 
     For fine-tuning on few images or in small batches. It reaches those inside of blocks, which
@@ -95,7 +97,7 @@ def freeze_batch_norm(model):
     return model
 
 
-def freeze_stages(model, last):
+def freeze_stages(model: keras.Model, last: str) -> keras.Model:
     """Makes conv1 and the stages up to one keep their weights and statistics.
 
     Compile the model after it.
@@ -118,13 +120,13 @@ def freeze_stages(model, last):
     return model
 
 
-def weights_of_layers(model):
+def weights_of_layers(model: keras.Model) -> dict[str, Sequence[np.ndarray]]:
     """The weights of each layer by its name, arrays; those of stacked blocks by the blocks' names.
 
     Args:
       model: `ResNet`.
     """
-    weights = {}
+    weights: dict[str, Sequence[np.ndarray]] = {}
     for layer in model.layers:
         if isinstance(layer, BlockStack):
             names = layer.names_of_blocks()
@@ -134,7 +136,7 @@ def weights_of_layers(model):
     return weights
 
 
-def zero_last_gammas(model):
+def zero_last_gammas(model: keras.Model) -> None:
     """Sets the scale of the last normalization of each residual block to 0: it is the identity.
 
     Blocks without a shortcut are left as they are: with 0 they would never learn.

@@ -6,12 +6,17 @@ block of a plain net. All layers take and give [batch, height, width, channels].
 """
 
 import functools
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
 import keras
 import tensorflow as tf
 
 from keras_resnet import checks
 from keras_resnet.networks import synchronized_bn
+
+# Batch, height, width, channels.
+Shape: TypeAlias = tuple[int | None, int | None, int | None, int]
 
 SHORTCUTS = ("A", "B", "C")
 STRIDE_PLACES = ("1x1", "3x3")
@@ -31,25 +36,29 @@ ACTIVATIONS = {
 HE_NORMAL = {"scale": 2.0, "mode": "fan_in", "distribution": "untruncated_normal"}
 
 
-def _symmetric_padding(size):
+def _symmetric_padding(size: int) -> list[list[int]]:
     """Zeros on each side, so that an odd-sized kernel of stride 1 keeps height and width."""
     return [[0, 0], [size // 2, size // 2], [size // 2, size // 2], [0, 0]]
 
 
-def _dilated_convolution(inputs, kernel, dilation):
+def _dilated_convolution(
+    inputs: tf.Tensor, kernel: tf.Tensor | keras.Variable, dilation: int
+) -> tf.Tensor:
     """A convolution of stride 1 whose kernel sees every so many-th pixel only, with its gradients.
 
     TensorFlow 2.21 has none of it on CPU. The gradient of the inputs is such a convolution with the
     kernel turned round. That of the kernel is the plain one over images of every so many-th pixel.
     """
 
-    def parts(images):
+    def parts(images: tf.Tensor) -> tf.Tensor:
         paddings, _ = tf.required_space_to_batch_paddings(tf.shape(images)[1:3], [dilation] * 2)
         return tf.space_to_batch(images, [dilation] * 2, paddings)
 
     @tf.custom_gradient
-    def convolve(inputs, kernel):
-        def gradients(upstream):
+    def convolve(
+        inputs: tf.Tensor, kernel: tf.Tensor
+    ) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]]:
+        def gradients(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             turned = tf.transpose(tf.reverse(kernel, [0, 1]), [0, 1, 3, 2])
             of_kernel = tf.raw_ops.Conv2DBackpropFilter(
                 input=parts(inputs),
@@ -79,7 +88,7 @@ class Convolution(keras.layers.Conv2D):
       dilation_rate: distance of the pixels that the kernel sees; above 1 where `strides` is 1.
     """
 
-    def __init__(self, filters, kernel_size, strides=1, **kwargs):
+    def __init__(self, filters: int, kernel_size: int, strides: int = 1, **kwargs: Any) -> None:
         settings = {
             "padding": "same",
             "use_bias": False,
@@ -89,12 +98,12 @@ class Convolution(keras.layers.Conv2D):
         super().__init__(filters, kernel_size, strides=strides, **{**settings, **kwargs})
         checks.check_one_of("data_format", self.data_format, ["channels_last"])
 
-    def call(self, inputs):
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
         outputs = self.convolution_op(inputs, self.kernel)
         # Keras's broadcasting addition would not be fused with the convolution.
         return tf.nn.bias_add(outputs, self.bias) if self.use_bias else outputs
 
-    def convolution_op(self, inputs, kernel):
+    def convolution_op(self, inputs: tf.Tensor, kernel: tf.Tensor | keras.Variable) -> tf.Tensor:
         if self.dilation_rate != (1, 1):
             return _dilated_convolution(inputs, kernel, self.dilation_rate[0])
         # Padding given as numbers would send the gradients past oneDNN's kernels: on CPU a training
@@ -114,11 +123,11 @@ class MaxPooling(keras.layers.MaxPooling2D):
       strides: step of the window, in pixels.
     """
 
-    def __init__(self, pool_size, strides, **kwargs):
+    def __init__(self, pool_size: int, strides: int, **kwargs: Any) -> None:
         settings = {"padding": "same", "data_format": "channels_last"}
         super().__init__(pool_size, strides=strides, **{**settings, **kwargs})
 
-    def call(self, inputs):
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
         padding = _symmetric_padding(self.pool_size[0])
         inputs = tf.pad(inputs, padding, constant_values=inputs.dtype.min)
         return tf.nn.max_pool2d(inputs, self.pool_size, self.strides, "VALID")
@@ -138,10 +147,18 @@ class BatchNormalization(keras.layers.BatchNormalization):
       synchronized: normalize by the moments of the global batch instead of the replica's.
     """
 
-    def __init__(self, momentum=0.9, epsilon=1e-5, synchronized=False, **kwargs):
+    def __init__(
+        self,
+        momentum: float = 0.9,
+        epsilon: float = 1e-5,
+        synchronized: bool = False,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(momentum=momentum, epsilon=epsilon, synchronized=synchronized, **kwargs)
 
-    def call(self, inputs, training=None, mask=None):
+    def call(
+        self, inputs: tf.Tensor, training: bool | None = None, mask: tf.Tensor | None = None
+    ) -> tf.Tensor:
         training = bool(training) and self.trainable
         across_replicas = training and self.synchronized and synchronized_bn.has_other_replicas()
         # The fused kernels keep their statistics in float32 for float32, bfloat16 and float16.
@@ -158,7 +175,9 @@ class BatchNormalization(keras.layers.BatchNormalization):
             self._update(self.moving_variance, unbiased_variance)
         return outputs
 
-    def _normalize_fused(self, inputs, training):
+    def _normalize_fused(
+        self, inputs: tf.Tensor, training: bool
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         return tf.compat.v1.nn.fused_batch_norm(
             inputs,
             scale=tf.convert_to_tensor(self.gamma),
@@ -169,7 +188,9 @@ class BatchNormalization(keras.layers.BatchNormalization):
             is_training=training,
         )
 
-    def _normalize_by_formula(self, inputs, training, across_replicas):
+    def _normalize_by_formula(
+        self, inputs: tf.Tensor, training: bool, across_replicas: bool
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         mean, variance = self.moving_mean, self.moving_variance
         unbiased_variance = variance
         if training:
@@ -183,7 +204,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
         )
         return outputs, mean, unbiased_variance
 
-    def _update(self, moving, value):
+    def _update(self, moving: keras.Variable, value: tf.Tensor) -> None:
         moving.assign(moving * self.momentum + value * (1.0 - self.momentum))
 
 
@@ -196,18 +217,18 @@ class ZeroPaddedShortcut(keras.layers.Layer):
       strides: step of the subsampling, in pixels.
     """
 
-    def __init__(self, filters, strides=1, **kwargs):
+    def __init__(self, filters: int, strides: int = 1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.filters = filters
         self.strides = strides
 
-    def call(self, inputs):
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
         added = self.filters - inputs.shape[-1]
         # The maximum of one pixel is the pixel: six times as fast as a strided slice.
         subsampled = tf.nn.max_pool2d(inputs, 1, self.strides, "VALID")
         return tf.pad(subsampled, [[0, 0], [0, 0], [0, 0], [0, added]])
 
-    def get_config(self):
+    def get_config(self) -> dict[str, object]:
         return {**super().get_config(), "filters": self.filters, "strides": self.strides}
 
 
@@ -222,7 +243,14 @@ class ProjectionShortcut(keras.layers.Layer):
       folded: see `Block`.
     """
 
-    def __init__(self, filters, strides=1, synchronized=False, folded=False, **kwargs):
+    def __init__(
+        self,
+        filters: int,
+        strides: int = 1,
+        synchronized: bool = False,
+        folded: bool = False,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.filters = filters
         self.strides = strides
@@ -235,16 +263,16 @@ class ProjectionShortcut(keras.layers.Layer):
             settings = {"synchronized": synchronized, "dtype": self.dtype_policy, "name": "bn"}
             self.bn = BatchNormalization(**settings)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self.conv.build(input_shape)
         if self.bn is not None:
             self.bn.build(self.conv.compute_output_shape(input_shape))
 
-    def call(self, inputs):
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
         x = self.conv(inputs)
         return x if self.bn is None else self.bn(x)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, object]:
         return {
             **super().get_config(),
             "filters": self.filters,
@@ -262,15 +290,15 @@ class Activation(keras.layers.Layer):
       activation: one of `ACTIVATIONS`.
     """
 
-    def __init__(self, activation, **kwargs):
+    def __init__(self, activation: str, **kwargs: Any) -> None:
         checks.check_one_of("activation", activation, ACTIVATIONS)
         super().__init__(**kwargs)
         self.activation = activation
 
-    def call(self, inputs):
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
         return ACTIVATIONS[self.activation](inputs)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, object]:
         return {**super().get_config(), "activation": self.activation}
 
 
@@ -291,17 +319,17 @@ class Block(keras.layers.Layer):
 
     def __init__(
         self,
-        table,
-        filters,
-        strides,
-        shortcut,
-        synchronized,
-        activation="relu",
-        folded=False,
-        dilation=1,
-        subsample=True,
-        **kwargs,
-    ):
+        table: Sequence[tuple[int, int, int]],
+        filters: int,
+        strides: int,
+        shortcut: str | None,
+        synchronized: bool,
+        activation: str = "relu",
+        folded: bool = False,
+        dilation: int = 1,
+        subsample: bool = True,
+        **kwargs: Any,
+    ) -> None:
         if shortcut is not None:
             checks.check_one_of("shortcut", shortcut, SHORTCUTS)
         checks.check_one_of("activation", activation, ACTIVATIONS)
@@ -328,9 +356,9 @@ class Block(keras.layers.Layer):
             BatchNormalization(synchronized=synchronized, dtype=dtype, name=f"bn{position}")
             for position in range(1, 1 if folded else len(table) + 1)
         ]
-        self.shortcut_layer = None
+        self.shortcut_layer: keras.layers.Layer | None = None
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         shape = input_shape
         for position, conv in enumerate(self.convolutions):
             conv.build(shape)
@@ -349,15 +377,15 @@ class Block(keras.layers.Layer):
         if self.shortcut_layer is not None:
             self.shortcut_layer.build(input_shape)
 
-    def activate(self, x):
+    def activate(self, x: tf.Tensor) -> tf.Tensor:
         """The nonlinearity after each convolution but the last, and where `merge` wants it."""
         return ACTIVATIONS[self.activation](x)
 
-    def merge(self, residual, shortcut):
+    def merge(self, residual: tf.Tensor, shortcut: tf.Tensor) -> tf.Tensor:
         """The output for F(x) and x (eq. 1) or the projection of x (eq. 2)."""
         return self.activate(residual + shortcut)
 
-    def call(self, inputs):
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
         x = inputs
         for position, conv in enumerate(self.convolutions):
             if position > 0:
@@ -369,12 +397,12 @@ class Block(keras.layers.Layer):
             return self.activate(x)
         return self.merge(x, inputs if self.shortcut_layer is None else self.shortcut_layer(inputs))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         for conv in self.convolutions:
             input_shape = conv.compute_output_shape(input_shape)
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, object]:
         return {
             **super().get_config(),
             "filters": self.filters,
@@ -408,7 +436,14 @@ class BasicBlock(Block):
     Source: He et al., 2016, figure 5 left.
     """
 
-    def __init__(self, filters, strides=1, shortcut="B", synchronized=False, **kwargs):
+    def __init__(
+        self,
+        filters: int,
+        strides: int = 1,
+        shortcut: str | None = "B",
+        synchronized: bool = False,
+        **kwargs: Any,
+    ) -> None:
         table = [(filters, 3, strides), (filters, 3, 1)]
         super().__init__(table, filters, strides, shortcut, synchronized, **kwargs)
 
@@ -435,24 +470,24 @@ class BottleneckBlock(Block):
 
     def __init__(
         self,
-        filters,
-        strides=1,
-        shortcut="B",
-        bottleneck_stride="1x1",
-        synchronized=False,
-        **kwargs,
-    ):
+        filters: int,
+        strides: int = 1,
+        shortcut: str | None = "B",
+        bottleneck_stride: str = "1x1",
+        synchronized: bool = False,
+        **kwargs: Any,
+    ) -> None:
         checks.check_one_of("bottleneck_stride", bottleneck_stride, STRIDE_PLACES)
         first, second = (strides, 1) if bottleneck_stride == "1x1" else (1, strides)
         table = [(filters, 1, first), (filters, 3, second), (4 * filters, 1, 1)]
         super().__init__(table, filters, strides, shortcut, synchronized, **kwargs)
         self.bottleneck_stride = bottleneck_stride
 
-    def get_config(self):
+    def get_config(self) -> dict[str, object]:
         return {**super().get_config(), "bottleneck_stride": self.bottleneck_stride}
 
 
-def parts(layer):
+def parts(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
     """The layers that one of this module's layers is made of, in order; none for any other."""
     if isinstance(layer, Block):
         shortcut = [] if layer.shortcut_layer is None else [layer.shortcut_layer]

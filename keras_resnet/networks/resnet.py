@@ -1,5 +1,8 @@
 """A residual or plain network as a Keras model, from its description."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 
 from keras_resnet import checks
@@ -73,28 +76,28 @@ class ResNet(keras.Model):
 
     def __init__(
         self,
-        stem,
-        block,
-        blocks,
-        filters,
-        include_top=True,
-        input_tensor=None,
-        input_shape=None,
-        pooling=None,
-        classes=1000,
-        classifier_activation="softmax",
-        shortcut="B",
-        bottleneck_stride=None,
-        activation="relu",
-        synchronized=False,
-        stacked=None,
-        preprocessing=None,
-        class_names=None,
-        dtype=None,
-        name=None,
-        folded=False,
-        output_stride=None,
-    ):
+        stem: str,
+        block: str,
+        blocks: Sequence[int],
+        filters: Sequence[int],
+        include_top: bool = True,
+        input_tensor: keras.KerasTensor | None = None,
+        input_shape: Sequence[int | None] | None = None,
+        pooling: str | None = None,
+        classes: int = 1000,
+        classifier_activation: str | None = "softmax",
+        shortcut: str | None = "B",
+        bottleneck_stride: str | None = None,
+        activation: str = "relu",
+        synchronized: bool = False,
+        stacked: bool | None = None,
+        preprocessing: Preprocessing | None = None,
+        class_names: Sequence[str] | None = None,
+        dtype: str | keras.DTypePolicy | None = None,
+        name: str | None = None,
+        folded: bool = False,
+        output_stride: int | None = None,
+    ) -> None:
         if keras.config.image_data_format() != "channels_last":
             raise checks.UserError(
                 "`image_data_format` must be 'channels_last' (keras.config.set_image_data_format). "
@@ -130,6 +133,7 @@ class ResNet(keras.Model):
             )
         strides = stage_strides(stem, len(blocks))
         checks.check_one_of("output_stride", output_stride, [None, *strides])
+        # No longer a string, which mypy cannot see: Keras has no types.
         dtype = _dtype_policy(dtype)
         inputs = _inputs(input_tensor, input_shape)
         _check_size(inputs.shape[1:3], output_stride or strides[-1])
@@ -169,11 +173,11 @@ class ResNet(keras.Model):
                 classes,
                 # No rectifier follows, for which He's variance is made.
                 kernel_initializer=keras.initializers.RandomNormal(stddev=0.01),
-                dtype=dtype.variable_dtype,
+                dtype=dtype.variable_dtype,  # type: ignore[union-attr]
                 name="fc",
             )(x)
             if classifier_activation == "softmax":
-                x = keras.layers.Softmax(dtype=dtype.variable_dtype, name="predictions")(x)
+                x = keras.layers.Softmax(dtype=dtype.variable_dtype, name="predictions")(x)  # type: ignore[union-attr]
         elif pooling == "avg":
             x = keras.layers.GlobalAveragePooling2D(dtype=dtype, name="avg_pool")(x)
         elif pooling == "max":
@@ -198,13 +202,13 @@ class ResNet(keras.Model):
             "activation": activation,
             "synchronized": synchronized,
             "stacked": stacked,
-            "dtype": dtype.name,
+            "dtype": dtype.name,  # type: ignore[union-attr]
             "name": self.name,
             "folded": folded,
             "output_stride": output_stride,
         }
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **self._arguments,
             "preprocessing": None if self.preprocessing is None else self.preprocessing.to_json(),
@@ -213,7 +217,9 @@ class ResNet(keras.Model):
         }
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: dict[str, object] | None = None
+    ) -> "ResNet":
         config = dict(config)
         if config["preprocessing"] is not None:
             config["preprocessing"] = Preprocessing.from_json(config["preprocessing"])
@@ -226,12 +232,12 @@ class ResNet(keras.Model):
         return model
 
 
-def stage_strides(stem, stages):
+def stage_strides(stem: str, stages: int) -> list[int]:
     """The stride of each stage's maps, in pixels of the image, where nothing is dilated."""
     return [STEM_STRIDES[stem] * 2**stage for stage in range(stages)]
 
 
-def logits_model(model):
+def logits_model(model: ResNet) -> keras.Model:
     """The part of a `ResNet` up to its logits, sharing its layers.
 
     Raises:
@@ -243,7 +249,7 @@ def logits_model(model):
     return keras.Model(model.input, model.get_layer("fc").output, name=f"{model.name}_logits")
 
 
-def _dtype_policy(dtype):
+def _dtype_policy(dtype: str | keras.DTypePolicy | None) -> keras.DTypePolicy:
     try:
         return keras.dtype_policies.get(dtype or keras.config.dtype_policy())
     except ValueError as error:
@@ -253,7 +259,9 @@ def _dtype_policy(dtype):
         ) from error
 
 
-def _inputs(input_tensor, input_shape):
+def _inputs(
+    input_tensor: keras.KerasTensor | None, input_shape: Sequence[int | None] | None
+) -> keras.KerasTensor:
     """The Keras tensor that the network starts from."""
     if input_tensor is not None:
         if not keras.backend.is_keras_tensor(input_tensor) or not isinstance(
@@ -273,7 +281,7 @@ def _inputs(input_tensor, input_shape):
     return keras.Input(input_shape, name="images")
 
 
-def _check_size(size, total_stride):
+def _check_size(size: Sequence[int | None], total_stride: int) -> None:
     """The last stage must see at least one pixel of its own."""
     if any(side is not None and side < total_stride for side in size):
         raise checks.UserError(
@@ -283,7 +291,15 @@ def _check_size(size, total_stride):
         )
 
 
-def _stem(inputs, stem, filters, activation, synchronized, folded, dtype):
+def _stem(
+    inputs: keras.KerasTensor,
+    stem: str,
+    filters: int,
+    activation: str,
+    synchronized: bool,
+    folded: bool,
+    dtype: keras.DTypePolicy,
+) -> keras.KerasTensor:
     """conv1, its normalization and activation, and for ImageNet the max pool."""
     size, stride = (7, 2) if stem == "imagenet" else (3, 1)
     settings = {"use_bias": folded, "dtype": dtype, "name": "conv1"}

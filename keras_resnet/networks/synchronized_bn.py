@@ -3,16 +3,20 @@
 Every replica must hold as many values as the next.
 """
 
+from collections.abc import Callable
+
 import tensorflow as tf
 
 
-def has_other_replicas():
+def has_other_replicas() -> bool:
     """Whether the calling code runs on several replicas, each with a part of the global batch."""
     replica = tf.distribute.get_replica_context()
     return replica is not None and replica.num_replicas_in_sync > 1
 
 
-def global_moments(mean, variance, count):
+def global_moments(
+    mean: tf.Tensor, variance: tf.Tensor, count: tf.Tensor | int
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor | int]:
     """Moments of the values of all replicas, from those of each; by one collective.
 
     Args:
@@ -37,14 +41,16 @@ def global_moments(mean, variance, count):
     return mean, variance, count * replicas
 
 
-def unbiased(variance, count):
+def unbiased(variance: tf.Tensor, count: tf.Tensor | int) -> tf.Tensor:
     """The unbiased variance, n / (n - 1) times the population's; 0 for one value."""
     # As a factor TensorFlow would merge it with the one of the moving average, but on some replicas
     # only: their statistics would differ in the last bit.
     return variance + variance / tf.cast(tf.maximum(count - 1, 1), variance.dtype)
 
 
-def batch_normalization(x, gamma, beta, epsilon):
+def batch_normalization(
+    x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: float
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Normalizes by the moments of the global batch with TensorFlow's fused kernels.
 
     There are two passes over x forward, for the moments and for the outputs, and three backward;
@@ -65,7 +71,12 @@ def batch_normalization(x, gamma, beta, epsilon):
     """
 
     @tf.custom_gradient
-    def normalize(x, gamma, beta):
+    def normalize(
+        x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor
+    ) -> tuple[
+        tuple[tf.Tensor, tf.Tensor, tf.Tensor],
+        Callable[..., tuple[tf.Tensor, tf.Tensor, tf.Tensor]],
+    ]:
         count = tf.size(x) // tf.shape(x)[-1]
         _, mean, unbiased_variance = tf.compat.v1.nn.fused_batch_norm(x, gamma, beta)
         variance = unbiased_variance - unbiased_variance / tf.cast(count, tf.float32)
@@ -73,7 +84,7 @@ def batch_normalization(x, gamma, beta, epsilon):
         moments = {"mean": mean, "variance": variance, "epsilon": epsilon, "is_training": False}
         outputs, _, _ = tf.compat.v1.nn.fused_batch_norm(x, gamma, beta, **moments)
 
-        def gradient(dy, *_):
+        def gradient(dy: tf.Tensor, *_: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
             # As if the moments were constants.
             dx, dgamma, dbeta, _, _ = tf.raw_ops.FusedBatchNormGradV3(
                 y_backprop=dy,

@@ -1,6 +1,9 @@
 """Blocks that are not the paper's, to compare it with."""
 
+from typing import Any
+
 import keras
+import tensorflow as tf
 
 from keras_resnet.networks.layers import BasicBlock, Block
 
@@ -13,7 +16,14 @@ class InvertedBottleneckBlock(Block):
     that of the 3x3 convolution. Arguments as for `BasicBlock`.
     """
 
-    def __init__(self, filters, strides=1, shortcut="B", synchronized=False, **kwargs):
+    def __init__(
+        self,
+        filters: int,
+        strides: int = 1,
+        shortcut: str | None = "B",
+        synchronized: bool = False,
+        **kwargs: Any,
+    ) -> None:
         table = [(2 * filters, 1, 1), (2 * filters, 3, strides), (filters, 1, 1)]
         super().__init__(table, filters, strides, shortcut, synchronized, **kwargs)
 
@@ -22,7 +32,7 @@ class InvertedBottleneckBlock(Block):
 class OuterAdditionBlock(BasicBlock):
     """`BasicBlock` that computes ReLU(F(x)) + x: nothing follows the addition."""
 
-    def merge(self, residual, shortcut):
+    def merge(self, residual: tf.Tensor, shortcut: tf.Tensor) -> tf.Tensor:
         return self.activate(residual) + shortcut
 
 
@@ -30,5 +40,5 @@ class OuterAdditionBlock(BasicBlock):
 class SquaredShortcutBlock(BasicBlock):
     """`BasicBlock` that computes ReLU(F(x) + x^2)."""
 
-    def merge(self, residual, shortcut):
+    def merge(self, residual: tf.Tensor, shortcut: tf.Tensor) -> tf.Tensor:
         return self.activate(residual + shortcut**2)

@@ -8,7 +8,7 @@ _M_MMAP_THRESHOLD = -3
 _LARGEST_MMAP_THRESHOLD = 2**25
 
 
-def keep_freed_memory():
+def keep_freed_memory() -> None:
     """Has the C library keep freed memory for the next allocation; no effect without glibc.
 
     By default it gives large blocks back to the kernel, which hands them out again page by page.

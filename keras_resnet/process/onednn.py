@@ -23,7 +23,7 @@ _ON_BY_DEFAULT = {
 }
 
 
-def _read():
+def _read() -> bool:
     """What TensorFlow takes from the environment; its default for the processor where nothing."""
     default = bool(_ON_BY_DEFAULT & processor.cpu_flags())
     values = {"0": False, "false": False, "1": True, "true": True}
@@ -34,17 +34,17 @@ def _read():
 _is_on = _read()
 
 
-def is_on():
+def is_on() -> bool:
     """Whether TensorFlow computes with oneDNN in this process."""
     return _is_on
 
 
-def is_left_off():
+def is_left_off() -> bool:
     """Whether they would train faster, and nobody decided against them."""
     return "avx2" in processor.cpu_flags() and not _is_on and VARIABLE not in os.environ
 
 
-def turn_on():
+def turn_on() -> None:
     """Has TensorFlow, when it is imported, compute with oneDNN where that trains faster.
 
     A setting of the user's stays as it is.
@@ -55,7 +55,7 @@ def turn_on():
         _is_on = True
 
 
-def is_slow_for_one():
+def is_slow_for_one() -> bool:
     """Whether a single picture takes longer than two.
 
     TensorFlow fuses a convolution with the batch normalization after it; for a single picture

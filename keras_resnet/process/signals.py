@@ -3,6 +3,8 @@
 import contextlib
 import signal
 import threading
+import types
+from collections.abc import Callable, Iterator
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -12,7 +14,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 @contextlib.contextmanager
-def stop_requests():
+def stop_requests() -> Iterator[Callable[[], bool]]:
     """Gives a function that tells whether a signal has asked to stop; a second one ends at once.
 
     Python would raise KeyboardInterrupt between any two instructions, and loses it where the
@@ -24,7 +26,7 @@ def stop_requests():
         return
     earlier = {number: signal.getsignal(number) for number in STOP_SIGNALS}
 
-    def remember(number, _frame):
+    def remember(number: int, _frame: types.FrameType | None) -> None:
         received.append(number)
         for stop_signal in STOP_SIGNALS:
             signal.signal(stop_signal, signal.SIG_DFL)
