@@ -3,10 +3,16 @@
 import dataclasses
 import datetime
 import importlib.metadata
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
+import keras
+
+from keras_resnet.images.preprocessing import Preprocessing
 from keras_resnet.networks import analysis
 from keras_resnet.process.processor import processor_name
 from keras_resnet.serving import signatures
+from keras_resnet.serving.optimization import Optimized
 
 NOT_KNOWN = "not known"
 
@@ -27,11 +33,19 @@ class Origin:
     name: str
     recipe: str | None = None
     dataset: str | None = None
-    evaluation: dict | None = None
+    evaluation: dict[str, Any] | None = None
     license: str | None = None
 
 
-def model_card(model, origin, class_names, top, limits, optimized, seconds):
+def model_card(
+    model: keras.Model,
+    origin: Origin,
+    class_names: Sequence[str],
+    top: int,
+    limits: signatures.Limits,
+    optimized: Optimized | None,
+    seconds: Mapping[tuple[str, int], float],
+) -> str:
     """The text of an export's README.md.
 
     Args:
@@ -58,7 +72,7 @@ def model_card(model, origin, class_names, top, limits, optimized, seconds):
     return "\n\n".join(f"{title}\n\n{text}" for title, text in sections.items()) + "\n"
 
 
-def _introduction(model, origin):
+def _introduction(model: keras.Model, origin: Origin) -> str:
     classes = f"{model.classes} classes of {origin.dataset or 'pictures'}"
     return (
         f"A network for {classes}, exported for TF Serving by keras_resnet "
@@ -67,7 +81,7 @@ def _introduction(model, origin):
     )
 
 
-def _network(model):
+def _network(model: keras.Model) -> str:
     config = model.get_config()
     kind = "residual" if config["shortcut"] else "plain"
     shortcut = f", shortcut {config['shortcut']}" if config["shortcut"] else ""
@@ -83,13 +97,13 @@ def _network(model):
     )
 
 
-def _training(origin):
+def _training(origin: Origin) -> str:
     if origin.recipe is None:
         return f"The recipe is {NOT_KNOWN}."
     return f"On {origin.dataset}, with this configuration:\n\n```json\n{origin.recipe.strip()}\n```"
 
 
-def _accuracy(origin):
+def _accuracy(origin: Origin) -> str:
     found = origin.evaluation
     if found is None:
         return f"{NOT_KNOWN.capitalize()}: no evaluation is on record."
@@ -100,13 +114,13 @@ def _accuracy(origin):
     )
 
 
-def _optimization(optimized):
+def _optimization(optimized: Optimized | None) -> str:
     if optimized is None:
         return "None: the network is served as it was trained."
     return optimized.describe()
 
 
-def _preprocessing(value):
+def _preprocessing(value: Preprocessing) -> str:
     colors = {1: "gray", 3: "RGB"}[value.channels]
     kind = "an image" if isinstance(value.mean[0], tuple) else _listing(value.mean)
     return (
@@ -118,11 +132,11 @@ def _preprocessing(value):
     )
 
 
-def _listing(numbers):
+def _listing(numbers: Iterable[float]) -> str:
     return ", ".join(f"{number:.6g}" for number in numbers)
 
 
-def _signatures(model, top, limits):
+def _signatures(model: keras.Model, top: int, limits: signatures.Limits) -> str:
     classes, channels = model.classes, model.preprocessing.channels
     features = model.get_layer("avg_pool").output.shape[-1]
     top = min(top, classes)
@@ -149,7 +163,7 @@ def _signatures(model, top, limits):
     )
 
 
-def _speed(seconds):
+def _speed(seconds: Mapping[tuple[str, int], float]) -> str:
     rows = [
         f"| `{signature}` | {batch_size} | {1000 * median:.1f} ms | {batch_size / median:.1f} |"
         for (signature, batch_size), median in sorted(seconds.items())

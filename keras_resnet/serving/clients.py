@@ -9,8 +9,11 @@ import re
 import threading
 import time
 import urllib.parse
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
+from typing import Any, TypeVar
 
 import grpc
+import numpy as np
 import requests
 import tensorflow as tf
 import urllib3
@@ -25,6 +28,8 @@ from keras_resnet.checks import UserError, check_integer, check_number, check_po
 from keras_resnet.process import onednn
 from keras_resnet.serving.export import newest_version
 from keras_resnet.serving.signatures import OK
+
+_T = TypeVar("_T")
 
 SIGNATURE = "serving_default"
 
@@ -59,12 +64,12 @@ class Answer:
     """
 
     status: str
-    classes: tuple = ()
-    labels: tuple = ()
-    probabilities: tuple = ()
+    classes: tuple[int, ...] = ()
+    labels: tuple[str, ...] = ()
+    probabilities: tuple[float, ...] = ()
 
 
-def connect(address, timeout=10.0, retries=3):
+def connect(address: str | os.PathLike[str], timeout: float = 10.0, retries: int = 3) -> "Client":
     """The client of an export, with a method `classify`.
 
     Args:
@@ -85,7 +90,7 @@ def connect(address, timeout=10.0, retries=3):
         return SavedModelClient(address)
     try:
         str(address).encode()
-        parsed = urllib.parse.urlsplit(address)
+        parsed = urllib.parse.urlsplit(address)  # type: ignore[arg-type]  # No path has ://.
         has_port = parsed.port is not None
         name, _, version = parsed.path.strip("/").partition("/")
         spec = model_pb2.ModelSpec(name=name, signature_name=SIGNATURE)
@@ -102,7 +107,7 @@ def connect(address, timeout=10.0, retries=3):
     raise _malformed(address)
 
 
-def _malformed(address):
+def _malformed(address: str | os.PathLike[str]) -> UserError:
     return UserError(f"`MODEL` must be {ADDRESS_HELP}. Received: {address}")
 
 
@@ -118,7 +123,9 @@ class Client:
       UserError: the signature is not that of this package's classifiers.
     """
 
-    def __init__(self, address, arguments, results):
+    def __init__(
+        self, address: str | os.PathLike[str], arguments: Collection[str], results: Set[str]
+    ) -> None:
         if len(arguments) != 1 or not results >= _RESULTS:
             raise UserError(
                 f"{address} must be an export of launch/export.py, whose signature {SIGNATURE} "
@@ -127,7 +134,7 @@ class Client:
             )
         (self._argument,) = arguments
 
-    def classify(self, pictures):
+    def classify(self, pictures: list[bytes] | tuple[bytes, ...]) -> list[Answer]:
         """What the export says about some pictures.
 
         Args:
@@ -158,12 +165,17 @@ class Client:
         except (ValueError, TypeError, LookupError, OverflowError) as error:
             raise ServingError(f"The answer cannot be understood: {error}") from error
 
-    def _results(self, pictures):
+    def _results(self, pictures: Sequence[bytes]) -> Mapping[str, np.ndarray | list[object]]:
         """The results of the signature by name: arrays or lists with a row for each picture."""
         raise NotImplementedError
 
 
-def _answer(status, classes, labels, probabilities):
+def _answer(
+    status: str | bytes,
+    classes: Iterable[int],
+    labels: Iterable[str] | Iterable[bytes],
+    probabilities: Sequence[float],
+) -> Answer:
     """The `Answer` that a row of results is."""
     status = _text(status)
     if status != OK:
@@ -177,7 +189,7 @@ def _answer(status, classes, labels, probabilities):
     return Answer(status, classes, labels, chosen)
 
 
-def _text(value):
+def _text(value: object) -> str:
     text = value.decode() if isinstance(value, bytes) else value
     if not isinstance(text, str):
         raise TypeError(f"{text!r} is no text")
@@ -188,7 +200,7 @@ class _UnavailableError(Exception):
     """The server may answer later; the message says why it does not now."""
 
 
-def _asked_again(ask, retries):
+def _asked_again(ask: Callable[[], _T], retries: int) -> _T:
     """What a function gives, called again while it raises `_UnavailableError`."""
     pause = _FIRST_PAUSE
     for _ in range(retries):
@@ -203,15 +215,15 @@ def _asked_again(ask, retries):
         raise ServingError(str(error)) from error
 
 
-def _within(seconds, function):
+def _within(seconds: float, function: Callable[[], _T]) -> _T:
     """What a function gives or raises, if it ends in time.
 
     Raises:
       TimeoutError: it did not. It goes on in a thread, which ends with the process.
     """
-    future = concurrent.futures.Future()
+    future: concurrent.futures.Future[_T] = concurrent.futures.Future()
 
-    def call():
+    def call() -> None:
         try:
             future.set_result(function())
         except Exception as error:
@@ -228,7 +240,7 @@ class SavedModelClient(Client):
       directory: of a version, or of versions, of which the highest is used.
     """
 
-    def __init__(self, directory):
+    def __init__(self, directory: str | os.PathLike[str]) -> None:
         version = newest_version(directory)
         try:
             # The signature alone would not keep the variables.
@@ -241,7 +253,7 @@ class SavedModelClient(Client):
         _, arguments = function.structured_input_signature
         super().__init__(version, arguments.keys(), function.structured_outputs.keys())
 
-    def _results(self, pictures):
+    def _results(self, pictures: Sequence[bytes]) -> dict[str, np.ndarray]:
         number = len(pictures)
         if number == 1 and onednn.is_slow_for_one():
             pictures = [*pictures, *pictures]
@@ -258,7 +270,9 @@ class GrpcClient(Client):
       timeout, retries: see `connect`.
     """
 
-    def __init__(self, target, spec, timeout, retries):
+    def __init__(
+        self, target: str, spec: model_pb2.ModelSpec, timeout: float, retries: int
+    ) -> None:
         self._target, self._spec = target, spec
         self._timeout, self._retries = timeout, retries
         # Photographs, and answers with a thousand probabilities each, exceed the default of 4 MB.
@@ -273,7 +287,7 @@ class GrpcClient(Client):
         signature = signatures.signature_def[SIGNATURE]
         super().__init__(target, signature.inputs.keys(), set(signature.outputs))
 
-    def _results(self, pictures):
+    def _results(self, pictures: Sequence[bytes]) -> dict[str, np.ndarray]:
         request = predict_pb2.PredictRequest()
         request.model_spec.CopyFrom(self._spec)
         # tf.make_tensor_proto would make all as long as the longest.
@@ -287,8 +301,12 @@ class GrpcClient(Client):
         except (ValueError, TypeError) as error:
             raise ServingError(f"{self._target} gives no predictions.") from error
 
-    def _ask(self, method, request):
-        def ask():
+    def _ask(
+        self,
+        method: Callable[..., _T],
+        request: get_model_metadata_pb2.GetModelMetadataRequest | predict_pb2.PredictRequest,
+    ) -> _T:
+        def ask() -> _T:
             try:
                 return method(request, timeout=self._timeout)
             except grpc.RpcError as error:
@@ -314,7 +332,9 @@ class RestClient(Client):
       timeout, retries: see `connect`.
     """
 
-    def __init__(self, server, spec, timeout, retries):
+    def __init__(
+        self, server: str, spec: model_pb2.ModelSpec, timeout: float, retries: int
+    ) -> None:
         version = f"/versions/{spec.version.value}" if spec.HasField("version") else ""
         self._url = f"{server}/v1/models/{urllib.parse.quote(spec.name)}{version}"
         self._timeout, self._retries = timeout, retries
@@ -328,7 +348,7 @@ class RestClient(Client):
             raise ServingError(message) from error
         super().__init__(self._url, arguments, results)
 
-    def _results(self, pictures):
+    def _results(self, pictures: Sequence[bytes]) -> dict[str, list[object]]:
         instances = [
             {self._argument: {"b64": base64.b64encode(picture).decode()}} for picture in pictures
         ]
@@ -340,10 +360,10 @@ class RestClient(Client):
         except (KeyError, TypeError) as error:
             raise ServingError(f"{self._url} gives no predictions.") from error
 
-    def _ask(self, method, path, body=None):
+    def _ask(self, method: str, path: str, body: dict[str, object] | None = None) -> dict[str, Any]:
         url = self._url + path
 
-        def request():
+        def request() -> tuple[int, bytes]:
             deadline = time.monotonic() + self._timeout
             content = bytearray()
             # The timeout of requests begins anew with every byte, and need not end first.
@@ -362,7 +382,7 @@ class RestClient(Client):
                         raise TimeoutError  # Nobody waits for the rest.
             return response.status_code, bytes(content)
 
-        def ask():
+        def ask() -> bytes:
             try:
                 status, content = _within(self._timeout, request)
             except TimeoutError as error:
@@ -388,7 +408,7 @@ class RestClient(Client):
             raise ServingError(message) from error
 
 
-def _excerpt(content):
+def _excerpt(content: bytes) -> str:
     """The beginning of an answer, for messages."""
     text = content[:200].decode(errors="replace")
     return "".join(character if character.isprintable() else " " for character in text)

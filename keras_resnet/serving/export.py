@@ -5,7 +5,9 @@ import os
 import pathlib
 import shutil
 import tempfile
+from collections.abc import Iterator, Sequence
 
+import keras
 import tensorflow as tf
 
 from keras_resnet import checks, files
@@ -13,6 +15,7 @@ from keras_resnet.class_names import readable
 from keras_resnet.networks.resnet import logits_model
 from keras_resnet.serving import signatures, warm_up
 from keras_resnet.serving.card import Origin, model_card
+from keras_resnet.serving.optimization import Optimized
 from keras_resnet.serving.signatures import Limits
 
 TOP = 5
@@ -43,15 +46,15 @@ model_config_list {{
 
 
 def export(
-    model,
-    output_dir,
+    model: keras.Model,
+    output_dir: str | os.PathLike[str],
     *,
-    origin=None,
-    optimized=None,
-    version=None,
-    top=TOP,
-    limits=None,
-):
+    origin: Origin | None = None,
+    optimized: Optimized | None = None,
+    version: int | None = None,
+    top: int = TOP,
+    limits: Limits | None = None,
+) -> pathlib.Path:
     """Writes a version of a network for TF Serving below a directory.
 
     A version holds the SavedModel with the functions of `signatures`, `assets/labels.txt` (a class
@@ -114,7 +117,7 @@ def export(
     return published
 
 
-def _check(model):
+def _check(model: keras.Model) -> tuple[str, ...]:
     """Raises UserError unless the model can be served; returns its class names."""
     if model.preprocessing is None:
         raise checks.UserError(
@@ -137,7 +140,7 @@ def _check(model):
     return class_names
 
 
-def _is_text(name):
+def _is_text(name: str) -> bool:
     """Whether a string can be written as UTF-8."""
     try:
         name.encode()
@@ -146,7 +149,7 @@ def _is_text(name):
     return True
 
 
-def _checked_directory(output_dir):
+def _checked_directory(output_dir: str | os.PathLike[str]) -> pathlib.Path:
     """The directory of versions as a path, if its name can be one."""
     output_dir = pathlib.Path(output_dir)
     if output_dir.exists() and not output_dir.is_dir():
@@ -166,7 +169,7 @@ def _checked_directory(output_dir):
 
 
 @contextlib.contextmanager
-def _unfinished_directory(output_dir):
+def _unfinished_directory(output_dir: pathlib.Path) -> Iterator[pathlib.Path]:
     """Gives a new directory in which a version is made; removes what killed exports left.
 
     TF Serving loads any directory with a number for a name at once, complete or not.
@@ -185,14 +188,20 @@ def _unfinished_directory(output_dir):
     os.rename(starting, unfinished)
     # As `mkdir` would make it; a server may run as another user.
     unfinished.chmod(0o755)
-    with lock:
+    with lock:  # type: ignore[union-attr]  # Nobody else knows the new directory.
         try:
             yield unfinished
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def _write_saved_model(path, network, class_names, top, limits):
+def _write_saved_model(
+    path: pathlib.Path,
+    network: keras.Model,
+    class_names: Sequence[str],
+    top: int,
+    limits: Limits,
+) -> None:
     functions, tracked = signatures.signatures(network, class_names, top, limits)
     holder = tf.Module()
     holder.weights = [variable.value for variable in tracked.variables]
@@ -204,7 +213,7 @@ def _write_saved_model(path, network, class_names, top, limits):
     tf.saved_model.save(holder, str(path), signatures=traced)
 
 
-def _flush_to_disk(directory):
+def _flush_to_disk(directory: pathlib.Path) -> None:
     """Makes all that is in a directory durable: the contents of files, then their names."""
     for path, _, names in os.walk(directory, topdown=False):
         for name in names:
@@ -212,7 +221,7 @@ def _flush_to_disk(directory):
         files.flush_to_disk(path)
 
 
-def _check_free(version):
+def _check_free(version: pathlib.Path) -> None:
     if version.exists():
         raise checks.UserError(
             f"`version` must be new, since servers may have loaded it. Received: {version}, which "
@@ -220,7 +229,9 @@ def _check_free(version):
         )
 
 
-def _publish(unfinished, output_dir, number):
+def _publish(
+    unfinished: pathlib.Path, output_dir: pathlib.Path, number: int | None
+) -> pathlib.Path:
     """Renames to a version number, the next free one unless one is given."""
     while True:
         version = output_dir / str(_next_version(output_dir) if number is None else number)
@@ -235,12 +246,12 @@ def _publish(unfinished, output_dir, number):
                 raise
 
 
-def _next_version(output_dir):
+def _next_version(output_dir: pathlib.Path) -> int:
     numbers = [int(path.name) for path in output_dir.iterdir() if path.name.isdecimal()]
     return max(numbers, default=0) + 1
 
 
-def newest_version(directory):
+def newest_version(directory: str | os.PathLike[str]) -> pathlib.Path:
     """The SavedModel in a directory: itself, or its highest version.
 
     Raises:

@@ -4,6 +4,9 @@ At inference a normalization scales and shifts each channel by constants, which 
 bias can do by itself.
 """
 
+from collections.abc import Mapping
+
+import keras
 import numpy as np
 
 from keras_resnet.networks.layer_tree import layers_by_path, stacks_of_variables
@@ -11,7 +14,7 @@ from keras_resnet.networks.layers import BatchNormalization, Convolution
 from keras_resnet.networks.resnet import ResNet
 
 
-def fold_batch_norm(model, dtype=None):
+def fold_batch_norm(model: ResNet, dtype: str | None = None) -> ResNet:
     """A network without batch normalizations that answers as the given one does at inference.
 
     Args:
@@ -43,7 +46,9 @@ def fold_batch_norm(model, dtype=None):
     return network
 
 
-def _folded(conv, norm, stacks):
+def _folded(
+    conv: Convolution, norm: BatchNormalization, stacks: Mapping[int, keras.Variable]
+) -> tuple[np.ndarray, np.ndarray]:
     """Kernel and bias that do what a convolution and its normalization do together."""
     variables = (norm.gamma, norm.beta, norm.moving_mean, norm.moving_variance, conv.kernel)
     gamma, beta, mean, variance, kernel = (

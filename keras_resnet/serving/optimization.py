@@ -7,6 +7,8 @@ import numpy as np
 
 from keras_resnet import checks
 from keras_resnet.classification import protocols
+from keras_resnet.data.sources import Source
+from keras_resnet.networks.resnet import ResNet
 from keras_resnet.serving.folding import fold_batch_norm
 
 # What an optimized network computes in, its Keras dtype policy, and by how much one of its
@@ -38,7 +40,7 @@ class Optimized:
     largest: float
     agreement: float
 
-    def describe(self):
+    def describe(self) -> str:
         """How it computes, and how differently it answers."""
         return (
             "Batch normalizations are folded into the convolutions; it computes in "
@@ -48,7 +50,13 @@ class Optimized:
         )
 
 
-def optimize(model, precision, source, dataset, max_difference=None):
+def optimize(
+    model: ResNet,
+    precision: str,
+    source: Source,
+    dataset: str,
+    max_difference: float | None = None,
+) -> Optimized:
     """The same network in a faster form, compared with the given one on a data set.
 
     Args:

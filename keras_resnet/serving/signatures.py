@@ -5,6 +5,7 @@ zeros, classes of -1 and empty labels.
 """
 
 import dataclasses
+from collections.abc import Callable, Sequence
 
 import keras
 import tensorflow as tf
@@ -45,14 +46,18 @@ class Limits:
     max_bytes: int = 20 * 2**20
     max_pixels: int = 50_000_000
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         checks.check_integer("max_bytes", self.max_bytes, 1)
         checks.check_integer("max_pixels", self.max_pixels, 1)
         checks.check_number("max_bytes", self.max_bytes, 1, below=_MOST_BYTES + 1)
         checks.check_number("max_pixels", self.max_pixels, 1, below=preprocessing.MAX_PIXELS + 1)
 
 
-def signatures(model, class_names, top, limits):
+def signatures(
+    model: keras.Model, class_names: Sequence[str], top: int, limits: Limits
+) -> tuple[
+    dict[str, tuple[Callable[[tf.Tensor], dict[str, tf.Tensor]], tf.TensorSpec]], keras.Model
+]:
     """The functions of an export by name, each with the `tf.TensorSpec` of its argument.
 
     `serving_default` and `features` take `image_bytes`, string [n]: JPEGs and PNGs of any sizes;
@@ -78,7 +83,7 @@ def signatures(model, class_names, top, limits):
     of_model = model.preprocessing
     top = min(top, len(class_names))
 
-    def classified(inputs):
+    def classified(inputs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         _, logits = network(_at_least_one(inputs), training=False)
         logits = tf.cast(logits, tf.float32)[: tf.shape(inputs)[0]]
         probabilities = tf.nn.softmax(logits)
@@ -86,7 +91,7 @@ def signatures(model, class_names, top, limits):
         # Made here they are part of the graph; OpenVINO reads no others.
         return probabilities, classes, tf.gather(tf.constant(class_names), classes)
 
-    def serve_bytes(image_bytes):
+    def serve_bytes(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
         inputs, places, status = usable_rows(image_bytes, of_model, limits)
         count, places = tf.size(status), places[:, tf.newaxis]
         probabilities, classes, labels = classified(inputs)
@@ -99,7 +104,7 @@ def signatures(model, class_names, top, limits):
             "status": status,
         }
 
-    def serve_images(images):
+    def serve_images(images: tf.Tensor) -> dict[str, tf.Tensor]:
         probabilities, classes, labels = classified(
             of_model.normalize(of_model.center_crops(images))
         )
@@ -110,7 +115,7 @@ def signatures(model, class_names, top, limits):
             "status": tf.fill(tf.shape(images)[:1], OK),
         }
 
-    def serve_features(image_bytes):
+    def serve_features(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
         inputs, places, status = usable_rows(image_bytes, of_model, limits)
         features, _ = network(_at_least_one(inputs), training=False)
         features = tf.cast(features, tf.float32)[: tf.shape(inputs)[0]]
@@ -127,13 +132,15 @@ def signatures(model, class_names, top, limits):
     }, network
 
 
-def _at_least_one(inputs):
+def _at_least_one(inputs: tf.Tensor) -> tf.Tensor:
     """The inputs, or a row of zeros for none: a convolution of nothing is an error."""
     missing = tf.maximum(1 - tf.shape(inputs)[0], 0)
     return tf.pad(inputs, [[0, missing], [0, 0], [0, 0], [0, 0]])
 
 
-def usable_rows(image_bytes, of_model, limits):
+def usable_rows(
+    image_bytes: tf.Tensor, of_model: preprocessing.Preprocessing, limits: Limits
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """The network's inputs for those of some pictures that can be used.
 
     Args:
@@ -146,10 +153,10 @@ def usable_rows(image_bytes, of_model, limits):
       and the status of each, string [n].
     """
 
-    def header(place, image_bytes):
+    def header(place: tf.Tensor, image_bytes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return place, _status_of_header(image_bytes, limits)
 
-    def row(place, image_bytes):
+    def row(place: tf.Tensor, image_bytes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         fits = tf.equal(_status_of_header(image_bytes, limits), OK)
         with preprocessing.checked(fits, "the picture is not to be decoded"):
             return place, of_model(tf.identity(image_bytes))
@@ -165,7 +172,12 @@ def usable_rows(image_bytes, of_model, limits):
     return inputs, places, status
 
 
-def _rows_without_error(image_bytes, function, nothing, count):
+def _rows_without_error(
+    image_bytes: tf.Tensor,
+    function: Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]],
+    nothing: tf.Tensor,
+    count: tf.Tensor,
+) -> tuple[tf.Tensor, tf.Tensor]:
     """What a function of (place, row) gives for the rows for which it is no error, in batches."""
     # A data set is what can lose a row to an error, and works on several at once. The last row,
     # which is cut off again, is there because a batch must have one.
@@ -182,18 +194,18 @@ def _rows_without_error(image_bytes, function, nothing, count):
     return places[:-1], values[:-1]
 
 
-def _status_of_header(image_bytes, limits):
+def _status_of_header(image_bytes: tf.Tensor, limits: Limits) -> tf.Tensor:
     """The status of a picture before it is decoded; an error where its header is damaged."""
 
-    def of_jpeg():
+    def of_jpeg() -> tf.Tensor:
         too_many = _number_of_scans(image_bytes) > MAX_SCANS
         return tf.cond(too_many, lambda: TOO_MANY_SCANS, of_size)
 
-    def of_size():
+    def of_size() -> tf.Tensor:
         pixels = preprocessing.num_pixels(preprocessing.encoded_shape(image_bytes))
         return tf.where(pixels > limits.max_pixels, TOO_LARGE, OK)
 
-    def of_kind():
+    def of_kind() -> tf.Tensor:
         return tf.cond(
             tf.io.is_jpeg(image_bytes),
             of_jpeg,
@@ -204,7 +216,7 @@ def _status_of_header(image_bytes, limits):
     return tf.cond(too_long, lambda: TOO_LONG, of_kind)
 
 
-def _number_of_scans(image_bytes):
+def _number_of_scans(image_bytes: tf.Tensor) -> tf.Tensor:
     """How many scans a JPEG has, at most; thumbnails within it count, too."""
     values = tf.io.decode_raw(image_bytes, tf.uint8)
     starts = tf.equal(values[:-1], 0xFF) & tf.equal(values[1:], 0xDA)

@@ -4,6 +4,7 @@ TensorFlow prepares a graph at its first call for each batch size. TF Serving re
 when it loads a version, and refuses a version that fails one of them.
 """
 
+import os
 import pathlib
 import statistics
 import time
@@ -13,7 +14,8 @@ import tensorflow as tf
 from tensorflow_serving.apis import model_pb2, predict_pb2, prediction_log_pb2
 
 from keras_resnet.checks import UserError
-from keras_resnet.serving.signatures import OK
+from keras_resnet.images.preprocessing import Preprocessing
+from keras_resnet.serving.signatures import OK, Limits
 
 FILE = pathlib.Path("assets.extra", "tf_serving_warmup_requests")
 
@@ -26,7 +28,12 @@ MAX_HEIGHT = 480
 ROUNDS = 3
 
 
-def write(version_dir, model_name, preprocessing, limits):
+def write(
+    version_dir: str | os.PathLike[str],
+    model_name: str,
+    preprocessing: Preprocessing,
+    limits: Limits,
+) -> None:
     """Writes the warm-up file of a SavedModel: every signature at each of `BATCH_SIZES`.
 
     Args:
@@ -69,7 +76,7 @@ def write(version_dir, model_name, preprocessing, limits):
                 writer.write(log.SerializeToString())
 
 
-def replay(version_dir):
+def replay(version_dir: str | os.PathLike[str]) -> dict[tuple[str, int], float]:
     """Answers every request of a SavedModel's warm-up file with it, as TF Serving will.
 
     Returns:
@@ -102,7 +109,7 @@ def replay(version_dir):
     return seconds
 
 
-def _check(answer, signature, batch_size):
+def _check(answer: dict[str, tf.Tensor], signature: str, batch_size: int) -> None:
     numbers = [value for value in answer.values() if value.dtype.is_floating]
     statuses = [status.decode() for status in answer["status"].numpy()]
     if statuses != [OK] * batch_size or not all(np.isfinite(value).all() for value in numbers):

@@ -1,6 +1,10 @@
 """Which network weights are of, as far as their names and shapes tell it."""
 
 import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
 
 from keras_resnet.checks import UserError
 
@@ -10,7 +14,7 @@ _STEMS = {7: "imagenet", 3: "cifar"}
 OF_FUNCTION = ("stem", "block", "shortcut", "bottleneck_stride", "activation")
 
 
-def architecture(weights):
+def architecture(weights: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """The arguments of `ResNet` that weights of ours show.
 
     Where bottlenecks have their stride they do not show, nor what has no weights: option A looks
@@ -29,7 +33,8 @@ def architecture(weights):
     matches = (re.match(r"conv(\d)_(\d+)(?:-(\d+))?/", name) for name in weights)
     # Stage, first and last position: of a block the same, of a stack of them not.
     spans = {(int(m[1]), int(m[2]), int(m[3] or m[2])) for m in matches if m}
-    blocks, filters = [], []
+    blocks: list[int] = []
+    filters: list[int] = []
     while f"conv{len(blocks) + 2}_1/conv1/kernel" in weights:
         stage = len(blocks) + 2
         blocks.append(sum(last - first + 1 for number, first, last in spans if number == stage))
@@ -51,7 +56,7 @@ def architecture(weights):
     return found
 
 
-def _shortcut(weights, spans):
+def _shortcut(weights: Mapping[str, np.ndarray], spans: set[tuple[int, int, int]]) -> str | None:
     blocks = {f"conv{stage}_{first}" for stage, first, last in spans if first == last}
     if len(blocks) < len(spans):
         return None
@@ -61,7 +66,7 @@ def _shortcut(weights, spans):
     return "B" if "conv3_1" in projecting else None
 
 
-def describe(weights):
+def describe(weights: Mapping[str, np.ndarray]) -> str:
     """A few words for the network that weights of ours are of."""
     try:
         found = architecture(weights)
@@ -71,7 +76,7 @@ def describe(weights):
     return f"{name_of(found)} ({found['block']} blocks: {listing})"
 
 
-def name_of(found):
+def name_of(found: dict[str, Any]) -> str:
     """A name for what `architecture` found: resnet50, cifar_resnet20."""
     convolutions = {"basic": 2, "bottleneck": 3}[found["block"]]
     prefix = {"imagenet": "", "cifar": "cifar_"}.get(found["stem"], "")

@@ -8,6 +8,7 @@ import keras
 
 from keras_resnet import files
 from keras_resnet.checks import UserError
+from keras_resnet.networks.resnet import ResNet
 from keras_resnet.weights import names
 from keras_resnet.weights.local import write_safetensors
 
@@ -15,7 +16,7 @@ from keras_resnet.weights.local import write_safetensors
 FORMATS = (".weights.h5", ".keras", ".safetensors", ".h5")
 
 
-def format_of(path):
+def format_of(path: str | os.PathLike[str]) -> str:
     """The format that the name of a file means, one of `FORMATS`.
 
     Raises:
@@ -31,14 +32,14 @@ def format_of(path):
     )
 
 
-def check_free(path):
+def check_free(path: str | os.PathLike[str]) -> None:
     """Raises UserError unless a file of that name can be written, in one of `FORMATS`."""
     format_of(path)
     if pathlib.Path(path).exists():
         raise UserError(f"{path} exists, and is left as it is. Name another DEST.")
 
 
-def write(model, path):
+def write(model: ResNet, path: str | os.PathLike[str]) -> None:
     """Writes a network or its weights, whole or not at all, in the format that the name means.
 
     Args:
@@ -62,7 +63,7 @@ def write(model, path):
         writers[suffix](unfinished)
 
 
-def _write_weights(model, path):
+def _write_weights(model: ResNet, path: pathlib.Path) -> None:
     # Keras insists on the end of the name.
     named = path.with_name(f"{path.name}.weights.h5")
     try:
@@ -72,7 +73,7 @@ def _write_weights(model, path):
         named.unlink(missing_ok=True)
 
 
-def _write_applications(model, path):
+def _write_applications(model: ResNet, path: pathlib.Path) -> None:
     peer = applications_network(model)
     weights = {name: v.numpy() for name, v in names.variables_by_name(model).items()}
     values = names.to_keras(weights)
@@ -87,7 +88,7 @@ def _write_applications(model, path):
                 group[f"{path_of_weight}:0"] = values[path_of_weight]
 
 
-def applications_network(model):
+def applications_network(model: ResNet) -> keras.Model:
     """The network of keras.applications that computes what ours does, without its weights.
 
     It takes images of any size, and ends in logits.

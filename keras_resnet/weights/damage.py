@@ -1,10 +1,12 @@
 """What files of weights make libraries raise when they are damaged or made to do harm."""
 
 import contextlib
+import os
 import pickle
 import struct
 import zipfile
 import zlib
+from collections.abc import Iterator
 
 from keras_resnet.checks import UserError
 
@@ -26,7 +28,7 @@ _ERRORS = (
 
 
 @contextlib.contextmanager
-def explained(path, problem):
+def explained(path: str | os.PathLike[str], problem: str) -> Iterator[None]:
     """Turns every error over what is in a file into one that names it.
 
     Args:

@@ -15,13 +15,18 @@ TIMEOUT_SECONDS = 30
 _CHUNK_BYTES = 2**16
 
 
-def weights_directory():
+def weights_directory() -> pathlib.Path:
     """Where files of weights are kept: KERAS_HOME/keras_resnet/weights, by default in ~/.keras."""
     home = os.path.expanduser(os.environ.get("KERAS_HOME", "~/.keras"))
     return pathlib.Path(home, "keras_resnet", "weights")
 
 
-def fetched(url, digest, directory=None, file_name=None):
+def fetched(
+    url: str,
+    digest: str,
+    directory: str | os.PathLike[str] | None = None,
+    file_name: str | None = None,
+) -> pathlib.Path:
     """The path of a file from the network, downloaded if it is not there yet.
 
     What came before an interruption is kept as `.part` and not asked for again. Proxies are taken
@@ -69,7 +74,7 @@ def fetched(url, digest, directory=None, file_name=None):
     return path
 
 
-def _alone(part, url):
+def _alone(part: pathlib.Path, url: str) -> files.Lock:
     """The lock on a file that is downloaded: two processes must not append to it."""
     lock = files.lock(part)
     if lock is None:
@@ -77,7 +82,7 @@ def _alone(part, url):
     return lock
 
 
-def _download(url, part):
+def _download(url: str, part: pathlib.Path) -> None:
     """Appends to a file what it lacks."""
     start = part.stat().st_size
     headers = {"Range": f"bytes={start}-"} if start else {}
@@ -107,7 +112,7 @@ def _download(url, part):
                 progress.update(len(chunk))
 
 
-def _is_published(path, digest):
+def _is_published(path: pathlib.Path, digest: str) -> bool:
     """Whether a file has a digest, or one that begins so."""
     algorithm, _, expected = digest.partition(":")
     with open(path, "rb") as file:

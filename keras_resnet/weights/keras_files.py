@@ -2,8 +2,10 @@
 
 import io
 import json
+import os
 import pathlib
 import zipfile
+from typing import Any
 
 import h5py
 import numpy as np
@@ -13,7 +15,7 @@ from keras_resnet.weights.damage import explained
 from keras_resnet.weights.names import OF_CONVOLUTION, OF_NORM, is_norm
 
 
-def keras_file(run_or_model):
+def keras_file(run_or_model: str | os.PathLike[str]) -> pathlib.Path:
     """The `.keras` file that a path means: itself, or that of a run directory.
 
     Raises:
@@ -34,7 +36,7 @@ def keras_file(run_or_model):
     return path
 
 
-def read_config(path):
+def read_config(path: str | os.PathLike[str]) -> dict[str, Any]:
     """The configuration of the network in a `.keras` file: the arguments of `ResNet`, JSON values.
 
     Raises:
@@ -55,7 +57,7 @@ def read_config(path):
     return config
 
 
-def read_weights(path):
+def read_weights(path: pathlib.Path) -> dict[str, np.ndarray]:
     """The weights in a `.keras` or `.weights.h5` file of ours by our names, or in a `.h5` file of
     keras.applications by its own, `layer/weight`.
 
@@ -73,7 +75,7 @@ def read_weights(path):
             return _Reader(len(content)).read(file)
 
 
-def _stored(archive, name):
+def _stored(archive: zipfile.ZipFile, name: str) -> bytes:
     # Keras stores; what is compressed may unpack to more than there is memory.
     if archive.getinfo(name).compress_type != zipfile.ZIP_STORED:
         raise ValueError(f"{name} is compressed")
@@ -88,12 +90,12 @@ class _Reader:
         takes no bytes in the file, and any number in memory.
     """
 
-    def __init__(self, size):
+    def __init__(self, size: int) -> None:
         self._left = size
-        self._seen = set()
-        self._values = {}
+        self._seen: set[int] = set()
+        self._values: dict[str, np.ndarray] = {}
 
-    def read(self, file):
+    def read(self, file: h5py.File) -> dict[str, np.ndarray]:
         """The arrays by our names, or those of keras.applications by its own, `layer/weight`."""
         if "layers" in file:
             self._collect_by_path(self._group(file, "layers"), "")
@@ -101,7 +103,7 @@ class _Reader:
             self._collect_by_layer(file)
         return self._values
 
-    def _collect_by_path(self, group, path):
+    def _collect_by_path(self, group: h5py.Group, path: str) -> None:
         """Adds the arrays of Keras 3: `vars/0`, ... in a group for each layer, with its name."""
         names = [name for name in group if name != "vars"]
         if "vars" in group:
@@ -117,7 +119,7 @@ class _Reader:
         for name in names:
             self._collect_by_path(self._group(group, name), path)
 
-    def _collect_by_layer(self, group):
+    def _collect_by_layer(self, group: h5py.Group) -> None:
         """Adds the arrays of a group and those within it by `layer/weight`."""
         for name in group:
             item = self._item(group, name)
@@ -128,7 +130,7 @@ class _Reader:
                 layer = group.name.rsplit("/", 1)[-1]
                 self._values[f"{layer}/{name.removesuffix(':0')}"] = self._array(item)
 
-    def _item(self, group, name):
+    def _item(self, group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset:
         """A member of a group; links to elsewhere are not followed."""
         if not isinstance(group.get(name, getlink=True), h5py.HardLink):
             raise ValueError(f"{name} is a link to elsewhere")
@@ -139,14 +141,14 @@ class _Reader:
         self._seen.add(address)
         return item
 
-    def _group(self, group, name):
+    def _group(self, group: h5py.Group, name: str) -> h5py.Group:
         item = self._item(group, name)
         # Of an array the members would be its rows, as many as it says.
         if not isinstance(item, h5py.Group):
             raise ValueError(f"{name} is no group")
         return item
 
-    def _array(self, dataset):
+    def _array(self, dataset: h5py.Group | h5py.Dataset) -> np.ndarray:
         name = dataset.name.rsplit("/", 1)[-1]
         if not isinstance(dataset, h5py.Dataset) or dataset.dtype.kind not in "fiub":
             raise ValueError(f"{name} is no array of numbers")

@@ -1,8 +1,12 @@
 """Weights of a file, whoever wrote it, into a network; and a network's weights into a file."""
 
 import json
+import os
 import pathlib
+from collections.abc import Iterable
+from typing import Any
 
+import keras
 import numpy as np
 import safetensors
 import safetensors.numpy
@@ -27,7 +31,7 @@ _OF_HEAD = " The weights have `classes`={}; include_top=False leaves the classif
 _CONFIG = "keras_resnet"
 
 
-def open_weights(weights, depth=None):
+def open_weights(weights: str | os.PathLike[str], depth: int | None = None) -> "WeightFile":
     """The `WeightFile` that the argument `weights` of a constructor means.
 
     Args:
@@ -68,7 +72,15 @@ class WeightFile:
       UserError: the file is missing, damaged or of another kind.
     """
 
-    def __init__(self, path):
+    path: pathlib.Path
+    framework: str | None
+    weights: dict[str, np.ndarray]
+    config: dict[str, Any] | None
+    bottleneck_stride: str | None
+    preprocessing: Preprocessing | None
+    class_names: tuple[str, ...] | None
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         path = pathlib.Path(path)
         if path.is_dir():
             path = keras_files.keras_file(path)
@@ -97,7 +109,7 @@ class WeightFile:
         else:
             self._take_torch(read_pth(path))
 
-    def _take(self, config):
+    def _take(self, config: dict[str, Any] | str) -> None:
         """What a network said of itself when it was saved."""
         with explained(self.path, "describes its network wrongly"):
             config = dict(json.loads(config) if isinstance(config, str) else config)
@@ -111,7 +123,7 @@ class WeightFile:
                 checks.check_one_of("bottleneck_stride", stride, ("1x1", "3x3"))
         self.config = config
 
-    def _take_keras(self, values):
+    def _take_keras(self, values: dict[str, np.ndarray]) -> None:
         if names.is_keras(values):
             with explained(self.path, "is of another network"):
                 self.weights = names.from_keras(values)
@@ -122,21 +134,21 @@ class WeightFile:
         else:
             raise self._foreign(values)
 
-    def _take_torch(self, values):
+    def _take_torch(self, values: dict[str, np.ndarray]) -> None:
         if not names.is_torch(values):
             raise self._foreign(values)
         with explained(self.path, "is of another network"):
             self.weights = names.from_torch(values)
         self.framework = "torchvision"
 
-    def _foreign(self, values):
+    def _foreign(self, values: Iterable[str]) -> UserError:
         return UserError(
             f"{self.path} must hold a ResNet with the names of torchvision, timm, "
             "keras.applications or this package. "
             f"Received: {', '.join(sorted(values)[:3]) or 'nothing'}, ..."
         )
 
-    def check_stride(self, bottleneck_stride):
+    def check_stride(self, bottleneck_stride: str | None) -> str | None:
         """The place of the stride for a network of bottlenecks that is to have these weights.
 
         Args:
@@ -157,7 +169,7 @@ class WeightFile:
             checks.check_one_of("bottleneck_stride", bottleneck_stride, [self.bottleneck_stride])
         return bottleneck_stride or self.bottleneck_stride
 
-    def assign_to(self, model, new_head=False):
+    def assign_to(self, model: ResNet, new_head: bool = False) -> None:
         """Gives a network the weights; a classifier that it has not is left out.
 
         Args:
@@ -171,17 +183,18 @@ class WeightFile:
         for name, variable in self._variables(model, new_head).items():
             variable.assign(self.weights[name])
 
-    def _variables(self, model, new_head):
+    def _variables(self, model: ResNet, new_head: bool) -> dict[str, keras.Variable]:
         """Those of a network that have a weight here."""
         variables = names.variables_by_name(model)
         left_out = names.HEAD if new_head else ()
         return {name: v for name, v in variables.items() if name not in left_out}
 
-    def check_fits(self, model, new_head=False):
+    def check_fits(self, model: ResNet, new_head: bool = False) -> None:
         """Raises UserError unless `assign_to` can give a network the weights."""
         variables = self._variables(model, new_head)
         for name in OF_FUNCTION if self.config else ():
-            theirs, ours = self.config.get(name), model.get_config()[name]
+            # Without a configuration there is no name, which mypy does not see.
+            theirs, ours = self.config.get(name), model.get_config()[name]  # type: ignore[union-attr]
             if theirs != ours:
                 raise UserError(
                     f"{self.path} is of a network with {name}={theirs!r}; {model.name!r} has "
@@ -206,7 +219,7 @@ class WeightFile:
             if not np.issubdtype(weight.dtype, np.floating):
                 raise UserError(f"{self.path} has {weight.dtype} for {name}, not floats.")
 
-    def network(self, bottleneck_stride=None):
+    def network(self, bottleneck_stride: str | None = None) -> ResNet:
         """The network that the weights are of, with them.
 
         Args:
@@ -223,8 +236,8 @@ class WeightFile:
         self.assign_to(model)
         return model
 
-    def _network_of_config(self):
-        config = self.config
+    def _network_of_config(self) -> ResNet:
+        config: dict[str, Any] = self.config  # type: ignore[assignment]  # Not None: see `network`.
         with explained(self.path, "describes its network wrongly"):
             # Before any memory is spent on what there are no weights for.
             found = architecture(self.weights)
@@ -237,7 +250,7 @@ class WeightFile:
                     raise ValueError(f"{name}={config[name]!r}, of {found[name]!r} are the weights")
             return ResNet.from_config(config)
 
-    def _arguments(self, bottleneck_stride):
+    def _arguments(self, bottleneck_stride: str | None) -> dict[str, Any]:
         """What `ResNet` takes, from the weights alone and what is known beside them."""
         with explained(self.path, "does not show its network"):
             found = architecture(self.weights)
@@ -260,7 +273,7 @@ class WeightFile:
         }
 
 
-def _read_safetensors(path):
+def _read_safetensors(path: pathlib.Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """The arrays and the metadata."""
     with explained(path, "is no whole .safetensors file"):
         try:
@@ -271,7 +284,7 @@ def _read_safetensors(path):
             raise ValueError(str(error)) from error
 
 
-def write_safetensors(model, path):
+def write_safetensors(model: ResNet, path: str | os.PathLike[str]) -> None:
     """Writes a network's weights with torchvision's names and layout.
 
     What torch does not know of is kept as metadata: the network's description, with its

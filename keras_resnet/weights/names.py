@@ -5,12 +5,15 @@ Ours are paths of layers and their weights, such as `conv2_1/conv1/kernel` and
 """
 
 import re
+from collections.abc import Iterable, Mapping
 
+import keras
 import numpy as np
 
 from keras_resnet.checks import UserError
 from keras_resnet.networks.layer_tree import layers_by_path
 from keras_resnet.networks.layers import BatchNormalization, Convolution
+from keras_resnet.networks.resnet import ResNet
 from keras_resnet.networks.stacks import BlockStack
 
 # What keras.applications adds to a variance, and what we do.
@@ -27,17 +30,18 @@ _TORCH_OF_NORM = ("weight", "bias", "running_mean", "running_var")
 _TORCH_COUNT = "num_batches_tracked"
 
 
-def is_norm(path):
+def is_norm(path: str) -> bool:
     """Whether a layer of ours is a batch normalization: conv1_bn, bn2, shortcut/bn."""
     return "bn" in path.rpartition("/")[2]
 
 
-def variables_by_name(model):
+def variables_by_name(model: ResNet) -> dict[str, keras.Variable]:
     """The variables of a `ResNet` by our names, in order.
 
     Those of stacked blocks, which only we have, are numbered: `conv2_2-200/0`.
     """
-    variables, stacks = {}, []
+    variables: dict[str, keras.Variable] = {}
+    stacks: list[str] = []
     for path, layer in layers_by_path(model).items():
         if isinstance(layer, BlockStack):
             stacks.append(path)
@@ -57,7 +61,7 @@ def variables_by_name(model):
 # --- torchvision and timm
 
 
-def to_torch(weights):
+def to_torch(weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Weights of ours, arrays by name, with the names and layouts of torchvision and timm.
 
     Their kernels are [out, in, height, width] or [out, in].
@@ -71,7 +75,7 @@ def to_torch(weights):
     }
 
 
-def from_torch(values):
+def from_torch(values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The inverse of `to_torch`.
 
     Raises:
@@ -85,20 +89,21 @@ def from_torch(values):
     return weights
 
 
-def is_torch(names):
+def is_torch(names: Iterable[str]) -> bool:
     """Whether the names of weights are those of torchvision and timm."""
     return {"conv1.weight", "layer1.0.conv1.weight"} <= set(names)
 
 
-def _turned(kernel, axes):
+def _turned(kernel: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
     return np.ascontiguousarray(kernel.transpose(axes) if kernel.ndim == 4 else kernel.T)
 
 
-def _torch_name(name):
+def _torch_name(name: str) -> str:
     """torch's name for one of ours: `layer1.0.downsample.1.running_mean`."""
     path, _, weight = name.rpartition("/")
     match = re.fullmatch(r"conv(\d)_(\d+)/(.+)", path)
     if match:
+        part: dict[str, str] | str
         part = {"shortcut/conv": "downsample.0", "shortcut/bn": "downsample.1"}
         part = part.get(match[3], match[3])
         theirs = f"layer{int(match[1]) - 1}.{int(match[2]) - 1}.{part}"
@@ -111,7 +116,7 @@ def _torch_name(name):
     return f"{theirs}.{_TORCH_OF_CONVOLUTION[OF_CONVOLUTION.index(weight)]}"
 
 
-def _name_of_torch(theirs):
+def _name_of_torch(theirs: str) -> str:
     """Our name for one of torch's."""
     path, _, weight = theirs.rpartition(".")
     match = re.fullmatch(r"layer(\d)\.(0|[1-9]\d{0,3})\.(?:(conv\d|bn\d)|downsample\.([01]))", path)
@@ -135,7 +140,7 @@ def _name_of_torch(theirs):
 # --- keras.applications
 
 
-def to_keras(weights):
+def to_keras(weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Weights of ours, arrays by name, with the names of keras.applications, `layer/weight`.
 
     Its convolutions have biases, here zeros; it adds more to variances; and its images are BGR.
@@ -156,7 +161,7 @@ def to_keras(weights):
     return values
 
 
-def from_keras(values):
+def from_keras(values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The inverse of `to_keras`; the means of normalizations take biases before them.
 
     Raises:
@@ -178,12 +183,12 @@ def from_keras(values):
     return weights
 
 
-def is_keras(names):
+def is_keras(names: Iterable[str]) -> bool:
     """Whether the names of weights, `layer/weight`, are those of keras.applications."""
     return {"conv1_conv/kernel", "conv2_block1_1_conv/kernel"} <= set(names)
 
 
-def _keras_name(name):
+def _keras_name(name: str) -> tuple[str, str]:
     """keras.applications' name of a layer for one of ours, and of the weight in it."""
     path, _, weight = name.rpartition("/")
     match = re.fullmatch(r"conv(\d)_(\d+)/(shortcut/)?(conv|bn)(\d?)", path)
@@ -194,7 +199,7 @@ def _keras_name(name):
     return {"conv1": "conv1_conv", "fc": "predictions"}.get(path, path), weight
 
 
-def _name_of_keras(theirs):
+def _name_of_keras(theirs: str) -> str:
     """Our name for one of keras.applications'."""
     path, _, weight = theirs.rpartition("/")
     match = re.fullmatch(r"conv(\d)_block([1-9]\d{0,3})_(\d)_(conv|bn)", path)

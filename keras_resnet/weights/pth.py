@@ -5,9 +5,12 @@ them meanings of its own, and refuses all others.
 """
 
 import math
+import os
 import pathlib
 import pickle
 import zipfile
+from collections.abc import Callable, Iterable
+from typing import IO, Any, NoReturn
 
 import numpy as np
 
@@ -37,26 +40,31 @@ _PROTOCOL_VERSION = 1001
 class _Storage:
     """A one-dimensional array that tensors are views of; its bytes may come later."""
 
-    def __init__(self, dtype, count):
+    values: np.ndarray
+
+    def __init__(self, dtype: str, count: int) -> None:
         self.dtype = np.dtype(dtype)
         self.count = count
-        self.values = None
+        self.values = None  # type: ignore[assignment]  # Until it comes.
 
 
 class _Tensor:
     """A view of a storage, which becomes an array when the storage has its values."""
 
-    def __init__(self, storage, offset, shape, strides):
+    def __init__(
+        self, storage: _Storage, offset: int, shape: Iterable[int], strides: Iterable[int]
+    ) -> None:
         self.storage, self._offset = storage, offset
         self._shape, self._strides = tuple(shape), tuple(strides)
 
-    def array(self):
+    def array(self) -> np.ndarray:
         values, shape, strides = self.storage.values, self._shape, self._strides
         last = self._offset + sum(
             (side - 1) * stride for side, stride in zip(shape, strides, strict=True)
         )
         numbers = (self._offset, *shape, *strides)
-        if any(number < 0 for number in numbers) or (math.prod(shape) and last >= len(values)):
+        # Where a truth value is asked for, mypy takes `prod` for one of Booleans.
+        if any(number < 0 for number in numbers) or (math.prod(shape) and last >= len(values)):  # type: ignore[arg-type]
             raise ValueError("a tensor reaches beyond its storage")
         # One number repeated may fill any memory.
         if math.prod(shape) > len(values):
@@ -67,20 +75,22 @@ class _Tensor:
         return view.copy()
 
 
-def _rebuild_tensor(storage, offset, shape, strides, *_):
+def _rebuild_tensor(
+    storage: object, offset: int, shape: Iterable[int], strides: Iterable[int], *_: object
+) -> _Tensor:
     if not isinstance(storage, _Storage):
         raise pickle.UnpicklingError("a tensor without a storage")
     return _Tensor(storage, offset, shape, strides)
 
 
-def _rebuild_parameter(tensor, *_):
+def _rebuild_parameter(tensor: object, *_: object) -> object:
     return tensor
 
 
-class _State(dict):
+class _State(dict[str | int, object]):
     """What an OrderedDict of torch becomes; it is filled item by item."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
 
 
@@ -94,10 +104,10 @@ _OPCODES = (
 )
 
 
-class _Dispatch(dict):
+class _Dispatch(dict[int, Callable[..., None]]):
     """Methods of an unpickler by opcode."""
 
-    def __missing__(self, opcode):
+    def __missing__(self, opcode: int) -> NoReturn:
         raise pickle.UnpicklingError(f"no tensor needs the opcode {opcode:#04x}")
 
 
@@ -105,16 +115,20 @@ class _Dispatch(dict):
 class _Unpickler(pickle._Unpickler):
     """Knows dicts, tensors and storages, and nothing else."""
 
+    # What the types of the standard library leave out.
+    stack: list[object]
+    pop_mark: Callable[[], list[object]]
+
     dispatch = _Dispatch(
         (getattr(pickle, name)[0], pickle._Unpickler.dispatch[getattr(pickle, name)[0]])
         for name in _OPCODES
     )
 
-    def __init__(self, file, load_storage):
+    def __init__(self, file: IO[bytes], load_storage: Callable[[str, str, int], _Storage]) -> None:
         super().__init__(_Limited(file), encoding="utf-8")
         self._load_storage = load_storage
 
-    def find_class(self, module, name):
+    def find_class(self, module: str, name: str) -> object:
         known = {
             ("collections", "OrderedDict"): _State,
             ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
@@ -126,30 +140,30 @@ class _Unpickler(pickle._Unpickler):
             return _STORAGES[name]
         raise pickle.UnpicklingError(f"it asks for {module}.{name}, which no tensor needs")
 
-    def persistent_load(self, reference):
+    def persistent_load(self, reference: tuple[str, str, str | int, str, int]) -> _Storage:
         kind, dtype, key, _, count = reference[:5]
         if kind != "storage" or dtype not in _STORAGES.values() or not isinstance(key, str | int):
             raise pickle.UnpicklingError("it refers to something that is no storage of numbers")
         return self._load_storage(dtype, str(key), count)
 
-    def _set(self, pairs):
+    def _set(self, pairs: Iterable[tuple[object, object]]) -> None:
         for key, value in pairs:
             # A tuple of tuples of tuples may take for ever to be hashed.
             if not isinstance(key, str | int):
                 raise pickle.UnpicklingError("a dict has a key that is no name")
-            self.stack[-1][key] = value
+            self.stack[-1][key] = value  # type: ignore[index]  # Else a TypeError.
 
-    def load_setitem(self):
+    def load_setitem(self) -> None:
         """Of a dict, as Python's."""
         value, key = self.stack.pop(), self.stack.pop()
         self._set([(key, value)])
 
-    def load_setitems(self):
+    def load_setitems(self) -> None:
         """Of a dict, as Python's."""
         items = self.pop_mark()
         self._set(zip(items[::2], items[1::2], strict=True))
 
-    def load_build(self):
+    def load_build(self) -> None:
         """Ignores what torch keeps beside the tensors, their versions."""
         self.stack.pop()
 
@@ -161,26 +175,26 @@ class _Unpickler(pickle._Unpickler):
 class _Limited:
     """A file of which a pickle reads no more than the names and shapes of some networks take."""
 
-    def __init__(self, file):
+    def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         self._left = _MAX_PICKLE_BYTES
 
-    def _count(self, data):
+    def _count(self, data: bytes) -> bytes:
         self._left -= len(data)
         if self._left < 0:
             raise pickle.UnpicklingError(f"its pickle has more than {_MAX_PICKLE_BYTES} bytes")
         return data
 
-    def read(self, size):
+    def read(self, size: int) -> bytes:
         """As of a file."""
         return self._count(self._file.read(min(size, self._left + 1)))
 
-    def readline(self):
+    def readline(self) -> bytes:
         """As of a file."""
         return self._count(self._file.readline(self._left + 1))
 
 
-def read_pth(path):
+def read_pth(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     """The tensors of a file that `torch.save(module.state_dict(), path)` wrote.
 
     Args:
@@ -198,16 +212,16 @@ def read_pth(path):
         raise UserError(f"No file of weights at {path}.")
     with explained(path, "holds no tensors that can be read"), open(path, "rb") as file:
         content = _read_zip(file) if zipfile.is_zipfile(path) else _read_legacy(file)
-        return _arrays(content)
+        return _arrays(content)  # type: ignore[arg-type]  # It looks whether this is a dict.
 
 
-def _read_zip(file):
+def _read_zip(file: IO[bytes]) -> object:
     with zipfile.ZipFile(file) as archive:
         (pickled,) = (name for name in archive.namelist() if name.endswith("/data.pkl"))
         prefix = pickled.removesuffix("data.pkl")
-        storages = {}
+        storages: dict[str, _Storage] = {}
 
-        def load_storage(dtype, key, count):
+        def load_storage(dtype: str, key: str, count: int) -> _Storage:
             if key not in storages:
                 storage = storages[key] = _Storage(dtype, count)
                 name = f"{prefix}data/{key}"
@@ -220,26 +234,26 @@ def _read_zip(file):
             return _Unpickler(opened, load_storage).load()
 
 
-def _check_stored(archive, name):
+def _check_stored(archive: zipfile.ZipFile, name: str) -> None:
     # torch stores; what is compressed may unpack to more than there is memory.
     if archive.getinfo(name).compress_type != zipfile.ZIP_STORED:
         raise ValueError(f"{name} is compressed")
 
 
-def _read_legacy(file):
-    storages = {}
+def _read_legacy(file: IO[bytes]) -> object:
+    storages: dict[str, _Storage] = {}
 
-    def load_storage(dtype, key, count):
+    def load_storage(dtype: str, key: str, count: int) -> _Storage:
         return storages.setdefault(key, _Storage(dtype, count))
 
-    def load():
+    def load() -> object:
         return _Unpickler(file, load_storage).load()
 
     if load() != _MAGIC_NUMBER or load() != _PROTOCOL_VERSION:
         raise ValueError("it is no file of torch")
     load()  # Sizes of integers on the machine that wrote it.
     content = load()
-    for key in load():
+    for key in load():  # type: ignore[attr-defined]  # Else a TypeError.
         storage = storages[key]
         (count,) = np.frombuffer(file.read(8), "<i8")
         if count != storage.count:
@@ -248,14 +262,14 @@ def _read_legacy(file):
     return content
 
 
-def _values(data, storage):
+def _values(data: bytes, storage: _Storage) -> np.ndarray:
     values = np.frombuffer(data, storage.dtype)
     if len(values) != storage.count:
         raise ValueError("a storage is cut off")
     return values
 
 
-def _arrays(content):
+def _arrays(content: dict[str, Any]) -> dict[str, np.ndarray]:
     if not isinstance(content, dict):
         raise ValueError("it is no dict")
     for name in ("state_dict", "model"):

@@ -1,14 +1,15 @@
 """Published weights as data: where they are, what they expect of images, how good they are."""
 
 import dataclasses
+from typing import Any
 
 from keras_resnet.checks import UserError
 from keras_resnet.images.preprocessing import Preprocessing
 
 # ImageNet's mean and deviation as torchvision has them, of values from 0 to 255.
-_TORCH = {"mean": (123.675, 116.28, 103.53), "deviation": (58.395, 57.12, 57.375)}
+_TORCH: dict[str, Any] = {"mean": (123.675, 116.28, 103.53), "deviation": (58.395, 57.12, 57.375)}
 # keras.applications subtracts Caffe's mean, which is here in the order of RGB.
-_CAFFE = {"mean": (123.68, 116.779, 103.939)}
+_CAFFE: dict[str, Any] = {"mean": (123.68, 116.779, 103.939)}
 
 _TORCHVISION = "https://download.pytorch.org/models/"
 _TIMM = "https://huggingface.co/timm/"
@@ -39,7 +40,14 @@ class WeightSet:
     top1: float
 
 
-def _torch(depth, url, digest, preprocessing, top1, file_name=None):
+def _torch(
+    depth: int,
+    url: str,
+    digest: str,
+    preprocessing: Preprocessing,
+    top1: float,
+    file_name: str | None = None,
+) -> WeightSet:
     return WeightSet(
         url=url,
         file_name=file_name or url.rpartition("/")[2],
@@ -50,19 +58,21 @@ def _torch(depth, url, digest, preprocessing, top1, file_name=None):
     )
 
 
-def _torchvision(depth, digest, resize, top1):
+def _torchvision(depth: int, digest: str, resize: int, top1: float) -> WeightSet:
     # The first digits of the SHA-256 are in the name.
     url = f"{_TORCHVISION}resnet{depth}-{digest}.pth"
     return _torch(depth, url, digest, Preprocessing(size=224, resize=resize, **_TORCH), top1)
 
 
-def _timm(depth, tag, preprocessing, sha256, top1):
+def _timm(
+    depth: int, tag: str, preprocessing: Preprocessing, sha256: str, top1: float
+) -> WeightSet:
     name = f"resnet{depth}.{tag}"
     url = f"{_TIMM}{name}/resolve/main/model.safetensors"
     return _torch(depth, url, sha256, preprocessing, top1, f"{name}.safetensors")
 
 
-def _keras(depth, digest, top1):
+def _keras(depth: int, digest: str, top1: float) -> WeightSet:
     file_name = f"resnet{depth}_weights_tf_dim_ordering_tf_kernels.h5"
     return WeightSet(
         url=_KERAS + file_name,
@@ -125,7 +135,7 @@ SETS["timm/a1_in1k"][152] = _torch(
 )
 
 
-def weight_set(name, depth):
+def weight_set(name: str, depth: int | None) -> WeightSet:
     """The `WeightSet` of a name for a depth; None: of a network that has none.
 
     Raises:
