@@ -13,12 +13,20 @@ import tqdm
 from keras_resnet.data.integrity import faults_named
 from keras_resnet.data.sources import Source
 from keras_resnet.images.augmentation import draw
+from keras_resnet.images.preprocessing import Preprocessing
 
 # Images fetched from a source at once: enough to hide the cost of a call into Python.
 FETCH_SIZE = 64
 
 
-def training_order(num_examples, seed, start, stop, shard=(0, 1), batch_size=1):
+def training_order(
+    num_examples: int,
+    seed: int,
+    start: int,
+    stop: int,
+    shard: tuple[int, int] = (0, 1),
+    batch_size: int = 1,
+) -> tf.data.Dataset:
     """The endless shuffled order of training examples, from any position at once.
 
     Position p is in epoch p // num_examples; each epoch is one true permutation, drawn from
@@ -40,7 +48,7 @@ def training_order(num_examples, seed, start, stop, shard=(0, 1), batch_size=1):
     seed = tf.constant(seed, tf.int64)
 
     @tf.autograph.experimental.do_not_convert
-    def epoch_order(epoch):
+    def epoch_order(epoch: tf.Tensor) -> tf.data.Dataset:
         order = tf.random.experimental.stateless_shuffle(
             tf.range(num_examples, dtype=tf.int64), tf.stack([seed, epoch])
         )
@@ -189,12 +197,16 @@ def _batched(dataset: tf.data.Dataset, batch_size: int, num_batches: int) -> tf.
 # --- Means
 
 
-def channel_mean(source, preprocessing, num_images=10_000):
+def channel_mean(
+    source: Source, preprocessing: Preprocessing, num_images: int | None = 10_000
+) -> tuple[float, ...]:
     """Mean of each channel over (evenly spaced) images as the network sees them, 0 to 255."""
     return tuple(pixel_mean(source, preprocessing, num_images).mean(axis=(0, 1)).tolist())
 
 
-def pixel_mean(source, preprocessing, num_images=None):
+def pixel_mean(
+    source: Source, preprocessing: Preprocessing, num_images: int | None = None
+) -> np.ndarray:
     """The mean image over a source (the paper's per-pixel mean).
 
     Args:
@@ -212,7 +224,7 @@ def pixel_mean(source, preprocessing, num_images=None):
     indices = range(0, len(source), step)
     order = tf.data.Dataset.range(0, len(source), step).map(lambda index: (index,))
     images = examples(source, order, lambda image, *_: preprocessing.center_crop(image)).batch(256)
-    total = 0.0
+    total = np.zeros(())
     progress = tqdm.tqdm(
         images, "Averaging the images", -(-len(indices) // 256), leave=False, disable=None
     )

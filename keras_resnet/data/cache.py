@@ -8,13 +8,19 @@ import hashlib
 import os
 import pathlib
 import zipfile
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
 from keras_resnet import files
 
 
-def remembered(subject, paths, shape, compute):
+def remembered(
+    subject: str,
+    paths: Iterable[str | bytes | os.PathLike[str]],
+    shape: tuple[int, ...],
+    compute: Callable[[], np.ndarray],
+) -> np.ndarray:
     """The array that a function computes from files, or where it did so before what it gave then.
 
     Args:

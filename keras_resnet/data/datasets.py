@@ -1,12 +1,18 @@
 """Data sets by name: embedded, a folder of pictures, or TensorFlow Datasets."""
 
+import os
 import pathlib
 
 from keras_resnet.data import folders, shapes, tfds
-from keras_resnet.data.sources import MemorySource
+from keras_resnet.data.sources import MemorySource, Source
 
 
-def load(dataset, split, data_dir=None, skip_corrupt=False):
+def load(
+    dataset: str,
+    split: str,
+    data_dir: str | os.PathLike[str] | None = None,
+    skip_corrupt: bool = False,
+) -> Source:
     """The source of one split of a data set.
 
     Args:

@@ -1,5 +1,10 @@
 """A folder of pictures as a data set: a directory for each split and in it one for each class."""
 
+import pathlib
+from collections.abc import Sequence
+
+import numpy as np
+
 from keras_resnet.checks import UserError
 from keras_resnet.data import cache, integrity
 from keras_resnet.data.sources import FileSource
@@ -12,7 +17,7 @@ FOLDER_HELP = (
 )
 
 
-def load_folder(root, split, skip_corrupt):
+def load_folder(root: pathlib.Path, split: str, skip_corrupt: bool) -> FileSource:
     """The source of one split of a folder of pictures.
 
     Args:
@@ -35,7 +40,8 @@ def load_folder(root, split, skip_corrupt):
             f"Only in one of them: {differing}"
         )
     directory = root / {"train": "train", "validation": "val"}[split]
-    paths, labels = [], []
+    paths: list[pathlib.Path] = []
+    labels: list[int] = []
     for label, class_name in enumerate(class_names):
         pictures = pictures_below(directory / class_name)
         if not pictures:
@@ -55,7 +61,7 @@ def load_folder(root, split, skip_corrupt):
     return FileSource(source.paths, source.labels, source.class_names, contents)
 
 
-def pictures_below(directory):
+def pictures_below(directory: pathlib.Path) -> list[pathlib.Path]:
     """Paths of the pictures at any depth of a directory, sorted, without what is hidden in it."""
     return sorted(
         path
@@ -67,12 +73,12 @@ def pictures_below(directory):
     )
 
 
-def _is_hidden(name):
+def _is_hidden(name: str) -> bool:
     """Whether a program left the file for itself, as .ipynb_checkpoints or ._cat.jpg."""
     return name.startswith(".")
 
 
-def _class_names(directory):
+def _class_names(directory: pathlib.Path) -> list[str]:
     if not directory.is_dir():
         raise UserError(f"No directory {directory}. {FOLDER_HELP}")
     names = sorted(
@@ -83,7 +89,7 @@ def _class_names(directory):
     return names
 
 
-def contents_of(source, directory):
+def contents_of(source: FileSource, directory: pathlib.Path) -> np.ndarray:
     """Hashes of all pictures of a source, int64 [n], each of which is decoded.
 
     Args:
@@ -102,7 +108,7 @@ def contents_of(source, directory):
     return contents
 
 
-def _without_corrupt(source, directory):
+def _without_corrupt(source: FileSource, directory: pathlib.Path) -> FileSource:
     """The source without the pictures that do not decode, which are looked for at every start.
 
     A file that rots on its disk does not change its size or its time.
@@ -119,9 +125,9 @@ def _without_corrupt(source, directory):
     return FileSource(paths, labels, source.class_names, contents)
 
 
-def _usable_pictures(source, directory):
+def _usable_pictures(source: FileSource, directory: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:
     return integrity.usable_images(source, range(len(source)), f"Checking {directory}")
 
 
-def _complaint(source, usable):
+def _complaint(source: FileSource, usable: Sequence[int] | np.ndarray) -> str:
     return integrity.complaint(source, usable, "pictures do not decode as JPEG or PNG")

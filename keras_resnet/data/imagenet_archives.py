@@ -7,11 +7,15 @@ import pathlib
 import re
 import shutil
 import tarfile
+import typing
 
 import tqdm
 
 from keras_resnet.checks import UserError
 from keras_resnet.data.tfds import check_prepared
+
+if typing.TYPE_CHECKING:
+    import tensorflow_datasets as tfds
 
 # Records take about as much as the pictures in the archives; the rest is for what TFDS sorts.
 DISK_FACTOR = 1.05
@@ -42,7 +46,11 @@ ARCHIVES = {
 }
 
 
-def prepare(source, data_dir=None, verify=True):
+def prepare(
+    source: str | os.PathLike[str],
+    data_dir: str | os.PathLike[str] | None = None,
+    verify: bool = True,
+) -> "tfds.core.DatasetInfo":
     """Has TFDS's imagenet2012 write ArrayRecord files, unless that was done before.
 
     Args:
@@ -90,7 +98,7 @@ def prepare(source, data_dir=None, verify=True):
     return builder.info
 
 
-def _check_present(source):
+def _check_present(source: pathlib.Path) -> None:
     if not source.is_dir():
         raise UserError(f"`source` must be a directory. Received: {source}")
     missing = [name for name in ARCHIVES if not (source / name).is_file()]
@@ -103,7 +111,7 @@ def _check_present(source):
         )
 
 
-def _check_disk(source, destination):
+def _check_disk(source: pathlib.Path, destination: pathlib.Path) -> None:
     needed = DISK_FACTOR * sum((source / name).stat().st_size for name in ARCHIVES)
     existing = next(path for path in destination.parents if path.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK):
@@ -121,7 +129,7 @@ def _check_disk(source, destination):
         )
 
 
-def _check_published(path, archive):
+def _check_published(path: pathlib.Path, archive: Archive) -> None:
     size = path.stat().st_size
     if size != archive.size:
         what = "truncated" if size < archive.size else "not the published archive"
@@ -144,7 +152,7 @@ def _check_published(path, archive):
         )
 
 
-def _check_members(path, archive):
+def _check_members(path: pathlib.Path, archive: Archive) -> None:
     """Follows the archive from member to member up to its end."""
     number = 0
     try:

@@ -2,13 +2,14 @@
 
 import contextlib
 import re
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
 import tqdm
 
 from keras_resnet.checks import UserError
-from keras_resnet.data.sources import SubsetSource
+from keras_resnet.data.sources import Source, SubsetSource
 from keras_resnet.images.preprocessing import decode
 
 # Images that a message names.
@@ -21,7 +22,7 @@ _REASON_LENGTH = 200
 _CHECKED_AT_ONCE = 256
 
 
-def pixels(source, image):
+def pixels(source: Source, image: tf.Tensor) -> tf.Tensor:
     """The pixels of one of a source's images, decoded where it is stored encoded.
 
     Returns:
@@ -35,7 +36,9 @@ def pixels(source, image):
     return tf.ensure_shape(image, [*(source.pixel_shape or (None, None)), source.channels])
 
 
-def usable_images(source, indices, description):
+def usable_images(
+    source: Source, indices: Sequence[int] | np.ndarray, description: str
+) -> tuple[np.ndarray, np.ndarray]:
     """Finds the images that can be used by reading and decoding each once, in parallel.
 
     Args:
@@ -49,7 +52,7 @@ def usable_images(source, indices, description):
     """
 
     @tf.autograph.experimental.do_not_convert
-    def checked(index):
+    def checked(index: tf.Tensor) -> tuple[tf.Tensor | np.int64, ...]:
         image, label = source.example(index)
         encoded = image.dtype == tf.string
         content = tf.strings.to_hash_bucket_fast(image, 2**63 - 1) if encoded else np.int64(0)
@@ -73,7 +76,7 @@ def usable_images(source, indices, description):
     return usable, contents
 
 
-def without_corrupt(source, description):
+def without_corrupt(source: Source, description: str) -> Source:
     """The source without the images that cannot be used, which are counted and named in print.
 
     Args: as for `usable_images`.
@@ -91,7 +94,7 @@ def without_corrupt(source, description):
     return SubsetSource(source, usable)
 
 
-def complaint(source, usable, fault):
+def complaint(source: Source, usable: Sequence[int] | np.ndarray, fault: str) -> str:
     """How many images of a source cannot be used, which, and why, as text.
 
     Args:
@@ -109,7 +112,7 @@ def complaint(source, usable, fault):
 
 
 @contextlib.contextmanager
-def faults_named(source, indices):
+def faults_named(source: Source, indices: Iterable[int]) -> Iterator[None]:
     """Turns TensorFlow's error over an image that cannot be read into one that names the image.
 
     TensorFlow's does not know which image it was. So each is read again, alone.
@@ -135,7 +138,7 @@ def faults_named(source, indices):
         raise
 
 
-def _fault(source, index):
+def _fault(source: Source, index: int) -> str:
     """Why an image cannot be used, in one line without TensorFlow's words around it."""
     try:
         pixels(source, source.example(index)[0])

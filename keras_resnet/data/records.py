@@ -11,6 +11,8 @@ import itertools
 import os
 import resource
 import struct
+import typing
+from collections.abc import Callable, Iterable
 
 import google_crc32c
 import numpy as np
@@ -35,6 +37,17 @@ _HEADER_BYTES = _LENGTH_BYTES + _CHECKSUM_BYTES
 # a multiple of 64 kB, and 64 kB that say where the index begins.
 _INDEX_BYTES = 2**18
 
+_T = typing.TypeVar("_T")
+
+
+class Shard(typing.Protocol):
+    """A file of records, of which some may be left out."""
+
+    filename: str | os.PathLike[str]
+    skip: int
+    take: int
+    examples_in_shard: int
+
 
 class Records:
     """Records by index; `len(records)` is their number.
@@ -48,7 +61,12 @@ class Records:
       UserError: a file is missing, or damaged, or holds another number of records.
     """
 
-    def __init__(self, shards, partial=False):
+    # Each format has its own.
+    _numbers: list[int]
+    _read_record: Callable[[int, int], bytes]
+    _contents: Callable[[int], bytes]
+
+    def __init__(self, shards: Iterable[Shard], partial: bool = False) -> None:
         self._shards = list(shards)
         self._partial = partial
         self._paths = [os.fspath(shard.filename) for shard in self._shards]
@@ -61,15 +79,15 @@ class Records:
                 )
         _allow_open_files(len(self._paths) + _OTHER_OPEN_FILES)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return self._ends[-1]
 
-    def locate(self, index):
+    def locate(self, index: int) -> tuple[str, int]:
         """The path of a record's file, and its position among the file's records."""
         shard, position = self._place(index)
         return self._paths[shard], position
 
-    def read(self, indices):
+    def read(self, indices: Iterable[int]) -> list[bytes]:
         """A list of the records (bytes) of some indices.
 
         Raises:
@@ -77,7 +95,7 @@ class Records:
         """
         return [self._read_place(*self._place(index)) for index in indices]
 
-    def fingerprint(self):
+    def fingerprint(self) -> str:
         """A short hash of the files' names, of the part of them in use and of what it contains."""
         digest = hashlib.sha256()
         contents = self._for_each_shard(self._contents, "Identifying the records")
@@ -86,27 +104,27 @@ class Records:
             digest.update(content)
         return digest.hexdigest()[:16]
 
-    def _read_place(self, shard, position):
+    def _read_place(self, shard: int, position: int) -> bytes:
         number = self._numbers[shard]
         if position >= number:
             expected = self._shards[shard].examples_in_shard
             raise OSError(f"lost: the file holds {number} intact records instead of {expected}")
         return self._read_record(shard, position)
 
-    def _place(self, index):
+    def _place(self, index: int) -> tuple[int, int]:
         """The number of a record's shard, and its position in the file."""
         number = bisect.bisect_right(self._ends, index)
         before = self._ends[number - 1] if number else 0
         return number, int(index) - before + self._shards[number].skip
 
-    def _for_each_shard(self, function, description):
+    def _for_each_shard(self, function: Callable[[int], _T], description: str) -> list[_T]:
         """What a function gives for the number of each shard, called in threads."""
         numbers = range(len(self._shards))
         with concurrent.futures.ThreadPoolExecutor(_THREADS) as pool:
             results = pool.map(function, numbers)
             return list(tqdm.tqdm(results, description, len(numbers), leave=False, disable=None))
 
-    def _check_number(self, shard, number):
+    def _check_number(self, shard: int, number: int) -> None:
         expected = self._shards[shard].examples_in_shard
         if number > expected or (number < expected and not self._partial):
             raise UserError(
@@ -119,12 +137,12 @@ class Records:
 class ArrayRecords(Records):
     """The records of ArrayRecord files. One that is cut short loses its index, and all records."""
 
-    def __init__(self, shards, partial=False):
+    def __init__(self, shards: Iterable[Shard], partial: bool = False) -> None:
         super().__init__(shards, partial)
         self._readers = self._for_each_shard(self._open, "Opening ArrayRecord files")
         self._numbers = [reader.num_records() for reader in self._readers]
 
-    def _open(self, shard):
+    def _open(self, shard: int) -> array_record_module.ArrayRecordReader:
         reader = array_record_module.ArrayRecordReader(
             self._paths[shard],
             # Neighbours in a random order are not neighbours in the file.
@@ -134,13 +152,13 @@ class ArrayRecords(Records):
         self._check_number(shard, reader.num_records())
         return reader
 
-    def _read_record(self, shard, position):
+    def _read_record(self, shard: int, position: int) -> bytes:
         try:
             return self._readers[shard].read([position])[0]
         except RuntimeError as error:
             raise OSError(str(error)) from error
 
-    def _contents(self, shard):
+    def _contents(self, shard: int) -> bytes:
         """The size and the index: a record that is replaced by one as long is not noticed."""
         with open(self._paths[shard], "rb") as file:
             size = file.seek(0, os.SEEK_END)
@@ -151,7 +169,7 @@ class ArrayRecords(Records):
 class TFRecords(Records):
     """The records of TFRecord files."""
 
-    def __init__(self, shards, partial=False):
+    def __init__(self, shards: Iterable[Shard], partial: bool = False) -> None:
         super().__init__(shards, partial)
         tables = self._load_tables()
         self._offsets = [table[:, 0] for table in tables]
@@ -160,7 +178,7 @@ class TFRecords(Records):
         # Open as long as the object lives.
         self._files = [open(path, "rb", buffering=0) for path in self._paths]  # noqa: SIM115
 
-    def _load_tables(self):
+    def _load_tables(self) -> list[np.ndarray]:
         """The int64 table of each shard: 0, 0, then for each record its end and its checksum."""
         if self._partial:
             # What is damaged is not remembered: mended, it may look the same from outside.
@@ -172,10 +190,10 @@ class TFRecords(Records):
         )
         return np.split(table, ends[:-1])
 
-    def _scan_all(self):
+    def _scan_all(self) -> list[np.ndarray]:
         return self._for_each_shard(self._scan, "Indexing TFRecord files")
 
-    def _scan(self, shard):
+    def _scan(self, shard: int) -> np.ndarray:
         """The table of one shard, as far as the lengths of its records are intact."""
         rows = [(0, 0)]
         with open(self._paths[shard], "rb", buffering=0) as file:
@@ -198,7 +216,7 @@ class TFRecords(Records):
         self._check_number(shard, len(rows) - 1)
         return np.array(rows, np.int64)
 
-    def _read_record(self, shard, position):
+    def _read_record(self, shard: int, position: int) -> bytes:
         start, end = self._offsets[shard][position : position + 2]
         start += _HEADER_BYTES
         content = os.pread(self._files[shard].fileno(), int(end - start), start)
@@ -209,13 +227,13 @@ class TFRecords(Records):
             raise OSError("the checksum of a record is wrong")
         return record
 
-    def _contents(self, shard):
+    def _contents(self, shard: int) -> bytes:
         """The checksums of the records in use."""
         skip, take = self._shards[shard].skip, self._shards[shard].take
         return self._checksums[shard][skip : skip + take].tobytes()
 
 
-def _masked_checksum(content):
+def _masked_checksum(content: bytes) -> bytes:
     """The checksum that TFRecord files hold, 4 bytes: a CRC-32C, rotated and moved."""
     checksum = google_crc32c.value(content)
     return struct.pack("<I", ((checksum >> 15 | checksum << 17) + 0xA282EAD8) % 2**32)
@@ -224,7 +242,7 @@ def _masked_checksum(content):
 FORMATS = {"array_record": ArrayRecords, "tfrecord": TFRecords}
 
 
-def _allow_open_files(number):
+def _allow_open_files(number: int) -> None:
     """Raises the process's own limit of open files, which is often 1024, as far as allowed."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < number:

@@ -14,7 +14,7 @@ NUM_EXAMPLES = {"train": 3200, "validation": 400}
 _SPLIT_SEEDS = {"train": 0, "validation": 1}
 
 
-def _polygon(x, y, corners, inner=None):
+def _polygon(x: np.ndarray, y: np.ndarray, corners: int, inner: float | None = None) -> np.ndarray:
     """Where (x, y) lies in a regular polygon, or in a star if the inner radius is smaller."""
     inner = np.cos(np.pi / corners) if inner is None else inner
     sector = 2 * np.pi / corners
@@ -38,7 +38,7 @@ _MASKS = {
 }
 
 
-def draw(split, index):
+def draw(split: str, index: int) -> tuple[bytes, int]:
     """The JPEG of one example and its label.
 
     Args:
@@ -80,7 +80,7 @@ def draw(split, index):
 
 
 @functools.cache
-def examples(split):
+def examples(split: str) -> tuple[list[bytes], np.ndarray]:
     """All JPEGs and labels of a split: a list of bytes and an int64 array."""
     drawn = [draw(split, index) for index in range(NUM_EXAMPLES[split])]
     return [jpeg for jpeg, _ in drawn], np.array([label for _, label in drawn], np.int64)

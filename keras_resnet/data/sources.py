@@ -8,10 +8,13 @@ which tf.data then does in parallel.
 import abc
 import hashlib
 import os
+from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
+from keras_resnet.data.records import Records
 from keras_resnet.images.preprocessing import checked
 
 
@@ -24,34 +27,42 @@ class Source(abc.ABC):
       pixel_shape: (height, width) if all images are known to share one, else None.
     """
 
-    def __init__(self, class_names, channels=3, pixel_shape=None):
+    def __init__(
+        self,
+        class_names: tuple[str, ...],
+        channels: int = 3,
+        pixel_shape: tuple[int, int] | None = None,
+    ) -> None:
         self.class_names = class_names
         self.channels = channels
         self.pixel_shape = pixel_shape
 
     @abc.abstractmethod
-    def fetch(self, indices):
+    def __len__(self) -> int: ...
+
+    @abc.abstractmethod
+    def fetch(self, indices: tf.Tensor | np.ndarray) -> tuple[tf.Tensor, tf.Tensor]:
         """A tensor that stands for the images, and int64 labels, of int64 indices [n]."""
 
-    def open(self, fetched):
+    def open(self, fetched: tf.Tensor) -> tf.Tensor:
         """The image (scalar string or uint8 [h, w, channels]) of one of what was fetched."""
         return fetched
 
-    def example(self, index):
+    def example(self, index: int | tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """The image and label of one index."""
         images, labels = self.fetch(tf.reshape(tf.cast(index, tf.int64), [1]))
         return self.open(images[0]), labels[0]
 
     @abc.abstractmethod
-    def describe(self, index):
+    def describe(self, index: int) -> str:
         """Where an image is kept, for messages."""
 
     @abc.abstractmethod
-    def fingerprint(self):
+    def fingerprint(self) -> str:
         """A short hash by which to know the same data again."""
 
 
-def _hash(*parts):
+def _hash(*parts: bytes) -> str:
     digest = hashlib.sha256()
     for part in parts:
         digest.update(part)
@@ -67,7 +78,9 @@ class MemorySource(Source):
       class_names: see `Source`.
     """
 
-    def __init__(self, images, labels, class_names):
+    def __init__(
+        self, images: npt.ArrayLike, labels: npt.ArrayLike, class_names: tuple[str, ...]
+    ) -> None:
         self.images = tf.convert_to_tensor(images)
         self.labels = tf.convert_to_tensor(labels, tf.int64)
         if self.images.dtype == tf.string:
@@ -76,16 +89,16 @@ class MemorySource(Source):
             _, height, width, channels = self.images.shape
             super().__init__(class_names, channels, (height, width))
 
-    def __len__(self):
+    def __len__(self) -> int:
         return int(self.labels.shape[0])
 
-    def fetch(self, indices):
+    def fetch(self, indices: tf.Tensor | np.ndarray) -> tuple[tf.Tensor, tf.Tensor]:
         return tf.gather(self.images, indices), tf.gather(self.labels, indices)
 
-    def describe(self, index):
+    def describe(self, index: int) -> str:
         return f"image {index} of {len(self)}"
 
-    def fingerprint(self):
+    def fingerprint(self) -> str:
         about = repr((len(self), self.class_names)).encode()
         return _hash(about, self.labels.numpy().tobytes(), *self.images.numpy())
 
@@ -101,26 +114,32 @@ class FileSource(Source):
         it knows names and sizes only.
     """
 
-    def __init__(self, paths, labels, class_names, contents=None):
+    def __init__(
+        self,
+        paths: Sequence[str | bytes | os.PathLike[str]],
+        labels: npt.ArrayLike,
+        class_names: tuple[str, ...],
+        contents: np.ndarray | None = None,
+    ) -> None:
         super().__init__(class_names)
         self.paths = [os.fspath(path) for path in paths]
         self.labels = np.asarray(labels, np.int64)
         self._contents = b"" if contents is None else contents.tobytes()
         self._paths = tf.constant([os.fsencode(path) for path in self.paths])
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.paths)
 
-    def fetch(self, indices):
+    def fetch(self, indices: tf.Tensor | np.ndarray) -> tuple[tf.Tensor, tf.Tensor]:
         return tf.gather(self._paths, indices), tf.gather(tf.constant(self.labels), indices)
 
-    def open(self, fetched):
+    def open(self, fetched: tf.Tensor) -> tf.Tensor:
         return tf.io.read_file(fetched)
 
-    def describe(self, index):
+    def describe(self, index: int) -> str:
         return str(self.paths[index])
 
-    def fingerprint(self):
+    def fingerprint(self) -> str:
         about = repr((len(self), self.class_names)).encode()
         names = [
             b"%s %d" % (os.path.basename(os.fsencode(path)), os.path.getsize(path))
@@ -139,16 +158,24 @@ class RecordSource(Source):
       channels, pixel_shape: see `Source`.
     """
 
-    def __init__(self, records, image_key, label_key, class_names, channels, pixel_shape=None):
+    def __init__(
+        self,
+        records: Records,
+        image_key: str,
+        label_key: str,
+        class_names: tuple[str, ...],
+        channels: int,
+        pixel_shape: tuple[int, int] | None = None,
+    ) -> None:
         super().__init__(class_names, channels, pixel_shape)
         self._records = records
         self._image_key = image_key
         self._label_key = label_key
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._records)
 
-    def fetch(self, indices):
+    def fetch(self, indices: tf.Tensor | np.ndarray) -> tuple[tf.Tensor, tf.Tensor]:
         serialized, fault = tf.numpy_function(self._read, [indices], (tf.string, tf.string))
         with checked(tf.equal(fault, ""), fault):
             serialized = tf.ensure_shape(serialized, indices.shape)
@@ -166,7 +193,7 @@ class RecordSource(Source):
         with checked(in_range, message):
             return tf.identity(images), tf.identity(labels)
 
-    def _read(self, indices):
+    def _read(self, indices: np.ndarray) -> tuple[np.ndarray, bytes]:
         """The records, and what went wrong; an exception would have TensorFlow log a traceback."""
         try:
             return np.array(self._records.read(indices), object), b""
@@ -174,11 +201,11 @@ class RecordSource(Source):
             # A path in it need not be valid UTF-8.
             return np.full(len(indices), b"", object), str(error).encode(errors="replace")
 
-    def describe(self, index):
+    def describe(self, index: int) -> str:
         path, position = self._records.locate(index)
         return f"record {position} of {path}"
 
-    def fingerprint(self):
+    def fingerprint(self) -> str:
         return self._records.fingerprint()
 
 
@@ -190,22 +217,22 @@ class SubsetSource(Source):
       indices: of the images in the other source, integers [n].
     """
 
-    def __init__(self, source, indices):
+    def __init__(self, source: Source, indices: npt.ArrayLike) -> None:
         super().__init__(source.class_names, source.channels, source.pixel_shape)
         self._source = source
         self._indices = np.asarray(indices, np.int64)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._indices)
 
-    def fetch(self, indices):
+    def fetch(self, indices: tf.Tensor | np.ndarray) -> tuple[tf.Tensor, tf.Tensor]:
         return self._source.fetch(tf.gather(tf.constant(self._indices), indices))
 
-    def open(self, fetched):
+    def open(self, fetched: tf.Tensor) -> tf.Tensor:
         return self._source.open(fetched)
 
-    def describe(self, index):
+    def describe(self, index: int) -> str:
         return self._source.describe(int(self._indices[index]))
 
-    def fingerprint(self):
+    def fingerprint(self) -> str:
         return _hash(self._source.fingerprint().encode(), self._indices.tobytes())

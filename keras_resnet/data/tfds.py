@@ -6,19 +6,29 @@ read by index.
 
 import math
 import os
+import typing
+from collections.abc import Container
 
 import numpy as np
 import tensorflow as tf
 
 from keras_resnet.checks import UserError
 from keras_resnet.data import batches, integrity, records
-from keras_resnet.data.sources import MemorySource, RecordSource
+from keras_resnet.data.sources import MemorySource, RecordSource, Source
+
+if typing.TYPE_CHECKING:
+    import tensorflow_datasets as tfds
 
 # Decoded pixels up to here are held in memory: CIFAR takes 0.14 GiB.
 MEMORY_LIMIT_BYTES = 2**30
 
 
-def load_tfds(name, split, data_dir, skip_corrupt=False):
+def load_tfds(
+    name: str,
+    split: str,
+    data_dir: str | os.PathLike[str] | None,
+    skip_corrupt: bool = False,
+) -> Source:
     """The source of one split of a TFDS image classification set.
 
     Args:
@@ -70,7 +80,7 @@ def load_tfds(name, split, data_dir, skip_corrupt=False):
     in_memory = (
         None not in image.shape and info.num_examples * math.prod(image.shape) < MEMORY_LIMIT_BYTES
     )
-    source = RecordSource(
+    source: Source = RecordSource(
         records.FORMATS[file_format](info.file_instructions, partial=skip_corrupt),
         image_key,
         label_key,
@@ -83,7 +93,7 @@ def load_tfds(name, split, data_dir, skip_corrupt=False):
     return _decoded(source) if in_memory else source
 
 
-def _decoded(source):
+def _decoded(source: Source) -> MemorySource:
     """All images of a source as pixels in memory."""
     order = tf.data.Dataset.range(len(source)).map(lambda index: (index,))
     decoded = batches.examples(
@@ -95,7 +105,7 @@ def _decoded(source):
     return MemorySource(images, labels, source.class_names)
 
 
-def _keys(builder, name):
+def _keys(builder: "tfds.core.DatasetBuilder", name: str) -> tuple[str, str]:
     """The names of the image and of the class among the features of a data set."""
     import tensorflow_datasets as tfds
 
@@ -119,7 +129,9 @@ def _keys(builder, name):
     )
 
 
-def _prepare(builder, name, data_dir):
+def _prepare(
+    builder: "tfds.core.DatasetBuilder", name: str, data_dir: str | os.PathLike[str] | None
+) -> None:
     """Downloads and prepares a data set unless that was done before."""
     if builder.is_prepared():
         return
@@ -147,12 +159,12 @@ def _prepare(builder, name, data_dir):
     check_prepared(builder)
 
 
-def _first_line(error):
+def _first_line(error: Exception) -> str:
     """The first line of what an error says; where it says nothing, of what kind it is."""
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
-def check_prepared(builder):
+def check_prepared(builder: "tfds.core.DatasetBuilder") -> None:
     """Raises UserError where TFDS took a directory for its data that holds only a part of them."""
     if not builder.is_prepared():
         raise UserError(
@@ -161,7 +173,7 @@ def check_prepared(builder):
         )
 
 
-def _split(splits, wanted):
+def _split(splits: Container[str], wanted: str) -> str:
     """TFDS's name for the images to train on, or for those to validate on.
 
     Where there is no validation split the test split stands for it, and without that the last tenth

@@ -24,38 +24,38 @@ class Cluster:
       index: the place of this process among them.
     """
 
-    tasks: tuple = ()
+    tasks: tuple[tuple[str, int, str], ...] = ()
     index: int = 0
 
     @property
-    def num_workers(self):
+    def num_workers(self) -> int:
         """Number of processes."""
         return max(1, len(self.tasks))
 
     @property
-    def is_chief(self):
+    def is_chief(self) -> bool:
         """Whether this process is the one that writes the run directory."""
         return self.index == 0
 
-    def address(self, index):
+    def address(self, index: int) -> tuple[str, int]:
         """(host, port) of a worker."""
         host, _, port = self.tasks[index][2].rpartition(":")
         return host.strip("[]"), int(port)
 
-    def describe(self, index):
+    def describe(self, index: int) -> str:
         """A worker's name for messages."""
         chief = ", the chief" if index == 0 else ""
         return f"worker {index} ({self.tasks[index][2]}{chief})"
 
-    def named_in(self, text):
+    def named_in(self, text: str) -> list[int]:
         """Indices of the other workers that a message of TensorFlow names, as it names them."""
         names = re.findall(r"/job:(\w+)(?:/replica:\d+)?/task:(\d+)", text)
         places = {(job, number): place for place, (job, number, _) in enumerate(self.tasks)}
-        found = {places.get((job, int(number))) for job, number in names}
-        return sorted(found - {None, self.index})
+        found = {places.get((job, int(number)), self.index) for job, number in names}
+        return sorted(found - {self.index})
 
 
-def cluster_of_environment():
+def cluster_of_environment() -> Cluster:
     """The `Cluster` that TF_CONFIG describes; of one process where there is none, or one worker.
 
     Raises:

@@ -9,8 +9,11 @@ import contextlib
 import json
 import socket
 import time
+from collections.abc import Mapping
+from typing import Any
 
 from keras_resnet.checks import UserError
+from keras_resnet.distribution.cluster import Cluster
 
 # Until the last worker is there. Machines of a cluster may be given one after the other.
 WAIT_SECONDS = 900
@@ -21,7 +24,7 @@ _ANSWER_SECONDS = 10
 _MAX_MESSAGE_BYTES = 2**20
 
 
-def meet(cluster, facts, wait_seconds=WAIT_SECONDS):
+def meet(cluster: Cluster, facts: Mapping[str, object], wait_seconds: float = WAIT_SECONDS) -> None:
     """Returns when all workers are there and agree.
 
     Args:
@@ -43,7 +46,7 @@ def meet(cluster, facts, wait_seconds=WAIT_SECONDS):
         raise UserError(complaint)
 
 
-def _listener(cluster):
+def _listener(cluster: Cluster) -> socket.socket:
     """A socket at this worker's own address: if another process has it, TensorFlow would hang."""
     _, port = cluster.address(cluster.index)
     family = socket.AF_INET6 if socket.has_dualstack_ipv6() else socket.AF_INET
@@ -58,10 +61,12 @@ def _listener(cluster):
         ) from error
 
 
-def _gather(cluster, listener, facts, deadline):
+def _gather(
+    cluster: Cluster, listener: socket.socket, facts: Mapping[str, object], deadline: float
+) -> str:
     """Hears all workers and answers them all alike; returns the answer."""
     with contextlib.ExitStack() as stack:
-        connections = {}
+        connections: dict[int, socket.socket] = {}
         reminder = _Reminder(deadline)
         complaint = ""
         expected = range(1, cluster.num_workers)
@@ -92,7 +97,7 @@ def _gather(cluster, listener, facts, deadline):
     return complaint
 
 
-def _unknown_hosts(cluster):
+def _unknown_hosts(cluster: Cluster) -> str:
     """Which workers the others will not find, as a message; empty if none."""
     for index in range(cluster.num_workers):
         try:
@@ -105,7 +110,9 @@ def _unknown_hosts(cluster):
     return ""
 
 
-def _difference(cluster, index, facts, theirs):
+def _difference(
+    cluster: Cluster, index: int, facts: Mapping[str, object], theirs: Mapping[str, object]
+) -> str:
     """What a worker has that differs from the chief's, as a message; empty if nothing."""
     differing = [name for name in facts if theirs.get(name) != facts[name]]
     if not differing:
@@ -118,7 +125,7 @@ def _difference(cluster, index, facts, theirs):
     )
 
 
-def _report(cluster, facts, deadline):
+def _report(cluster: Cluster, facts: Mapping[str, object], deadline: float) -> str:
     """Tells the chief that this worker is there; returns the chief's answer."""
     reminder = _Reminder(deadline)
     while True:
@@ -137,11 +144,11 @@ def _report(cluster, facts, deadline):
 class _Reminder:
     """Says now and then for whom this process waits, and ends the wait."""
 
-    def __init__(self, deadline):
+    def __init__(self, deadline: float) -> None:
         self._deadline = deadline
         self._next = time.monotonic() + 2
 
-    def check(self, missing):
+    def check(self, missing: str) -> None:
         now = time.monotonic()
         if now > self._deadline:
             raise UserError(f"Not all workers came. Missing: {missing}.")
@@ -150,7 +157,7 @@ class _Reminder:
             print(f"Waiting for {missing}.", flush=True)
 
 
-def _is_open(connection):
+def _is_open(connection: socket.socket | None) -> bool:
     """Whether the worker at the other side is still there; it has nothing more to say."""
     if connection is None:
         return False
@@ -165,11 +172,11 @@ def _is_open(connection):
         connection.settimeout(_ANSWER_SECONDS)
 
 
-def _write(connection, message):
+def _write(connection: socket.socket, message: Mapping[str, object]) -> None:
     connection.sendall(json.dumps(message).encode() + b"\n")
 
 
-def _read(connection):
+def _read(connection: socket.socket) -> dict[str, Any]:
     """The message that the other side sent. Raises OSError or ValueError if there is none."""
     with connection.makefile("rb") as lines:
         line = lines.readline(_MAX_MESSAGE_BYTES)

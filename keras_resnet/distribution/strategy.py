@@ -3,6 +3,7 @@
 import contextlib
 import faulthandler
 import signal
+from collections.abc import Iterator, Sequence
 
 import tensorflow as tf
 
@@ -13,7 +14,7 @@ from keras_resnet.distribution.cluster import Cluster
 CONNECT_SECONDS = 60
 
 
-def make_strategy(replicas, cluster=None):
+def make_strategy(replicas: int, cluster: Cluster | None = None) -> tf.distribute.Strategy:
     """The tf.distribute strategy for a number of replicas on this machine.
 
     Args:
@@ -46,7 +47,9 @@ def make_strategy(replicas, cluster=None):
     )
 
 
-def _connect_workers(cluster, wanted, gpus):
+def _connect_workers(
+    cluster: Cluster, wanted: int, gpus: Sequence[tf.config.PhysicalDevice]
+) -> tf.distribute.Strategy:
     if not gpus and wanted > 1:
         raise UserError(
             "`replicas` must be 0 or 1 for several workers without GPUs: more workers are more "
@@ -72,7 +75,7 @@ def _connect_workers(cluster, wanted, gpus):
 
 
 @contextlib.contextmanager
-def _signals_held():
+def _signals_held() -> Iterator[None]:
     """Puts SIGTERM off, and restores what becomes of it.
 
     TensorFlow takes SIGTERM for itself when it connects workers, and does nothing for us with it.
@@ -87,7 +90,7 @@ def _signals_held():
 
 
 @contextlib.contextmanager
-def _exit_after(seconds):
+def _exit_after(seconds: float) -> Iterator[None]:
     """Ends the process where TensorFlow hangs, which no thread of Python could meanwhile do."""
     faulthandler.dump_traceback_later(seconds, exit=True)
     try:
@@ -96,7 +99,7 @@ def _exit_after(seconds):
         faulthandler.cancel_dump_traceback_later()
 
 
-def _make_logical_cpus(number):
+def _make_logical_cpus(number: int) -> None:
     cpu = tf.config.list_physical_devices("CPU")[0]
     try:
         logical = [tf.config.LogicalDeviceConfiguration()] * number

@@ -12,6 +12,7 @@ import threading
 import time
 import traceback
 import typing
+from collections.abc import Iterator, Sequence
 
 import tensorflow as tf
 
@@ -46,19 +47,19 @@ class Watchdog:
       stall_seconds: how long this worker may hold up the others where nothing longer is expected.
     """
 
-    def __init__(self, name, stall_seconds):
+    def __init__(self, name: str, stall_seconds: float) -> None:
         self._name = name
         self._stall_seconds = stall_seconds
         self._main_thread = threading.main_thread().ident
         # Counted in graphs: what was begun and not done may be waiting for the others.
         self._begun, self._done = (tf.Variable(0, dtype=tf.int64) for _ in range(2))
-        self._durations = {}
-        self._called = set()
+        self._durations: dict[str, float | None] = {}
+        self._called: set[str] = set()
         self._ended = threading.Event()
         self._set("starting", START_SECONDS)
         threading.Thread(target=self._watch, daemon=True, name="watchdog").start()
 
-    def begin(self, activity, first_seconds=None):
+    def begin(self, activity: str, first_seconds: float | None = None) -> None:
         """Says what the main thread does from now on, without the others.
 
         Args:
@@ -73,7 +74,9 @@ class Watchdog:
             limit = first_seconds if seconds is None else limit + 10 * seconds
         self._set(activity, limit)
 
-    def begin_call(self, activity, outside=None, wait_seconds=WAIT_SECONDS):
+    def begin_call(
+        self, activity: str, outside: str | None = None, wait_seconds: float = WAIT_SECONDS
+    ) -> None:
         """Says that the main thread calls a function that meets the others in its graph.
 
         The graph says by `count_begun` and `count_done` whether it is at it. In between it may take
@@ -90,7 +93,7 @@ class Watchdog:
         self._set(activity, limit, outside or activity, wait_seconds)
 
     @contextlib.contextmanager
-    def waiting(self, activity="waiting for the other workers"):
+    def waiting(self, activity: str = "waiting for the other workers") -> Iterator[None]:
         """Within the context the main thread calls such a function beside what it does else.
 
         The others may do the same still, such as reading all data at the start, for as long.
@@ -100,30 +103,36 @@ class Watchdog:
         yield
         self._set(earlier.name, earlier.limit, earlier.outside, earlier.wait_limit)
 
-    def _note_duration(self):
+    def _note_duration(self) -> None:
         activity = self._activity
         if activity.name in self._durations:
             self._durations[activity.name] = time.monotonic() - activity.since
 
-    def _set(self, name, limit, outside=None, wait_limit=None):
+    def _set(
+        self,
+        name: str,
+        limit: float,
+        outside: str | None = None,
+        wait_limit: float | None = None,
+    ) -> None:
         self._activity = _Activity(name, time.monotonic(), limit, outside, wait_limit)
 
-    def count_begun(self, inputs):
+    def count_begun(self, inputs: Sequence[tf.Tensor]) -> None:
         """In a graph: counts when inputs, a list of tensors, are there."""
         with tf.control_dependencies(inputs):
             self._begun.assign_add(1)
 
-    def count_done(self, results):
+    def count_done(self, results: Sequence[tf.Tensor]) -> None:
         """In a graph: counts when the results of as many inputs are there."""
         with tf.control_dependencies(results):
             self._done.assign_add(1)
 
-    def end(self):
+    def end(self) -> None:
         """Watches no more."""
         self._ended.set()
 
-    def _watch(self):
-        counts, counted_since = None, time.monotonic()
+    def _watch(self) -> None:
+        counts, counted_since = (-1, -1), time.monotonic()
         while not self._ended.wait(_POLL_SECONDS):
             # Where not even this thread gets on, as in a library that does not let go of Python.
             faulthandler.dump_traceback_later(2 * self._stall_seconds, exit=True)
@@ -132,7 +141,7 @@ class Watchdog:
                 counts = (self._begun.numpy(), self._done.numpy())
                 counted_since = now
             name, since, limit, outside, wait_limit = self._activity
-            if outside is not None:
+            if outside is not None and wait_limit is not None:
                 since = max(since, counted_since)
                 if counts[0] == counts[1]:
                     name = outside
@@ -142,8 +151,9 @@ class Watchdog:
                 self._end_process(name, now - since)
         faulthandler.cancel_dump_traceback_later()
 
-    def _end_process(self, activity, seconds):
-        frame = sys._current_frames().get(self._main_thread)
+    def _end_process(self, activity: str, seconds: float) -> None:
+        # A thread that runs has an `ident`.
+        frame = sys._current_frames().get(self._main_thread)  # type: ignore[arg-type]
         stack = "".join(traceback.format_stack(frame)) if frame else ""
         print(
             f"\n{self._name} made no progress for {seconds:.0f} s ({activity}) and ends, so that "

@@ -1,6 +1,8 @@
 """The features of pictures: what a network knows of each before it classifies it, as an array."""
 
+import os
 import pathlib
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -10,13 +12,20 @@ import tqdm
 from keras_resnet import files
 from keras_resnet.checks import UserError, check_integer
 from keras_resnet.data import batches, folders, integrity
-from keras_resnet.data.sources import FileSource
+from keras_resnet.data.sources import FileSource, Source
 from keras_resnet.networks.inference import inference
 from keras_resnet.networks.layers import Block
+from keras_resnet.networks.resnet import ResNet
 from keras_resnet.networks.stacks import BlockStack
 
 
-def write_features(model, folder, output, batch_size=32, skip_corrupt=False):
+def write_features(
+    model: ResNet,
+    folder: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    batch_size: int = 32,
+    skip_corrupt: bool = False,
+) -> tuple[int, pathlib.Path]:
     """Writes the features of all pictures below a folder, and the list of the pictures.
 
     Memory does not grow with the number of features. Both files appear when they are complete.
@@ -68,7 +77,7 @@ def write_features(model, folder, output, batch_size=32, skip_corrupt=False):
     return len(source), listing
 
 
-def _check_outputs(output, listing):
+def _check_outputs(output: pathlib.Path, listing: pathlib.Path) -> None:
     if output.suffix != ".npy" or not output.parent.is_dir():
         raise UserError(
             "`output` must be a .npy file in a directory that exists. "
@@ -79,7 +88,7 @@ def _check_outputs(output, listing):
             raise UserError(f"{path} exists, and is not overwritten: remove it, or choose another.")
 
 
-def _pictures(folder, skip_corrupt):
+def _pictures(folder: pathlib.Path, skip_corrupt: bool) -> Source:
     """The `Source` of the pictures below a folder, of labels of no meaning."""
     if not folder.is_dir():
         raise UserError(f"`folder` must be a directory of pictures. No directory {folder}.")
@@ -99,23 +108,23 @@ def _pictures(folder, skip_corrupt):
     return source
 
 
-def _name(path, folder):
+def _name(path: str | os.PathLike[str], folder: pathlib.Path) -> str:
     return str(pathlib.Path(path).relative_to(folder))
 
 
-def _is_line(name):
+def _is_line(name: str) -> bool:
     # What of a name is no UTF-8 Python keeps as surrogates, which have no encoding.
     return name.splitlines() == [name] and name.encode(errors="ignore").decode() == name
 
 
-def _features(model):
+def _features(model: ResNet) -> tuple[Callable[[tf.Tensor], tf.Tensor], int]:
     """The function from inputs to features, float32 [n, channels], and the number of channels."""
     blocks = [layer for layer in model.layers if isinstance(layer, Block | BlockStack)]
     last_map = keras.Model(model.input, blocks[-1].output)
     infer = inference(last_map)
 
     @tf.function
-    def features(images):
+    def features(images: tf.Tensor) -> tf.Tensor:
         return tf.reduce_mean(tf.cast(infer(images), tf.float32), axis=[1, 2])
 
     return features, last_map.output_shape[-1]

@@ -5,11 +5,14 @@ import tensorflow as tf
 
 from keras_resnet import checks
 from keras_resnet.data import batches
-from keras_resnet.data.sources import SubsetSource
+from keras_resnet.data.sources import Source, SubsetSource
 from keras_resnet.networks.layer_tree import batch_norms, moving_statistics
+from keras_resnet.networks.resnet import ResNet
 
 
-def set_precise_statistics(model, source, num_images, batch_size=128):
+def set_precise_statistics(
+    model: ResNet, source: Source, num_images: int, batch_size: int = 128
+) -> int:
     """Replaces the moving statistics by those of images: averages of batches, all of one weight.
 
     The moving averages follow the last batches of training, and their weights. As the authors did,

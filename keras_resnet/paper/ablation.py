@@ -1,9 +1,12 @@
 """An ablation of ResNet-18 on small images: shares of rates, activations, augmentation, blocks."""
 
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, Literal
+
 from keras_resnet import checks
 from keras_resnet.runs import config
 
-SHARES = ((2, 1, 1), (5, 3, 2), (5, 4, 1))
+SHARES: tuple[tuple[int, ...], ...] = ((2, 1, 1), (5, 3, 2), (5, 4, 1))
 ACTIVATIONS = ("sigmoid", "tanh", "relu", "leaky_relu")
 AUGMENTATIONS = ("none", "doubled", "tripled")
 BASIC_DEPTHS = (18, 34)
@@ -31,13 +34,19 @@ PUBLISHED_CIFAR10 = {
 PUBLISHED_MNIST = {1: 97.96, 5: 99.44}
 
 # In place of the top-1 of a training whose loss became no number.
-DIVERGED = "diverged"
+DIVERGED: Final = "diverged"
 
 # What the project says of the blocks that it tried.
 PUBLISHED_VARIANTS = {"outer_addition": "about equal", "squared_shortcut": "bad"}
 
 
-def configs(base, shares, activations, augmentations, variants):
+def configs(
+    base: config.TrainConfig,
+    shares: Sequence[tuple[int, ...]],
+    activations: Sequence[str],
+    augmentations: Sequence[str],
+    variants: Sequence[str],
+) -> dict[str, config.TrainConfig]:
     """The trainings of a part of the grid, and of blocks in place of the base's.
 
     Args:
@@ -89,19 +98,22 @@ def configs(base, shares, activations, augmentations, variants):
     return {**grid, **blocks}
 
 
-def label(share):
+def label(share: Iterable[int]) -> str:
     """A share as it is written, such as 2:1:1."""
     return ":".join(map(str, share))
 
 
-def rows(trainings, top1):
+def rows(
+    trainings: Mapping[str, config.TrainConfig],
+    top1: Mapping[str, float | Literal["diverged"]],
+) -> list[dict[str, object]]:
     """A row for each augmentation and activation, with a column of top-1 in % for each share.
 
     Args:
       trainings: what `configs` returns.
       top1: dict of top-1 in % by name, "diverged" where there is none.
     """
-    table = {}
+    table: dict[tuple[str, str], dict[str, object]] = {}
     for name, training in trainings.items():
         if training.block is not None:
             continue
@@ -117,11 +129,14 @@ def rows(trainings, top1):
     return list(table.values())
 
 
-def _difference(found, published):
+def _difference(found: float | Literal["diverged"], published: float) -> float | None:
     return None if found == DIVERGED else round(found - published, 2)
 
 
-def variant_rows(trainings, top1):
+def variant_rows(
+    trainings: Mapping[str, config.TrainConfig],
+    top1: Mapping[str, float | Literal["diverged"]],
+) -> list[dict[str, object]]:
     """A row for each block, with its top-1 in % and what was published; the base's comes first."""
     variants = {training.block: name for name, training in trainings.items() if training.block}
     if not variants:
@@ -140,9 +155,12 @@ def variant_rows(trainings, top1):
     ]
 
 
-def mnist_rows(trainings, metrics):
+def mnist_rows(
+    trainings: Mapping[str, config.TrainConfig],
+    metrics: Mapping[str, Sequence[dict[str, Any]]],
+) -> list[dict[str, object]]:
     """Top-1 in % after as many epochs as were published for MNIST, where that is the data set."""
-    rows = []
+    rows: list[dict[str, object]] = []
     for name, training in trainings.items():
         if training.dataset != "mnist" or training.block is not None:
             continue
@@ -165,7 +183,9 @@ def mnist_rows(trainings, metrics):
     return rows
 
 
-def top1_of(results):
+def top1_of(
+    results: Mapping[str, dict[str, Any] | None],
+) -> dict[str, float | Literal["diverged"]]:
     """Top-1 in % by name of what `train_all` returns as results."""
     return {
         name: round(100 * result["top1"], 2) if result else DIVERGED

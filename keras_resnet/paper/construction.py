@@ -1,17 +1,20 @@
 """The paper's argument by construction: a deeper network need not be worse than a shallower one."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import tensorflow as tf
 
 from keras_resnet.checks import UserError
 from keras_resnet.data import batches
-from keras_resnet.networks import resnet
+from keras_resnet.data.sources import Source
+from keras_resnet.networks import layers, resnet
 from keras_resnet.networks.inference import inference
 from keras_resnet.networks.layer_tree import weights_of_layers
 from keras_resnet.networks.stacks import BlockStack
 
 
-def deeper_copy(model, blocks):
+def deeper_copy(model: resnet.ResNet, blocks: Sequence[int]) -> resnet.ResNet:
     """A network with more blocks that computes the same function as a given one.
 
     The blocks of the given network are copied, and each block that is added to a stage is made the
@@ -68,7 +71,7 @@ def deeper_copy(model, blocks):
     return deeper
 
 
-def _make_identity(block):
+def _make_identity(block: layers.Block) -> None:
     """Makes a block the identity of what is not negative, as all its inputs are."""
     if block.shortcut is None:
         _copy_input(block)
@@ -76,7 +79,7 @@ def _make_identity(block):
         block.norms[-1].gamma.assign(np.zeros(block.norms[-1].gamma.shape))
 
 
-def _copy_input(block):
+def _copy_input(block: layers.Block) -> None:
     """Makes the convolutions of a plain basic block copy their input."""
     for convolution, norm in zip(block.convolutions, block.norms, strict=True):
         kernel = np.zeros(convolution.kernel.shape)
@@ -87,7 +90,7 @@ def _copy_input(block):
         norm.gamma.assign(np.full(norm.gamma.shape, (1 + norm.epsilon) ** 0.5))
 
 
-def logits(model, source, batch_size=128):
+def logits(model: resnet.ResNet, source: Source, batch_size: int = 128) -> np.ndarray:
     """The logits of every image of a source, float [images, classes], in order.
 
     Args:

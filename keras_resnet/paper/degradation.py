@@ -1,12 +1,18 @@
 """Figure 6: deeper plain networks train worse, deeper residual networks do not."""
 
+import os
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from keras_resnet.constructors import check_cifar_depth
 from keras_resnet.networks import analysis
 from keras_resnet.paper.tables import PUBLISHED_CIFAR
+from keras_resnet.runs.config import TrainConfig
 from keras_resnet.runs.run_directory import load_network
 
 
-def configs(config, depths):
+def configs(config: TrainConfig, depths: Sequence[int]) -> dict[str, TrainConfig]:
     """The trainings of plain and residual networks of some depths, alike in all else.
 
     Args:
@@ -30,7 +36,13 @@ def configs(config, depths):
     }
 
 
-def rows(trainings, results, metrics, directory, errors):
+def rows(
+    trainings: Mapping[str, TrainConfig],
+    results: Mapping[str, dict[str, Any] | None],
+    metrics: Mapping[str, Sequence[dict[str, Any]]],
+    directory: pathlib.Path,
+    errors: Sequence[float],
+) -> list[dict[str, Any]]:
     """A row for each network: errors at the end, and steps to given training errors.
 
     Args:
@@ -39,7 +51,7 @@ def rows(trainings, results, metrics, directory, errors):
       directory: path of the directory of the runs.
       errors: training errors in %.
     """
-    table = []
+    table: list[dict[str, Any]] = []
     split = split_name(next(iter(trainings.values())))
     for name, config in trainings.items():
         train_rows = [row for row in metrics[name] if row["split"] == "train"]
@@ -63,23 +75,23 @@ def rows(trainings, results, metrics, directory, errors):
     return table
 
 
-def split_name(config):
+def split_name(config: TrainConfig) -> str:
     """What the images are called that a training is evaluated on."""
     return "validation" if config.validation_images else "test"
 
 
-def _parameters(run):
+def _parameters(run: str | os.PathLike[str]) -> int:
     return analysis.trainable_parameters(load_network(run))
 
 
-def final_training_error(train_rows):
+def final_training_error(train_rows: Sequence[dict[str, Any]]) -> float:
     """Mean training error in % over the last tenth of the steps."""
     last_step = train_rows[-1]["step"]
     last = [row for row in train_rows if row["step"] > 0.9 * last_step]
     return round(100 * sum(1 - row["top1"] for row in last) / len(last), 2)
 
 
-def steps_to(train_rows, error):
+def steps_to(train_rows: Sequence[dict[str, Any]], error: float) -> int | None:
     """The step of the first line of metrics whose training error is at most so many %, or None."""
     for row in train_rows:
         if 100 * (1 - row["top1"]) <= error:
@@ -91,7 +103,7 @@ def steps_to(train_rows, error):
 DEEPEST_CLAIM = 110
 
 
-def verdicts(table):
+def verdicts(table: Sequence[dict[str, Any]]) -> list[str]:
     """What the rows say of the paper's claims, in sentences.
 
     Args:

@@ -1,14 +1,18 @@
 """Figure 7: how strongly the layers of a trained network respond."""
 
+from collections.abc import Iterator, Mapping
+
 import numpy as np
 import tensorflow as tf
 
 from keras_resnet.data import batches
+from keras_resnet.data.sources import Source
 from keras_resnet.networks import layers
+from keras_resnet.networks.resnet import ResNet
 from keras_resnet.networks.stacks import BlockStack
 
 
-def responses(model, source, batch_size=128):
+def responses(model: ResNet, source: Source, batch_size: int = 128) -> dict[str, float]:
     """Standard deviation of the response of each 3x3 layer, over all images, places and channels.
 
     The response is what comes of the batch normalization that follows the convolution, before the
@@ -27,10 +31,10 @@ def responses(model, source, batch_size=128):
 
     Source: He et al., 2016, Figure 7.
     """
-    names = []
+    names: list[str] = []
 
     @tf.function
-    def sums(images, weights):
+    def sums(images: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
         names.clear()
         found = []
         for name, response in _responses(model, images):
@@ -42,7 +46,7 @@ def responses(model, source, batch_size=128):
     inputs = batches.evaluation_batches(
         source, batches.labelled(model.preprocessing), global_batch_size=max(2, batch_size)
     )
-    total = 0.0
+    total = np.zeros(())
     with batches.faults_named(source, range(len(source))):
         for images, _, weights in inputs:
             total = total + sums(images, weights).numpy()
@@ -51,14 +55,14 @@ def responses(model, source, batch_size=128):
     return dict(zip(names, deviations.tolist(), strict=True))
 
 
-def _moments(response, weights):
+def _moments(response: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
     """Sum, sum of squares and number of the values of the images of weight 1."""
     values = tf.boolean_mask(tf.cast(response, tf.float64), weights > 0)
     count = tf.size(values, tf.int64)
     return tf.stack([tf.reduce_sum(values), tf.reduce_sum(values**2), tf.cast(count, tf.float64)])
 
 
-def _responses(model, x):
+def _responses(model: ResNet, x: tf.Tensor) -> Iterator[tuple[str, tf.Tensor]]:
     """Yields name and response of each 3x3 layer, in order."""
     for layer in model.layers[1:]:
         if isinstance(layer, layers.Block):
@@ -74,7 +78,9 @@ def _responses(model, x):
             yield "conv1", x
 
 
-def _block_responses(block, name, x):
+def _block_responses(
+    block: layers.Block, name: str, x: tf.Tensor
+) -> Iterator[tuple[str, tf.Tensor]]:
     for convolution, norm in zip(block.convolutions, block.norms, strict=True):
         response = norm(convolution(x), training=False)
         if convolution.kernel_size == (3, 3):
@@ -82,7 +88,7 @@ def _block_responses(block, name, x):
         x = block.activate(response)
 
 
-def summary(label, deviations):
+def summary(label: str, deviations: Mapping[str, float]) -> dict[str, object]:
     """A row for a network: its number of 3x3 layers and their deviations in short."""
     values = list(deviations.values())
     return {

@@ -1,9 +1,11 @@
 """The paper's tables of networks: what was published beside what the built networks have."""
 
+from collections.abc import Iterable, Mapping, Sequence
+
 import keras
 
 from keras_resnet import constructors
-from keras_resnet.networks import analysis, resnet
+from keras_resnet.networks import analysis, layers, resnet
 
 # He et al., 2016, Table 1: multiply-adds in billions at 224x224. VGG-19: section 3.3.
 PUBLISHED_BILLIONS = {18: 1.8, 34: 3.6, 50: 3.8, 101: 7.6, 152: 11.3, "VGG-19": 19.6}
@@ -29,7 +31,7 @@ PUBLISHED_OTHERS = {
 }
 
 # Network, depth, and what is given beside them: the rows of Table 1 and their variants.
-IMAGENET_VARIANTS = (
+IMAGENET_VARIANTS: tuple[tuple[str, int, dict[str, str]], ...] = (
     *(("PlainNet", depth, {}) for depth in (18, 34)),
     *(("ResNet", depth, {"shortcut": shortcut}) for depth in (18, 34) for shortcut in "ABC"),
     *(
@@ -40,7 +42,7 @@ IMAGENET_VARIANTS = (
 )
 
 
-def imagenet_rows():
+def imagenet_rows() -> list[dict[str, object]]:
     """Table 1 with its variants and VGG-19: a dict for each network, all counted from its graph.
 
     The published figure stands where the paper describes the variant: depths 18 and 34 without
@@ -76,7 +78,7 @@ def imagenet_rows():
     return rows
 
 
-def _costs(model, published_billions):
+def _costs(model: keras.Model, published_billions: float | None) -> dict[str, object]:
     counted = analysis.multiply_adds(model)
     published = published_billions and round(published_billions * 1e9)
     return {
@@ -87,15 +89,17 @@ def _costs(model, published_billions):
     }
 
 
-def _last_blocks(model):
+def _last_blocks(model: resnet.ResNet) -> Iterable[layers.Block]:
     """The last block of each stage, conv2_x to conv5_x."""
-    blocks = [layer for layer in model.layers if isinstance(layer, tuple(resnet.BLOCKS.values()))]
+    blocks = [layer for layer in model.layers if isinstance(layer, layers.Block)]
     return {block.name.split("_")[0]: block for block in blocks}.values()
 
 
-def cifar_rows():
+def cifar_rows() -> list[dict[str, object]]:
     """Table 6, the networks for CIFAR-10: residual and plain nets counted, others as published."""
-    rows = []
+    rows: list[dict[str, object]] = []
+    depth: int | None
+    millions: float | None
     for depth, (millions, error) in PUBLISHED_CIFAR.items():
         for network in ("CifarResNet", "CifarPlainNet"):
             model = constructors.constructor(network, depth)()
@@ -127,14 +131,14 @@ def cifar_rows():
     return rows
 
 
-def markdown(rows):
+def markdown(rows: Sequence[Mapping[str, object]]) -> str:
     """A table in Markdown of dicts with the same keys."""
     lines = [list(rows[0]), ["---"] * len(rows[0])]
     lines += [[_cell(value) for value in row.values()] for row in rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 
-def _cell(value):
+def _cell(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, list):
