@@ -11,7 +11,7 @@ from keras_resnet.data.batches import labelled
 from keras_resnet.data.sources import Source
 from keras_resnet.distribution.workers import Workers
 from keras_resnet.evaluation.evaluator import Evaluator
-from keras_resnet.networks.resnet import ResNet
+from keras_resnet.networks.resnet import ResNet, needed_preprocessing
 from keras_resnet.runs.figures import Figure
 
 TOP1 = Figure("top1", "top-1", "%", higher_is_better=True)
@@ -40,7 +40,7 @@ def evaluate(
       UserError: model and source do not fit each other, or an image cannot be read.
     """
     check_fits(model, source)
-    example = labelled(model.preprocessing)
+    example = labelled(needed_preprocessing(model))
     gathered = Evaluator(answers(model), source, example, batch_size, workers)()
     assert gathered is not None
     return {**evaluation(gathered), "images": len(source)}
@@ -59,10 +59,7 @@ def evaluation(gathered: Mapping[str, Sequence[np.ndarray]]) -> dict[str, float]
 
 def check_fits(model: ResNet, source: Source) -> None:
     """Raises UserError unless the network is one for the images of a source."""
-    if model.preprocessing is None:
-        raise UserError(
-            f"The model {model.name!r} has no `preprocessing`: it must be built with one."
-        )
+    preprocessing = needed_preprocessing(model)
     if len(source.class_names) != model.classes:
         raise UserError(
             f"The model has {model.classes} classes and the data set "
@@ -75,8 +72,8 @@ def check_fits(model: ResNet, source: Source) -> None:
             "The classes of the model and of the data set have different names, "
             f"{ours!r} and {theirs!r} for one: it was trained on another data set."
         )
-    if source.channels != model.preprocessing.channels and source.pixel_shape:
+    if source.channels != preprocessing.channels and source.pixel_shape:
         raise UserError(
-            f"The model sees images of {model.preprocessing.channels} channels and the data "
+            f"The model sees images of {preprocessing.channels} channels and the data "
             f"set has {source.channels}."
         )

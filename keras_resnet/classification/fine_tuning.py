@@ -48,6 +48,7 @@ def preprocessing_of(file: WeightFile, options: ClassificationOptions) -> Prepro
       UserError: the weights subtract a mean image, which has one size.
     """
     preprocessing = file.preprocessing
+    assert preprocessing is not None
     if options.image_size in (None, preprocessing.size) and options.resize is None:
         return preprocessing
     size = options.image_size or preprocessing.size

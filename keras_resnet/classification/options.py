@@ -85,7 +85,7 @@ class ClassificationOptions(TaskOptions):
         super().__post_init__()
 
     def check_together(self) -> None:
-        if None not in (self.resize, self.image_size) and self.resize < self.image_size:
+        if self.resize is not None and self.resize < (self.image_size or 0):
             raise UserError(
                 "`resize` must be at least `image_size`. "
                 f"Received: resize={self.resize!r}, image_size={self.image_size!r}"

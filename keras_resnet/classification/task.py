@@ -20,7 +20,7 @@ from keras_resnet.data.batches import labelled
 from keras_resnet.data.sources import Source
 from keras_resnet.images.preprocessing import Preprocessing
 from keras_resnet.networks.layer_tree import zero_last_gammas
-from keras_resnet.networks.resnet import ResNet
+from keras_resnet.networks.resnet import ResNet, needed_preprocessing
 from keras_resnet.runs.config import TrainConfig
 from keras_resnet.runs.task import OfBatch, Task
 from keras_resnet.training.inputs import make_sources
@@ -124,14 +124,15 @@ class Classification(Task):
         return with_copies(source, self._options.augmentation)
 
     def training_example(self, network: ResNet, source: Source) -> Callable[..., Any]:
-        augmentation = make_augmentation(self._options, network.preprocessing, source)
-        return training_example(source, network.preprocessing, augmentation)
+        preprocessing = needed_preprocessing(network)
+        augmentation = make_augmentation(self._options, preprocessing, source)
+        return training_example(source, preprocessing, augmentation)
 
     def training_values(self, network: ResNet) -> OfBatch:
         return steps.training_values(network, self._options.label_smoothing)
 
     def evaluation_example(self, network: ResNet) -> Callable[..., Any]:
-        return labelled(network.preprocessing)
+        return labelled(needed_preprocessing(network))
 
     def answers(self, network: ResNet) -> OfBatch:
         return steps.answers(network)

@@ -83,8 +83,8 @@ class Workers:
 
     def _check_devices(self) -> None:
         numbers = self.share([len(self.strategy.extended.worker_devices)])[:, 0]
-        unlike = np.flatnonzero(numbers != numbers[0])
-        if unlike.size:
+        unlike = np.flatnonzero(numbers != numbers[0]).tolist()
+        if unlike:
             self._part()
         for index in unlike:
             raise UserError(
@@ -207,8 +207,8 @@ class Workers:
         """
         theirs = self.from_chief(lambda: facts)
         differing = [name for name in theirs if facts.get(name) != theirs[name]]
-        others = np.flatnonzero(self.share([len(differing)])[:, 0])
-        if others.size:
+        others = np.flatnonzero(self.share([len(differing)])[:, 0]).tolist()
+        if others:
             self._part()
         if differing:
             name = differing[0]
@@ -216,7 +216,7 @@ class Workers:
                 f"This worker has another {what} than the chief: {name} is {facts.get(name)!r}, "
                 f"the chief's {theirs[name]!r}."
             )
-        if others.size:
+        if others:
             names = " and ".join(map(self._cluster.describe, others))
             raise UserError(f"{names} has another {what} than the chief; its output says which.")
 

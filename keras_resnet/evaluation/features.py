@@ -15,7 +15,7 @@ from keras_resnet.data import batches, folders, integrity
 from keras_resnet.data.sources import FileSource, Source
 from keras_resnet.networks.inference import inference
 from keras_resnet.networks.layers import Block
-from keras_resnet.networks.resnet import ResNet
+from keras_resnet.networks.resnet import ResNet, needed_preprocessing
 from keras_resnet.networks.stacks import BlockStack
 
 
@@ -47,18 +47,14 @@ def write_features(
         that does not decode, or one whose name is no line of text; before features are computed.
     """
     check_integer("batch_size", batch_size, 1)
-    if model.preprocessing is None:
-        raise UserError(
-            f"The model {model.name!r} has no preprocessing: set model.preprocessing to the "
-            "keras_resnet.Preprocessing it was trained with."
-        )
+    preprocessing = needed_preprocessing(model)
     output, folder = pathlib.Path(output), pathlib.Path(folder)
     listing = output.with_suffix(".txt")
     _check_outputs(output, listing)
     source = _pictures(folder, skip_corrupt)
     features, channels = _features(model)
     inputs = batches.evaluation_batches(
-        source, batches.labelled(model.preprocessing), global_batch_size=batch_size
+        source, batches.labelled(preprocessing), global_batch_size=batch_size
     )
     with files.replacing(output) as unfinished, batches.faults_named(source, range(len(source))):
         # Not a mapped file: on a full disk writing to one ends the process without a word.

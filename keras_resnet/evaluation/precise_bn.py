@@ -7,7 +7,7 @@ from keras_resnet import checks
 from keras_resnet.data import batches
 from keras_resnet.data.sources import Source, SubsetSource
 from keras_resnet.networks.layer_tree import batch_norms, moving_statistics
-from keras_resnet.networks.resnet import ResNet
+from keras_resnet.networks.resnet import ResNet, needed_preprocessing
 
 
 def set_precise_statistics(
@@ -45,7 +45,7 @@ def set_precise_statistics(
     order = np.random.default_rng(0).permutation(len(source))[:num_images]
     source = SubsetSource(source, order)
     inputs = batches.evaluation_batches(
-        source, batches.labelled(model.preprocessing), global_batch_size=batch_size
+        source, batches.labelled(needed_preprocessing(model)), global_batch_size=batch_size
     )
     pairs = moving_statistics(model)
     sums = [[0.0, 0.0] for _ in pairs]

@@ -1,6 +1,6 @@
 """A residual or plain network as a Keras model, from its description."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -98,90 +98,37 @@ class ResNet(keras.Model):
         folded: bool = False,
         output_stride: int | None = None,
     ) -> None:
-        if keras.config.image_data_format() != "channels_last":
-            raise checks.UserError(
-                "`image_data_format` must be 'channels_last' (keras.config.set_image_data_format). "
-                f"Received: image_data_format={keras.config.image_data_format()!r}"
-            )
-        checks.check_one_of("stem", stem, list(STEM_STRIDES))
-        checks.check_one_of("block", block, list(BLOCKS))
-        checks.check_one_of("shortcut", shortcut, [*layers.SHORTCUTS, None])
-        checks.check_one_of("activation", activation, layers.ACTIVATIONS)
         if block == "bottleneck":
             bottleneck_stride = bottleneck_stride or "1x1"
-            checks.check_one_of("bottleneck_stride", bottleneck_stride, layers.STRIDE_PLACES)
-        elif bottleneck_stride is not None:
-            raise checks.UserError(
-                "`bottleneck_stride` must be None where the blocks are no bottlenecks (depths 18 "
-                f"and 34, CIFAR). Received: bottleneck_stride={bottleneck_stride!r}"
-            )
-        checks.check_one_of("pooling", pooling, [None, "avg", "max"])
-        checks.check_one_of("classifier_activation", classifier_activation, ["softmax", None])
-        checks.check_integer("classes", classes, 1)
-        if class_names is not None and len(class_names) != classes:
-            raise checks.UserError(
-                f"`class_names` must hold `classes`={classes} names. "
-                f"Received: {len(class_names)} names"
-            )
         if stacked is None:
             stacked = sum(blocks) > MAX_UNROLLED_BLOCKS
-        if stacked and synchronized:
-            # Replicas cannot meet within a loop.
-            raise checks.UserError(
-                "`synchronized` must be False for a network whose blocks are stacked (more than "
-                f"{MAX_UNROLLED_BLOCKS} of them, or stacked=True). Received: synchronized=True"
-            )
+        _check_kinds(stem, block, shortcut, activation, bottleneck_stride)
+        _check_head(pooling, classifier_activation, classes, class_names)
+        _check_stacks(stacked, synchronized)
         strides = stage_strides(stem, len(blocks))
         checks.check_one_of("output_stride", output_stride, [None, *strides])
-        # No longer a string, which mypy cannot see: Keras has no types.
-        dtype = _dtype_policy(dtype)
+        policy = _dtype_policy(dtype)
         inputs = _inputs(input_tensor, input_shape)
         _check_size(inputs.shape[1:3], output_stride or strides[-1])
-        x = _stem(inputs, stem, filters[0], activation, synchronized, folded, dtype)
         settings = {
             "shortcut": shortcut,
             "activation": activation,
             "synchronized": synchronized,
             "folded": folded,
-            "dtype": dtype,
+            "dtype": policy,
         }
         if block == "bottleneck":
             settings["bottleneck_stride"] = bottleneck_stride
-        dilation = 1
-        for stage, (stage_blocks, width) in enumerate(zip(blocks, filters, strict=True)):
-            subsample = strides[stage] <= (output_stride or strides[-1])
-            for position in range(1 if stacked else stage_blocks):
-                block_stride = 2 if stage > 0 and position == 0 else 1
-                x = BLOCKS[block](
-                    width,
-                    strides=block_stride,
-                    dilation=dilation,
-                    subsample=subsample,
-                    name=f"conv{stage + 2}_{position + 1}",
-                    **settings,
-                )(x)
-                dilation *= 1 if subsample else block_stride
-            if stacked and stage_blocks > 1:
-                equal_block = BLOCKS[block](width, dilation=dilation, name="block", **settings)
-                # The first of a stage may change the shape.
-                name_of_stack = f"conv{stage + 2}_2-{stage_blocks}"
-                x = BlockStack(equal_block, stage_blocks - 1, dtype=dtype, name=name_of_stack)(x)
+        # Whether each stage halves height and width, as all but the first do where none is dilated.
+        halves = [stride <= (output_stride or strides[-1]) for stride in strides]
+        x = _stem(inputs, stem, filters[0], activation, synchronized, folded, policy)
+        x = _stages(x, BLOCKS[block], blocks, filters, halves, stacked, settings)
         if include_top:
-            x = keras.layers.GlobalAveragePooling2D(dtype=dtype, name="avg_pool")(x)
-            # The logits keep float32's precision under mixed_bfloat16.
-            x = keras.layers.Dense(
-                classes,
-                # No rectifier follows, for which He's variance is made.
-                kernel_initializer=keras.initializers.RandomNormal(stddev=0.01),
-                dtype=dtype.variable_dtype,  # type: ignore[union-attr]
-                name="fc",
-            )(x)
-            if classifier_activation == "softmax":
-                x = keras.layers.Softmax(dtype=dtype.variable_dtype, name="predictions")(x)  # type: ignore[union-attr]
+            x = _classifier(x, classes, classifier_activation, policy)
         elif pooling == "avg":
-            x = keras.layers.GlobalAveragePooling2D(dtype=dtype, name="avg_pool")(x)
+            x = keras.layers.GlobalAveragePooling2D(dtype=policy, name="avg_pool")(x)
         elif pooling == "max":
-            x = keras.layers.GlobalMaxPooling2D(dtype=dtype, name="max_pool")(x)
+            x = keras.layers.GlobalMaxPooling2D(dtype=policy, name="max_pool")(x)
         super().__init__(inputs=inputs, outputs=x, name=name)
 
         self.classes = classes
@@ -202,7 +149,7 @@ class ResNet(keras.Model):
             "activation": activation,
             "synchronized": synchronized,
             "stacked": stacked,
-            "dtype": dtype.name,  # type: ignore[union-attr]
+            "dtype": policy.name,
             "name": self.name,
             "folded": folded,
             "output_stride": output_stride,
@@ -232,6 +179,20 @@ class ResNet(keras.Model):
         return model
 
 
+def needed_preprocessing(model: ResNet) -> Preprocessing:
+    """The preprocessing of a network that is to see images.
+
+    Raises:
+      UserError: it has none.
+    """
+    if model.preprocessing is None:
+        raise checks.UserError(
+            f"The model {model.name!r} has no `preprocessing`: it must be built with one, or "
+            "model.preprocessing be set to the keras_resnet.Preprocessing it was trained with."
+        )
+    return model.preprocessing
+
+
 def stage_strides(stem: str, stages: int) -> list[int]:
     """The stride of each stage's maps, in pixels of the image, where nothing is dilated."""
     return [STEM_STRIDES[stem] * 2**stage for stage in range(stages)]
@@ -247,6 +208,51 @@ def logits_model(model: ResNet) -> keras.Model:
     if "fc" not in names:
         raise checks.UserError(f"The model {model.name!r} has no classifier (include_top=False).")
     return keras.Model(model.input, model.get_layer("fc").output, name=f"{model.name}_logits")
+
+
+def _check_kinds(
+    stem: str, block: str, shortcut: str | None, activation: str, bottleneck_stride: str | None
+) -> None:
+    if keras.config.image_data_format() != "channels_last":
+        raise checks.UserError(
+            "`image_data_format` must be 'channels_last' (keras.config.set_image_data_format). "
+            f"Received: image_data_format={keras.config.image_data_format()!r}"
+        )
+    checks.check_one_of("stem", stem, list(STEM_STRIDES))
+    checks.check_one_of("block", block, list(BLOCKS))
+    checks.check_one_of("shortcut", shortcut, [*layers.SHORTCUTS, None])
+    checks.check_one_of("activation", activation, layers.ACTIVATIONS)
+    if block == "bottleneck":
+        checks.check_one_of("bottleneck_stride", bottleneck_stride, layers.STRIDE_PLACES)
+    elif bottleneck_stride is not None:
+        raise checks.UserError(
+            "`bottleneck_stride` must be None where the blocks are no bottlenecks (depths 18 "
+            f"and 34, CIFAR). Received: bottleneck_stride={bottleneck_stride!r}"
+        )
+
+
+def _check_head(
+    pooling: str | None,
+    classifier_activation: str | None,
+    classes: int,
+    class_names: Sequence[str] | None,
+) -> None:
+    checks.check_one_of("pooling", pooling, [None, "avg", "max"])
+    checks.check_one_of("classifier_activation", classifier_activation, ["softmax", None])
+    checks.check_integer("classes", classes, 1)
+    if class_names is not None and len(class_names) != classes:
+        raise checks.UserError(
+            f"`class_names` must hold `classes`={classes} names. Received: {len(class_names)} names"
+        )
+
+
+def _check_stacks(stacked: bool, synchronized: bool) -> None:
+    if stacked and synchronized:
+        # Replicas cannot meet within a loop.
+        raise checks.UserError(
+            "`synchronized` must be False for a network whose blocks are stacked (more than "
+            f"{MAX_UNROLLED_BLOCKS} of them, or stacked=True). Received: synchronized=True"
+        )
 
 
 def _dtype_policy(dtype: str | keras.DTypePolicy | None) -> keras.DTypePolicy:
@@ -272,8 +278,9 @@ def _inputs(
                 f"call it on their output. Received: input_tensor={input_tensor!r}"
             )
         return input_tensor
-    sides_fit = all(side is None or (isinstance(side, int) and side > 0) for side in input_shape)
-    if len(input_shape) != 3 or not sides_fit or input_shape[-1] is None:
+    shape = tuple(input_shape or ())
+    sides_fit = all(side is None or (isinstance(side, int) and side > 0) for side in shape)
+    if len(shape) != 3 or not sides_fit or shape[-1] is None:
         raise checks.UserError(
             "`input_shape` must be (height, width, channels), positive integers, of which height "
             f"and width may be None. Received: input_shape={input_shape!r}"
@@ -309,4 +316,59 @@ def _stem(
     x = layers.Activation(activation, dtype=dtype, name=f"conv1_{activation}")(x)
     if stem == "imagenet":
         x = layers.MaxPooling(3, 2, dtype=dtype, name="pool1")(x)
+    return x
+
+
+def _stages(
+    x: keras.KerasTensor,
+    block: Callable[..., layers.Block],
+    blocks: Sequence[int],
+    filters: Sequence[int],
+    halves: Sequence[bool],
+    stacked: bool,
+    settings: dict[str, Any],
+) -> keras.KerasTensor:
+    """The blocks of all stages, each named as in the paper.
+
+    Args:
+      x: what the stem gives.
+      block: makes a block of a number of channels.
+      blocks, filters: number of blocks, and channels, of each stage.
+      halves: whether a stage may halve height and width; where not, what follows is dilated.
+      stacked: whether the blocks of a stage, but for its first, are one layer.
+      settings: what all blocks share.
+    """
+    dilation = 1
+    for stage, (number, width) in enumerate(zip(blocks, filters, strict=True)):
+        for position in range(1 if stacked else number):
+            strides = 2 if stage > 0 and position == 0 else 1
+            x = block(
+                width,
+                strides=strides,
+                dilation=dilation,
+                subsample=halves[stage],
+                name=f"conv{stage + 2}_{position + 1}",
+                **settings,
+            )(x)
+            dilation *= 1 if halves[stage] else strides
+        if stacked and number > 1:
+            equal_block = block(width, dilation=dilation, name="block", **settings)
+            # The first of a stage may change the shape.
+            name = f"conv{stage + 2}_2-{number}"
+            x = BlockStack(equal_block, number - 1, dtype=settings["dtype"], name=name)(x)
+    return x
+
+
+def _classifier(
+    x: keras.KerasTensor, classes: int, activation: str | None, policy: keras.DTypePolicy
+) -> keras.KerasTensor:
+    """Average pooling, the fully connected layer, and the softmax if that is asked for."""
+    x = keras.layers.GlobalAveragePooling2D(dtype=policy, name="avg_pool")(x)
+    # The logits keep float32's precision under mixed_bfloat16.
+    dtype = policy.variable_dtype
+    # No rectifier follows, for which He's variance is made.
+    initializer = keras.initializers.RandomNormal(stddev=0.01)
+    x = keras.layers.Dense(classes, kernel_initializer=initializer, dtype=dtype, name="fc")(x)
+    if activation == "softmax":
+        x = keras.layers.Softmax(dtype=dtype, name="predictions")(x)
     return x

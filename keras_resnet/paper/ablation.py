@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Literal
 
 from keras_resnet import checks
+from keras_resnet.classification.options import ClassificationOptions
 from keras_resnet.runs import config
 
 SHARES: tuple[tuple[int, ...], ...] = ((2, 1, 1), (5, 3, 2), (5, 4, 1))
@@ -98,6 +99,11 @@ def configs(
     return {**grid, **blocks}
 
 
+def _options(training: config.TrainConfig) -> ClassificationOptions:
+    assert isinstance(training.task, ClassificationOptions)
+    return training.task
+
+
 def label(share: Iterable[int]) -> str:
     """A share as it is written, such as 2:1:1."""
     return ":".join(map(str, share))
@@ -117,7 +123,7 @@ def rows(
     for name, training in trainings.items():
         if training.block is not None:
             continue
-        key = (training.task.augmentation, training.activation)
+        key = (_options(training).augmentation, training.activation)
         row = table.setdefault(key, {"augmentation": key[0], "activation": key[1]})
         share = label(training.learning_rate_shares)
         row[share] = top1[name]

@@ -11,6 +11,7 @@ from keras_resnet.data.sources import Source
 from keras_resnet.networks import layers, resnet
 from keras_resnet.networks.inference import inference
 from keras_resnet.networks.layer_tree import weights_of_layers
+from keras_resnet.networks.resnet import needed_preprocessing
 from keras_resnet.networks.stacks import BlockStack
 
 
@@ -103,7 +104,7 @@ def logits(model: resnet.ResNet, source: Source, batch_size: int = 128) -> np.nd
     """
     infer = inference(resnet.logits_model(model))
     inputs = batches.evaluation_batches(
-        source, batches.labelled(model.preprocessing), global_batch_size=batch_size
+        source, batches.labelled(needed_preprocessing(model)), global_batch_size=batch_size
     )
     with batches.faults_named(source, range(len(source))):
         answers = [infer(images) for images, _, _ in inputs]

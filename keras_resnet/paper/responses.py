@@ -8,7 +8,7 @@ import tensorflow as tf
 from keras_resnet.data import batches
 from keras_resnet.data.sources import Source
 from keras_resnet.networks import layers
-from keras_resnet.networks.resnet import ResNet
+from keras_resnet.networks.resnet import ResNet, needed_preprocessing
 from keras_resnet.networks.stacks import BlockStack
 
 
@@ -44,7 +44,7 @@ def responses(model: ResNet, source: Source, batch_size: int = 128) -> dict[str,
 
     # Not one alone: see `inference`.
     inputs = batches.evaluation_batches(
-        source, batches.labelled(model.preprocessing), global_batch_size=max(2, batch_size)
+        source, batches.labelled(needed_preprocessing(model)), global_batch_size=max(2, batch_size)
     )
     total = np.zeros(())
     with batches.faults_named(source, range(len(source))):

@@ -311,13 +311,13 @@ class TrainConfig(Options):
             return 0.8 if self.network.startswith("Cifar") and self.depth >= 110 else 0.0
         return self.warmup_error
 
-    def with_options(self, **options: object) -> Self:
+    def with_options(self, **options: Any) -> Self:
         """A copy with other values of some options, those of the task among them."""
         of_task = {field.name for field in fields(self.task)} & options.keys()
         task: TaskOptions = dataclasses.replace(
             self.task, **{name: options.pop(name) for name in of_task}
         )
-        return dataclasses.replace(self, **{"task": task, **options})
+        return dataclasses.replace(self, task=task, **options)
 
     def to_json(self) -> str:
         """The options as JSON text, which names the task."""

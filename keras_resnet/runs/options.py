@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 import types
 import typing
 from collections.abc import Callable, Collection
@@ -54,9 +55,9 @@ def integer(minimum: int, below: int | None = None) -> Check:
     return check
 
 
-def number(minimum: float = 0, **bounds: float) -> Check:
-    """The check that a value is a number of at least a minimum, and `below` a bound if any."""
-    return functools.partial(checks.check_number, minimum=minimum, **bounds)
+def number(minimum: float = 0, below: float = math.inf) -> Check:
+    """The check that a value is a number of at least a minimum, and below a bound."""
+    return functools.partial(checks.check_number, minimum=minimum, below=below)
 
 
 class Options:
@@ -83,6 +84,7 @@ class Options:
         """Raises UserError where values that are possible each do not go together."""
 
 
+@dataclasses.dataclass(frozen=True)
 class TaskOptions(Options):
     """Base of the options that a task has of its own; a value of it is also what names the task.
 

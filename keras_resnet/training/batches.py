@@ -47,6 +47,6 @@ class TrainingBatches:
 
     def indices(self, step: int, count: int) -> Iterator[int]:
         """Yields the indices that steps [step, step + count) see; computed when asked for."""
-        positions = (number * self.size for number in (step, step + count))
-        for index, _ in training_order(len(self.source), self.seed, *positions):
+        first, last = step * self.size, (step + count) * self.size
+        for index, _ in training_order(len(self.source), self.seed, first, last):
             yield int(index)

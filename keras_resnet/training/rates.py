@@ -45,7 +45,9 @@ class Rates:
 
     def observe_steps(self, errors: list[float]) -> bool:
         """Takes note of the training errors of steps in a row; returns whether a warm-up ends."""
-        return self.steps_to_decision() is not None and self._warmup.observe(errors)
+        if self._warmup is None or self._warmup.steps_to_decision() is None:
+            return False
+        return self._warmup.observe(errors)
 
     def observe_evaluation(self, error: float) -> bool:
         """Takes note of the error of an evaluation; returns whether the rate falls at once."""

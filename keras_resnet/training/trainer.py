@@ -167,12 +167,14 @@ class _Beginning:
     config: TrainConfig
 
     def __post_init__(self) -> None:
-        self.checkpoints = self.run and Checkpoints(
-            self.run.checkpoints,
-            self.config.keep_checkpoints,
-            model=self.learner.network.variables,
-            optimizer=self.learner.optimizer.variables,
-        )
+        self.checkpoints: Checkpoints | None = None
+        if self.run is not None:
+            self.checkpoints = Checkpoints(
+                self.run.checkpoints,
+                self.config.keep_checkpoints,
+                model=self.learner.network.variables,
+                optimizer=self.learner.optimizer.variables,
+            )
 
     def state(self) -> dict[str, Any]:
         """The `State` as JSON, of the newest good checkpoint, which is restored, or of step 0."""
