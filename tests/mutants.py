@@ -21,28 +21,59 @@ PROCESSES = 2
 
 MUTANTS = (
     (
-        "keras_resnet/training/loop.py",
-        "            self._run.sync_metrics()\n",
+        "keras_resnet/evaluation/evaluator.py",
+        "of_workers = positions.reshape(self._num_batches, len(found), -1).swapaxes(0, 1)",
+        "of_workers = positions.reshape(len(found), -1)",
+        "tests/evaluation/test_evaluator.py::test_what_workers_have_is_put_in_order",
+    ),
+    (
+        "keras_resnet/runs/checkpoints.py",
+        "            except OtherFormatError:\n                raise\n",
+        "",
+        "tests/runs/test_checkpoints.py::test_a_checkpoint_of_another_format_is_refused_and_not_"
+        "called_damaged",
+    ),
+    (
+        "keras_resnet/training/learner.py",
+        "                variable.assign(weight)\n",
+        "                pass\n",
+        "tests/training/test_learner.py::test_averaged_weights_are_there_for_a_while",
+    ),
+    (
+        "keras_resnet/runs/figures.py",
+        "return 1 - value if self.higher_is_better else value",
+        "return 1 - value",
+        "tests/runs/test_figures.py::test_what_is_better_has_the_lower_error",
+    ),
+    (
+        "keras_resnet/tasks.py",
+        '"warmup_error": 0.0, **values}',
+        "**values}",
+        "tests/test_tasks.py::test_one_of_format_1_is_read_too",
+    ),
+    (
+        "keras_resnet/training/records.py",
+        "            self._run.metrics.sync()\n",
         "",
         "tests/training/test_loop.py::test_the_metrics_that_a_checkpoint_counts_on_survive_a_power_cut",
     ),
     (
         "keras_resnet/training/loop.py",
-        "events.append(self._warmup.steps_to_decision())",
-        "pass",
+        "min(events + [decision] if decision else events)",
+        "min(events)",
         "tests/training/test_trainer.py::test_a_warm_up_until_the_error_is_low_survives_a_kill",
     ),
     (
         "keras_resnet/training/trainer.py",
-        'state["rows"] = run.rewind_metrics(state["rows"])',
-        'run.rewind_metrics(state["rows"])',
+        'state["rows"] = run.metrics.rewind(state["rows"])',
+        'run.metrics.rewind(state["rows"])',
         "tests/training/test_trainer.py::test_lost_lines_of_metrics_are_not_counted",
     ),
     (
-        "keras_resnet/runs/run_directory.py",
+        "keras_resnet/runs/metrics.py",
         'content[: content.rfind(b"\\n") + 1]',
         'content[: content.rfind(b"\\n")]',
-        "tests/runs/test_run_directory.py::test_half_a_line_is_left_out",
+        "tests/runs/test_metrics.py::test_half_a_line_is_left_out",
     ),
     (
         "keras_resnet/images/augmentation.py",
@@ -75,7 +106,7 @@ MUTANTS = (
         "tests/data/test_records.py::test_lengths_make_another_fingerprint_in_a_file_of_the_same_size",
     ),
     (
-        "keras_resnet/data/batches.py",
+        "keras_resnet/classification/examples.py",
         "copy = index // images_per_copy",
         "copy = index % len(augmentation.kinds)",
         "tests/data/test_batches.py::test_second_copies_come_from_their_number_on",
