@@ -3,7 +3,9 @@
 Each protocol gives an image the mean of the softmax over several views of it (section 3.4).
 """
 
+import functools
 import math
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
@@ -12,7 +14,14 @@ import tqdm
 
 from keras_resnet import checks
 from keras_resnet.data import batches
-from keras_resnet.images.preprocessing import decode, resized, resized_window, shape_after_resize
+from keras_resnet.data.sources import Source
+from keras_resnet.images.preprocessing import (
+    Preprocessing,
+    decode,
+    resized,
+    resized_window,
+    shape_after_resize,
+)
 from keras_resnet.networks import resnet
 from keras_resnet.networks.inference import inference
 
@@ -25,7 +34,7 @@ SIDES = (224, 256, 384, 480, 640)
 LARGEST_SIDE = 16
 
 
-def ten_crops(image, preprocessing):
+def ten_crops(image: tf.Tensor, preprocessing: Preprocessing) -> tf.Tensor:
     """The four corners and the center of the resized image, and their mirrors.
 
     Args:
@@ -49,7 +58,7 @@ def ten_crops(image, preprocessing):
     return preprocessing.normalize(tf.concat([crops, tf.reverse(crops, axis=[2])], axis=0))
 
 
-def whole_and_mirror(image, preprocessing, side):
+def whole_and_mirror(image: tf.Tensor, preprocessing: Preprocessing, side: int) -> tf.Tensor:
     """The whole image with a given shorter side, and its mirror.
 
     Args:
@@ -67,7 +76,7 @@ def whole_and_mirror(image, preprocessing, side):
     return tf.stack([inputs, tf.reverse(inputs, axis=[1])])
 
 
-def fully_convolutional(model):
+def fully_convolutional(model: resnet.ResNet) -> Callable[[tf.Tensor], tf.Tensor]:
     """The network as a function of images of any size from its own upwards.
 
     The last feature map is averaged over each window of the size that the network was made for; the
@@ -86,28 +95,34 @@ def fully_convolutional(model):
     Source: He et al., 2016, section 3.4; Simonyan and Zisserman, 2015, section 3.2.
     """
     resnet.logits_model(model)
-    config = model.get_config()
-    shape = [None, None, model.preprocessing.channels]
+    config, preprocessing = model.get_config(), resnet.needed_preprocessing(model)
+    shape = [None, None, preprocessing.channels]
     copy = resnet.ResNet.from_config({**config, "input_shape": shape})
     copy.set_weights(model.get_weights())
     features = keras.Model(copy.input, copy.get_layer("avg_pool").input)
     infer = inference(features)
-    size = model.preprocessing.size
+    size = preprocessing.size
     window = features.compute_output_shape((1, size, size, shape[-1]))[1:3]
 
-    def logits(images):
+    def logits(images: tf.Tensor) -> tf.Tensor:
         windows = tf.nn.avg_pool2d(infer(images), window, 1, "VALID")
         return copy.get_layer("fc")(tf.reduce_mean(windows, axis=[1, 2]))
 
     return logits
 
 
-def default_sides(preprocessing):
+def default_sides(preprocessing: Preprocessing) -> tuple[int, ...]:
     """The paper's five sides, scaled from 224 pixels to the network's size."""
     return tuple(round(side * preprocessing.size / 224) for side in SIDES)
 
 
-def answers(model, source, protocol="1-crop", sides=None, batch_size=128):
+def answers(
+    model: resnet.ResNet,
+    source: Source,
+    protocol: str = "1-crop",
+    sides: Sequence[int] | None = None,
+    batch_size: int = 128,
+) -> tuple[np.ndarray, np.ndarray]:
     """The probabilities that a network gives every image of a source under a protocol.
 
     Args:
@@ -125,7 +140,7 @@ def answers(model, source, protocol="1-crop", sides=None, batch_size=128):
       UserError: a value is not supported, or an image cannot be read.
     """
     checks.check_one_of("protocol", protocol, PROTOCOLS)
-    preprocessing = model.preprocessing
+    preprocessing = resnet.needed_preprocessing(model)
     if protocol != "multi-scale":
         if sides is not None:
             raise checks.UserError(
@@ -152,22 +167,29 @@ def answers(model, source, protocol="1-crop", sides=None, batch_size=128):
         checks.check_integer("sides", side, preprocessing.size)
         checks.check_number("sides", side, 0, below=LARGEST_SIDE * preprocessing.size + 1)
     logits = fully_convolutional(model)
-    total = 0.0
+    total = np.zeros((len(source), model.classes), np.float32)
     for side in sides:
         probabilities, labels = _mean_softmax(
             logits,
             source,
-            lambda image, side=side: whole_and_mirror(image, preprocessing, side),
+            functools.partial(whole_and_mirror, preprocessing=preprocessing, side=side),
             num_views=2,
             # One image at a time: each has its own size.
             batch_size=2,
             title=f"Shorter side {side}",
         )
-        total = total + probabilities
+        total += probabilities
     return total / len(sides), labels
 
 
-def _mean_softmax(logits, source, views, num_views, batch_size, title="Evaluating"):
+def _mean_softmax(
+    logits: Callable[[tf.Tensor], tf.Tensor],
+    source: Source,
+    views: Callable[[tf.Tensor], tf.Tensor],
+    num_views: int,
+    batch_size: int,
+    title: str = "Evaluating",
+) -> tuple[np.ndarray, np.ndarray]:
     """For every image the mean over its views of the softmax of their logits; and its label."""
     images_at_once = max(1, batch_size // num_views)
     inputs = batches.evaluation_batches(
@@ -176,7 +198,7 @@ def _mean_softmax(logits, source, views, num_views, batch_size, title="Evaluatin
 
     # Whatever the shape of the images: one graph.
     @tf.function(reduce_retracing=True)
-    def answer(views):
+    def answer(views: tf.Tensor) -> tf.Tensor:
         shape = tf.shape(views)
         of_views = tf.cast(logits(tf.reshape(views, tf.concat([[-1], shape[2:]], 0))), tf.float32)
         of_images = tf.reshape(tf.nn.softmax(of_views), [shape[0], num_views, of_views.shape[-1]])

@@ -1,9 +1,11 @@
 """What networks answered to every image of a data set, as a file: ensembles without inference."""
 
 import dataclasses
+import os
 import pathlib
 import zipfile
 import zlib
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -36,7 +38,7 @@ class Scores:
     probabilities: np.ndarray
     labels: np.ndarray
 
-    def evaluation(self):
+    def evaluation(self) -> dict[str, float]:
         """dict of `top1` and `top5` (shares of images), `loss` (mean cross-entropy), `images`."""
         of_label = self.probabilities[np.arange(len(self.labels)), self.labels]
         higher = (self.probabilities > of_label[:, np.newaxis]).sum(axis=1)
@@ -51,13 +53,13 @@ class Scores:
             "images": len(self.labels),
         }
 
-    def save(self, path):
+    def save(self, path: str | os.PathLike[str]) -> None:
         """Writes an .npz file, whole or not at all."""
         with files.replacing(path) as unfinished, open(unfinished, "wb") as file:
             np.savez_compressed(file, **dataclasses.asdict(self))
 
 
-def load(path):
+def load(path: str | os.PathLike[str]) -> Scores:
     """The `Scores` of an .npz file.
 
     Raises:
@@ -70,9 +72,10 @@ def load(path):
             values = {field.name: arrays[field.name] for field in dataclasses.fields(Scores)}
     except _NO_SCORES as error:
         raise UserError(f"{path} is no file of scores, as --scores writes them: {error}") from error
-    for name in ("title", "dataset", "fingerprint"):
-        values[name] = str(values[name])
-    scores = Scores(**values)
+    title, dataset, fingerprint = (
+        str(values[name]) for name in ("title", "dataset", "fingerprint")
+    )
+    scores = Scores(title, dataset, fingerprint, values["probabilities"], values["labels"])
     if not _are_valid(scores.probabilities, scores.labels):
         raise UserError(
             f"{path} is no file of scores: expected probabilities (float, images x classes, 0 to "
@@ -83,7 +86,7 @@ def load(path):
     return scores
 
 
-def _are_valid(probabilities, labels):
+def _are_valid(probabilities: np.ndarray, labels: np.ndarray) -> bool:
     if probabilities.ndim != 2 or 0 in probabilities.shape or probabilities.dtype.kind != "f":
         return False
     if labels.shape != probabilities.shape[:1] or labels.dtype.kind != "i":
@@ -92,7 +95,7 @@ def _are_valid(probabilities, labels):
     return bool(in_range.all() and labels.min() >= 0 and labels.max() < probabilities.shape[1])
 
 
-def ensemble(members):
+def ensemble(members: Sequence[Scores]) -> Scores:
     """The mean of the probabilities of several networks (the paper's ensembles, Table 5).
 
     Args:

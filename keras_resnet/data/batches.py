@@ -66,7 +66,9 @@ def training_order(
     return tf.data.Dataset.range(start // num_examples, last_epoch).flat_map(epoch_order)
 
 
-def examples(source, order, function):
+def examples(
+    source: Source, order: tf.data.Dataset, function: Callable[..., Any]
+) -> tf.data.Dataset:
     """Calls a function with the examples of a source, in parallel, in a given order.
 
     Args:
@@ -81,11 +83,11 @@ def examples(source, order, function):
     # No Python branch or loop depends on tensors in them: AutoGraph, which would rewrite them and
     # all that they call, takes 3 s of every start.
     @tf.autograph.experimental.do_not_convert
-    def fetch(*scalars):
+    def fetch(*scalars: tf.Tensor) -> tuple[tf.Tensor, ...]:
         return *source.fetch(scalars[0]), *scalars
 
     @tf.autograph.experimental.do_not_convert
-    def finish(fetched, label, *scalars):
+    def finish(fetched: tf.Tensor, label: tf.Tensor, *scalars: tf.Tensor) -> Any:
         return function(source.open(fetched), label, *scalars)
 
     return (

@@ -11,7 +11,10 @@ import os
 import pathlib
 import re
 import shutil
+from collections.abc import Callable
+from typing import Any
 
+import keras
 import tensorflow as tf
 
 from keras_resnet import files
@@ -41,25 +44,30 @@ class Checkpoints:
         that it holds in a list, and would leave them out without a word.
     """
 
-    def __init__(self, directory, keep=2, **variables):
+    def __init__(
+        self,
+        directory: str | os.PathLike[str],
+        keep: int = 2,
+        **variables: list[keras.Variable],
+    ) -> None:
         self._directory = pathlib.Path(directory)
         self._keep = keep
         self._checkpoint = tf.train.Checkpoint(
             **{name: [variable.value for variable in group] for name, group in variables.items()}
         )
 
-    def paths(self):
+    def paths(self) -> list[pathlib.Path]:
         """Paths of the complete checkpoints, oldest first."""
         if not self._directory.is_dir():
             return []
         found = [path for path in self._directory.iterdir() if _NAME.fullmatch(path.name)]
         return sorted(found, key=_step)
 
-    def path(self, step):
+    def path(self, step: int) -> pathlib.Path:
         """Path of the checkpoint of a step, written or not."""
         return self._directory / f"step-{step:08d}"
 
-    def save(self, step, state, best_step=None):
+    def save(self, step: int, state: dict[str, Any], best_step: int | None = None) -> None:
         """Writes a checkpoint and deletes those beyond the newest `keep`, but for the best.
 
         When it returns, the checkpoint survives a power cut. One that is there already stays as it
@@ -97,7 +105,7 @@ class Checkpoints:
             if best_step is None or old != self.path(best_step):
                 shutil.rmtree(old)
 
-    def _write(self, directory, state):
+    def _write(self, directory: pathlib.Path, state: str) -> None:
         try:
             self._checkpoint.write(str(directory / "variables"))
         except tf.errors.OpError as error:
@@ -105,11 +113,11 @@ class Checkpoints:
         (directory / "state.json").write_text(state)
         (directory / _CHECKSUMS).write_text(json.dumps(_checksums(directory), indent=2) + "\n")
 
-    def _remove_unfinished(self):
+    def _remove_unfinished(self) -> None:
         for leftover in self._directory.glob("step-*.tmp"):
             _remove(leftover)
 
-    def restore_newest(self, note=print):
+    def restore_newest(self, note: Callable[[str], None] = print) -> dict[str, Any] | None:
         """Restores the newest checkpoint that is not damaged into the variables.
 
         Damaged ones that are newer are moved out of the way, to names that end in .damaged.
@@ -124,7 +132,7 @@ class Checkpoints:
           UserError: there are or were checkpoints, and all are damaged; or another version goes on
             with one.
         """
-        damaged = []
+        damaged: list[tuple[pathlib.Path, object]] = []
         for path in reversed(self.paths()):
             try:
                 state = self._restore(path)
@@ -133,22 +141,22 @@ class Checkpoints:
             except (OSError, ValueError, LookupError, TypeError, tf.errors.OpError) as error:
                 damaged.append((path, error))
                 continue
-            for bad, error in damaged:
+            for bad, reason in damaged:
                 aside = bad.with_suffix(".damaged")
                 _remove(aside)
                 os.rename(bad, aside)
-                note(f"The checkpoint {bad} is damaged ({error}). It is {aside.name} now.")
+                note(f"The checkpoint {bad} is damaged ({reason}). It is {aside.name} now.")
             return state
-        named_so = [(path, "moved there before") for path in self._directory.glob("*.damaged")]
-        if damaged + named_so:
+        damaged += [(path, "moved there before") for path in self._directory.glob("*.damaged")]
+        if damaged:
             raise UserError(
                 f"All checkpoints in {self._directory} are damaged: "
-                + "; ".join(f"{path.name} ({error})" for path, error in damaged + named_so)
+                + "; ".join(f"{path.name} ({reason})" for path, reason in damaged)
                 + ". Restore one from a backup, or begin anew in another --run_dir."
             )
         return None
 
-    def _restore(self, path):
+    def _restore(self, path: pathlib.Path) -> dict[str, Any]:
         # What else a file manager may have put there does not matter.
         expected = dict(json.loads((path / _CHECKSUMS).read_text()))
         actual = _checksums(path)
@@ -168,12 +176,14 @@ class Checkpoints:
         return {name: value for name, value in state.items() if name not in _ABOUT}
 
 
-def _step(path):
+def _step(path: pathlib.Path) -> int:
     """The step of a checkpoint, as its name says."""
-    return int(_NAME.fullmatch(path.name)[1])
+    match = _NAME.fullmatch(path.name)
+    assert match is not None
+    return int(match[1])
 
 
-def _remove(path):
+def _remove(path: pathlib.Path) -> None:
     """Removes a directory, or a file or link that has taken its place."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
@@ -181,7 +191,7 @@ def _remove(path):
         path.unlink(missing_ok=True)
 
 
-def _checksums(directory):
+def _checksums(directory: pathlib.Path) -> dict[str, str]:
     """SHA-256 of each file of a checkpoint, by name."""
     checksums = {}
     for path in sorted(directory.iterdir()):

@@ -33,7 +33,7 @@ class Progress:
       steps_left: steps until the end.
     """
 
-    def __init__(self, bar: tqdm.tqdm, steps_left: int) -> None:
+    def __init__(self, bar: "tqdm.tqdm[Any]", steps_left: int) -> None:
         self._bar = bar
         self._steps_left = steps_left
         self._steps_taken = 0

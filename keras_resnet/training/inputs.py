@@ -4,10 +4,11 @@ import numpy as np
 
 from keras_resnet.checks import UserError
 from keras_resnet.data import datasets
-from keras_resnet.data.sources import SubsetSource
+from keras_resnet.data.sources import Source, SubsetSource
+from keras_resnet.runs.config import TrainConfig
 
 
-def make_sources(config):
+def make_sources(config: TrainConfig) -> tuple[Source, Source]:
     """The images to train on and those to validate on.
 
     Images are kept for validation, and left out of training, by one permutation of the training
@@ -30,6 +31,7 @@ def make_sources(config):
     order = np.random.default_rng(0).permutation(len(train))
     kept = order[: config.validation_images]
     used = order[config.validation_images :][: config.train_images]
+    validation: Source
     if config.validation_images:
         validation = SubsetSource(train, np.sort(kept))
     else:

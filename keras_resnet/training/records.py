@@ -87,7 +87,7 @@ class Records:
         self._workers.begin("saving a checkpoint", SAVE_SECONDS)
         if self._run is not None and self._checkpoints is not None:
             self._run.metrics.sync()
-            best_step = state.best and state.best["step"]
+            best_step = None if state.best is None else state.best["step"]
             self._checkpoints.save(state.step, state.to_json(), best_step)
         self._workers.begin("between steps")
         self._saved_step = state.step

@@ -2,12 +2,14 @@
 
 import itertools
 import math
+from collections.abc import Sequence
+from typing import Any, Self
 
 import keras
 import tensorflow as tf
 
 
-def share_drops(train_steps, shares):
+def share_drops(train_steps: int, shares: Sequence[int]) -> tuple[int, ...]:
     """The steps at which one rate follows another when each has its share of a training.
 
     Shares 2:1:1 of the paper's 64,000 steps end at 32,000 and 48,000 (section 4.2).
@@ -23,7 +25,9 @@ def share_drops(train_steps, shares):
     return tuple(sorted({max(1, train_steps * end // sum(shares)) for end in ends}))
 
 
-def cosine(learning_rate, train_steps, warmup_steps):
+def cosine(
+    learning_rate: float, train_steps: int, warmup_steps: int
+) -> keras.optimizers.schedules.LearningRateSchedule:
     """A rate that falls from `learning_rate` to 0 as half a cosine, after a linear rise from 0.
 
     Source: Loshchilov and Hutter, 2017, equation 5; Goyal et al., 2017, section 2.2.
@@ -49,18 +53,18 @@ class StepSchedule(keras.optimizers.schedules.LearningRateSchedule):
       drops: increasing numbers of steps; none: the rate is constant.
     """
 
-    def __init__(self, learning_rate, drops):
+    def __init__(self, learning_rate: float, drops: Sequence[int]) -> None:
         super().__init__()
         self.learning_rate = learning_rate
         self.drops = tuple(drops)
 
-    def __call__(self, step):
+    def __call__(self, step: tf.Tensor | int) -> tf.Tensor:
         """The rate of a step, counted from 0: a float32 scalar."""
         rates = [self.learning_rate / 10**passed for passed in range(len(self.drops) + 1)]
         passed = tf.cast(step, tf.int64) >= tf.constant(self.drops, tf.int64)
         return tf.gather(tf.constant(rates, tf.float32), tf.math.count_nonzero(passed))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"learning_rate": self.learning_rate, "drops": self.drops}
 
 
@@ -77,7 +81,9 @@ class PlateauSchedule(keras.optimizers.schedules.LearningRateSchedule):
 
     MAX_DROPS = 10
 
-    def __init__(self, learning_rate, evaluations, state=None):
+    def __init__(
+        self, learning_rate: float, evaluations: int, state: dict[str, Any] | None = None
+    ) -> None:
         super().__init__()
         self.learning_rate = learning_rate
         self.evaluations = evaluations
@@ -87,12 +93,12 @@ class PlateauSchedule(keras.optimizers.schedules.LearningRateSchedule):
         if state is not None:
             self.restore(state)
 
-    def __call__(self, step):
+    def __call__(self, step: tf.Tensor | int) -> tf.Tensor:
         """The rate of now, whatever the step: a float32 scalar."""
         rates = [self.learning_rate / 10**drops for drops in range(self.MAX_DROPS + 1)]
         return tf.gather(tf.constant(rates, tf.float32), self._drops)
 
-    def observe(self, error):
+    def observe(self, error: float) -> bool:
         """Takes note of an evaluation's error; returns whether the rate falls."""
         if error < self._lowest_error:
             self._lowest_error, self._waited = error, 0
@@ -104,7 +110,7 @@ class PlateauSchedule(keras.optimizers.schedules.LearningRateSchedule):
             self._drops.assign_add(1)
         return falls
 
-    def state(self):
+    def state(self) -> dict[str, Any]:
         """What a checkpoint keeps, as JSON types."""
         return {
             "drops": int(self._drops.numpy()),
@@ -112,12 +118,12 @@ class PlateauSchedule(keras.optimizers.schedules.LearningRateSchedule):
             "waited": self._waited,
         }
 
-    def restore(self, state):
+    def restore(self, state: dict[str, Any]) -> None:
         """Takes up what `state` gave."""
         self._drops.assign(state["drops"])
         self._lowest_error, self._waited = state["lowest_error"], state["waited"]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "learning_rate": self.learning_rate,
             "evaluations": self.evaluations,
@@ -140,27 +146,33 @@ class ErrorWarmup(keras.optimizers.schedules.LearningRateSchedule):
 
     WINDOW = 100
 
-    def __init__(self, schedule, learning_rate, error, state=None):
+    def __init__(
+        self,
+        schedule: keras.optimizers.schedules.LearningRateSchedule,
+        learning_rate: float,
+        error: float,
+        state: dict[str, Any] | None = None,
+    ) -> None:
         super().__init__()
         self.schedule = schedule
         self.learning_rate = learning_rate
         self.error = error
         self._is_over = tf.Variable(False, trainable=False)
-        self._errors = []
+        self._errors: list[float] = []
         if state is not None:
             self.restore(state)
 
-    def __call__(self, step):
+    def __call__(self, step: tf.Tensor | int) -> tf.Tensor:
         """The rate of a step, counted from 0: a float32 scalar."""
         return tf.where(
             self._is_over, self.schedule(step), tf.constant(self.learning_rate, tf.float32)
         )
 
-    def steps_to_decision(self):
+    def steps_to_decision(self) -> int | None:
         """Steps from now to the end of the window; None when the warm-up is over."""
         return None if self._is_over.numpy() else self.WINDOW - len(self._errors)
 
-    def observe(self, errors):
+    def observe(self, errors: list[float]) -> bool:
         """Takes note of the errors of steps in a row; returns whether the warm-up ends.
 
         Args:
@@ -174,16 +186,16 @@ class ErrorWarmup(keras.optimizers.schedules.LearningRateSchedule):
         self._is_over.assign(ends)
         return ends
 
-    def state(self):
+    def state(self) -> dict[str, Any]:
         """What a checkpoint keeps, as JSON types."""
         return {"is_over": bool(self._is_over.numpy()), "errors": list(self._errors)}
 
-    def restore(self, state):
+    def restore(self, state: dict[str, Any]) -> None:
         """Takes up what `state` gave."""
         self._is_over.assign(state["is_over"])
         self._errors = list(state["errors"])
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "schedule": keras.saving.serialize_keras_object(self.schedule),
             "learning_rate": self.learning_rate,
@@ -192,7 +204,7 @@ class ErrorWarmup(keras.optimizers.schedules.LearningRateSchedule):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         # Keras leaves to each schedule what is within.
         schedule = keras.saving.deserialize_keras_object(config["schedule"])
         return cls(**{**config, "schedule": schedule})
