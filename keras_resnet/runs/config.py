@@ -101,8 +101,8 @@ class TrainConfig(Options):
     weights: str | None = option(
         "Network",
         "begin with these weights: the name of a published set (imagenet, ...; docs/weights.md), a "
-        "file, or a run directory. Preprocessing and bottleneck_stride are theirs; the classifier "
-        "is new unless the classes are theirs",
+        "file, or a run directory. Preprocessing and bottleneck_stride are theirs; the last layer "
+        "is new unless its outputs have the same names",
         None,
     )
     freeze: str | None = option(

@@ -9,8 +9,8 @@ class Figure:
     """A number that training or evaluation gives.
 
     Attributes:
-      name: in metrics, such as "top1".
-      label: for people, such as "top-1".
+      name: in metrics, such as "median_error".
+      label: for people, such as "median error".
       unit: behind the number; with "%" the number itself is a share, 0 to 1.
       higher_is_better: whether it is one that grows as networks improve; then at most 1.
     """
@@ -29,7 +29,7 @@ class Figure:
         return value > other if self.higher_is_better else value < other
 
     def written(self, value: float) -> str:
-        """A value with label and unit, such as "top-1 91.00%"."""
+        """A value with label and unit, such as "recall 91.00%"."""
         number = f"{100 * value:.2f}" if self.unit == "%" else f"{value:.4f}"
         return f"{self.label} {number}{self.unit}"
 
