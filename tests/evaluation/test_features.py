@@ -155,7 +155,7 @@ def test_names_that_are_no_lines_are_refused(model, folder, tmp_path, name):
         ({"output": "old.npy"}, "old.npy exists, and is not overwritten"),
         ({"output": "older.npy"}, "older.txt exists, and is not overwritten"),
         ({"batch_size": 0}, "`batch_size` must be an integer of at least 1"),
-        ({"preprocessing": None}, "has no preprocessing"),
+        ({"preprocessing": None}, "has no `preprocessing`"),
     ],
 )
 def test_mistakes_are_named_before_the_work(model, folder, tmp_path, monkeypatch, change, message):
