@@ -160,7 +160,7 @@ def scores_path(path):
 
 def evaluated(path):
     """The scores of a network, computed."""
-    model, config = load_network(path), load_config(path)
+    config, model = load_config(path), load_network(path)
     dataset = FLAGS.dataset or (config and config.dataset)
     if not dataset:
         raise UserError("--dataset=NAME must say what to evaluate on: a .keras file does not know.")

@@ -95,7 +95,7 @@ def main(arguments):
     if not FLAGS.output:
         raise UserError("--output=DIR must say where the versions of the export are.")
     limits = Limits(FLAGS.max_bytes, FLAGS.max_pixels)
-    model, config = load_network(run), load_config(run)
+    config, model = load_config(run), load_network(run)
     optimized = optimized_network(model, config)
     version = export(
         model,

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_resnet import constructors
+from keras_resnet import checks, constructors
 from keras_resnet.checks import UserError
 from keras_resnet.classification import evaluation, fine_tuning, steps
 from keras_resnet.classification.examples import (
@@ -21,7 +21,7 @@ from keras_resnet.data.sources import Source
 from keras_resnet.images.preprocessing import Preprocessing
 from keras_resnet.networks.layer_tree import zero_last_gammas
 from keras_resnet.networks.resnet import ResNet, needed_preprocessing
-from keras_resnet.runs.config import TrainConfig
+from keras_resnet.runs.config import STRIDE_PLACES, TrainConfig
 from keras_resnet.runs.task import OfBatch, Task
 from keras_resnet.training.inputs import make_sources
 from keras_resnet.weights.local import WeightFile
@@ -78,6 +78,7 @@ class Classification(Task):
 
     def check_setup(self, setup: dict[str, Any]) -> None:
         Preprocessing.from_json(setup["preprocessing"])
+        checks.check_one_of("bottleneck_stride", setup["bottleneck_stride"], (None, *STRIDE_PLACES))
 
     def network(self, setup: dict[str, Any], sources: dict[str, Source]) -> ResNet:
         config, source = self._config, sources["train"]

@@ -48,7 +48,11 @@ def test_the_network_is_the_configurations_for_what_was_found_out(config):
     assert network.class_names == LABELS
     assert network.preprocessing == Preprocessing.from_json(setup["preprocessing"])
     assert (network.preprocessing.size, network.preprocessing.resize) == (16, 18)
-    for wrong in ({}, {"preprocessing": {}}, {"preprocessing": {"size": 0}}):
+    good = setup["preprocessing"]
+    for wrong in (
+        *({}, {"preprocessing": {}}, {"preprocessing": {"size": 0}}, {"preprocessing": good}),
+        {"preprocessing": good, "bottleneck_stride": "5x5"},
+    ):
         with pytest.raises((KeyError, TypeError, ValueError)):
             task.check_setup(wrong)
 
