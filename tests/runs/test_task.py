@@ -85,10 +85,8 @@ def test_another_task_is_trained_killed_and_resumed_on_replicas_and_on_workers(t
     assert_same_bits(tmp_path / "killed", tmp_path / "whole")
     result = keras_resnet.train(CONFIG.with_options(replicas=2), tmp_path / "replicas")
     Training(CONFIG, tmp_path / "workers", workers=2, program=__file__).finish()
-    first, *others = (
-        [row["error"] for row in metrics(tmp_path / name)]
-        for name in ("whole", "replicas", "workers")
-    )
+    runs = [tmp_path / name for name in ("whole", "replicas", "workers")]
+    first, *others = ([row["error"] for row in metrics(run)] for run in runs)
     assert first[-1] < first[0] / 3
     np.testing.assert_allclose(others, [first] * 2, rtol=1e-3)
     network = keras.models.load_model(tmp_path / "replicas" / "model.keras")
