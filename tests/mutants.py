@@ -193,7 +193,7 @@ MUTANTS = (
         "keras_resnet/serving/export.py",
         "if lock.is_held:",
         "if True:",
-        "tests/test_export.py::test_without_locks_nothing_is_taken_for_a_leftover",
+        "tests/serving/test_export.py::test_without_locks_nothing_is_taken_for_a_leftover",
     ),
     (
         "keras_resnet/distribution/rendezvous.py",

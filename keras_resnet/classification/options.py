@@ -80,7 +80,7 @@ class ClassificationOptions(TaskOptions):
         return Classification(config)
 
     def __post_init__(self) -> None:
-        if self.train_resize is not None and len(self.train_resize) == 1:
+        if isinstance(self.train_resize, list | tuple) and len(self.train_resize) == 1:
             object.__setattr__(self, "train_resize", tuple(self.train_resize) * 2)
         super().__post_init__()
 

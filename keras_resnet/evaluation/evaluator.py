@@ -88,10 +88,14 @@ class Evaluator:
                 for of_replica in self._answers(batch):
                     for name, values in of_replica.items():
                         found.setdefault(name, []).extend(_rows(values))
+                # What took long is noted by its name, before the others are waited for.
+                workers.begin("comparing with the other workers")
                 if workers.share([stop_requested()]).any():
                     return None
                 workers.begin("waiting for data to evaluate")
-        return self._in_order([_unpacked(each) for each in workers.exchange(_packed(found))])
+            workers.begin("gathering answers", FIRST_CALL_SECONDS)
+            shares = workers.exchange(_packed(found))
+        return self._in_order([_unpacked(each) for each in shares])
 
     def _in_order(self, found: list[Gathered]) -> Gathered:
         """All answers, for those of each worker."""

@@ -313,10 +313,9 @@ class TrainConfig(Options):
 
     def with_options(self, **options: Any) -> Self:
         """A copy with other values of some options, those of the task among them."""
-        of_task = {field.name for field in fields(self.task)} & options.keys()
-        task: TaskOptions = dataclasses.replace(
-            self.task, **{name: options.pop(name) for name in of_task}
-        )
+        task: TaskOptions = options.pop("task", self.task)
+        of_task = {field.name for field in fields(task)} & options.keys()
+        task = dataclasses.replace(task, **{name: options.pop(name) for name in of_task})
         return dataclasses.replace(self, task=task, **options)
 
     def to_json(self) -> str:

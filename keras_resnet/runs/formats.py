@@ -19,5 +19,6 @@ def check_format(values: dict[str, Any]) -> None:
         version = f"keras_resnet {values.get('keras_resnet')}" if found != 1 else _FIRST
         raise UserError(
             f"it is of format {found}, with which {version} goes on, and this version, whose "
-            f"format is {FORMAT}, does not: take that version, or begin in another --run_dir"
+            f"format is {FORMAT}, does not: take that version, or begin in another "
+            "--run_dir (of launch/paper.py: --output)"
         )

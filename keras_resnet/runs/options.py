@@ -5,7 +5,7 @@ import functools
 import math
 import types
 import typing
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from keras_resnet import checks
@@ -70,14 +70,18 @@ class Options:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if isinstance(value, list):
-                value = tuple(value)  # As JSON has it.
-                object.__setattr__(self, field.name, value)
-            check = field.metadata["check"]
-            if check is None or (value is None and accepts_none(field)):
+            if value is None and accepts_none(field):
                 continue
-            for each in value if isinstance(value, tuple) else (value,):
-                check(field.name, each)
+            values = (value,)
+            if _is_tuple(field):
+                if isinstance(value, str) or not isinstance(value, Iterable):
+                    raise checks.UserError(
+                        f"`{field.name}` must be a tuple. Received: {field.name}={value!r}"
+                    )
+                values = tuple(value)
+                object.__setattr__(self, field.name, values)
+            for each in values if field.metadata["check"] is not None else ():
+                field.metadata["check"](field.name, each)
         self.check_together()
 
     def check_together(self) -> None:
@@ -103,6 +107,11 @@ def fields(options: Options | type[Options]) -> tuple[dataclasses.Field[Any], ..
     """The fields that are options, in order."""
     every = dataclasses.fields(options)  # type: ignore[arg-type]
     return tuple(field for field in every if "help" in field.metadata)
+
+
+def _is_tuple(field: dataclasses.Field[Any]) -> bool:
+    kinds = (field.type, *typing.get_args(field.type))
+    return any(typing.get_origin(kind) is tuple for kind in kinds)
 
 
 def accepts_none(field: dataclasses.Field[Any]) -> bool:

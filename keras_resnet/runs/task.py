@@ -18,8 +18,7 @@ OfBatch = Callable[[Any], Mapping[str, tf.Tensor]]
 class Task(abc.ABC):
     """What a network is to learn: from which images, by which loss, and how it is judged.
 
-    It is made from a configuration, by `TrainConfig.task.task(config)`. Training calls its methods
-    in the order in which they stand here.
+    It is made from a configuration, by `TrainConfig.task.task(config)`.
 
     Attributes:
       sums: what `training_values` gives; the first is the loss.
@@ -99,7 +98,10 @@ class Task(abc.ABC):
 
     @abc.abstractmethod
     def evaluation_example(self, network: keras.Model) -> Callable[..., Any]:
-        """What a batch of evaluation has of each image: a function of an image and its label."""
+        """What a batch of evaluation has of each image: a function of image, label and weight.
+
+        The weight is 1, or 0 for what fills up the last batch.
+        """
 
     @abc.abstractmethod
     def answers(self, network: keras.Model) -> OfBatch:
