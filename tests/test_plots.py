@@ -1,31 +1,15 @@
-import matplotlib.figure
+import drawings
 import numpy as np
 import PIL.Image
 import pytest
+from drawings import curves, number_of_colors, training_row, validation_row
 
 from keras_resnet import plots
 
 
 @pytest.fixture
 def figures(monkeypatch):
-    """The figures that were drawn, in order, beside their files."""
-    drawn = []
-
-    class Figure(matplotlib.figure.Figure):
-        def __init__(self, **options):
-            super().__init__(**options)
-            drawn.append(self)
-
-    monkeypatch.setattr(plots, "Figure", Figure)
-    return drawn
-
-
-def curves(axes):
-    """Steps, values and dashes of each line of some axes, by its label."""
-    return {
-        line.get_label(): (list(line.get_xdata()), list(line.get_ydata()), line.get_linestyle())
-        for line in axes.get_lines()
-    }
+    return drawings.recorded(monkeypatch, plots, "Figure")
 
 
 def bars(axes, label=None):
@@ -37,25 +21,8 @@ def bars(axes, label=None):
     ]
 
 
-def markers(axes):
-    return [line.get_marker() for line in axes.get_lines()]
-
-
 def titles(axes):
     return [each.get_title() for each in axes]
-
-
-def number_of_colors(path):
-    with PIL.Image.open(path) as picture:
-        return len(picture.convert("RGB").getcolors(1 << 24))
-
-
-def training_row(step, top1=0.5, loss=1.0, rate=0.1):
-    return {"split": "train", "step": step, "top1": top1, "loss": loss, "learning_rate": rate}
-
-
-def validation_row(step, top1=0.6, loss=0.9):
-    return {"split": "validation", "step": step, "top1": top1, "loss": loss}
 
 
 def test_agreement_shows_the_logits_of_200_images(figures, rng, tmp_path):

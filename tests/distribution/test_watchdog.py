@@ -226,3 +226,32 @@ def test_data_that_do_not_come_are_told_from_steps_that_do_not_end(watched):
         said = f"worker 1 (host:5) made no progress for {seconds} s ({activity}) and ends"
         assert said in process.stderr
         assert "take_steps" in process.stderr
+
+
+def test_a_slow_evaluation_is_no_stuck_one(watched):
+    # Its batches take 3 s and then 30 s, of which the others know nothing; a stuck one is ended.
+    body = """
+        import numpy as np
+        from keras_resnet.data.batches import labelled
+        from keras_resnet.data.sources import MemorySource
+        from keras_resnet.distribution.workers import Workers
+        from keras_resnet.evaluation.evaluator import Evaluator
+
+        # One worker that is watched as if it had others.
+        workers = Workers(tf.distribute.MirroredStrategy(["CPU:0"]))
+        workers._alone, workers._watchdog = False, dog
+        workers._sum = workers._sum_function()
+        seconds = iter([3, 30])
+
+        def take_time(label):
+            number = next(seconds, None)
+            is_ended_after(4 + 10 * 30 + 1) if number is None else goes_on_for(number)
+            return label
+
+        def answers(batch):
+            return {"label": tf.py_function(take_time, [batch[1]], tf.int64)}
+
+        source = MemorySource(np.zeros((3, 1, 1, 1), np.uint8), [0, 0, 0], ("a",))
+        Evaluator(answers, source, labelled(lambda image: image), 1, workers)()
+    """
+    assert_ended(watched(body), "evaluating", 305)

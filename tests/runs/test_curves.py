@@ -1,6 +1,6 @@
-import matplotlib.figure
-import PIL.Image
+import drawings
 import pytest
+from drawings import curves, markers, number_of_colors, training_row, validation_row
 
 from keras_resnet.runs import curves as curves_lib
 from keras_resnet.runs.figures import Figure
@@ -10,41 +10,7 @@ TOP1 = Figure("top1", "top-1", "%", higher_is_better=True)
 
 @pytest.fixture
 def figures(monkeypatch):
-    """The figures that were drawn, in order, beside their files."""
-    drawn = []
-
-    class Canvas(matplotlib.figure.Figure):
-        def __init__(self, **options):
-            super().__init__(**options)
-            drawn.append(self)
-
-    monkeypatch.setattr(curves_lib, "Canvas", Canvas)
-    return drawn
-
-
-def curves(axes):
-    """Steps, values and dashes of each line of some axes, by its label."""
-    return {
-        line.get_label(): (list(line.get_xdata()), list(line.get_ydata()), line.get_linestyle())
-        for line in axes.get_lines()
-    }
-
-
-def markers(axes):
-    return [line.get_marker() for line in axes.get_lines()]
-
-
-def number_of_colors(path):
-    with PIL.Image.open(path) as picture:
-        return len(picture.convert("RGB").getcolors(1 << 24))
-
-
-def training_row(step, top1=0.5, loss=1.0, rate=0.1):
-    return {"split": "train", "step": step, "top1": top1, "loss": loss, "learning_rate": rate}
-
-
-def validation_row(step, top1=0.6, loss=0.9):
-    return {"split": "validation", "step": step, "top1": top1, "loss": loss}
+    return drawings.recorded(monkeypatch, curves_lib, "Canvas")
 
 
 def test_curves_are_drawn_from_metrics(figures, tmp_path):
