@@ -9,7 +9,7 @@ ROOT = pathlib.Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "keras_resnet/version.py").read_text())[1]
 
 # scikit-image brings photographs; nbclient and ipykernel run the examples; pydot draws networks;
-# keras-hub has detectors that the networks become a part of.
+# keras-hub has detectors that the networks become a part of; setuptools builds the wheel.
 TEST = [
     "pytest>=8",
     "pytest-xdist",
@@ -19,6 +19,7 @@ TEST = [
     "nbclient",
     "ipykernel",
     "pydot",
+    "setuptools>=77",
     "openvino",
     "keras-hub",
 ]
@@ -30,8 +31,18 @@ setuptools.setup(
     long_description=(ROOT / "README.md").read_text(),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
-    packages=setuptools.find_packages(include=["keras_resnet", "keras_resnet.*"]),
-    package_data={"keras_resnet": ["py.typed", "imagenet_classes.txt"]},
+    # launch/ is installed as keras_resnet_launch, since another package is called launch.
+    packages=[
+        *setuptools.find_packages(include=["keras_resnet", "keras_resnet.*"]),
+        "keras_resnet_launch",
+        "keras_resnet_launch.command_line",
+    ],
+    package_dir={"keras_resnet_launch": "launch"},
+    package_data={
+        "keras_resnet": ["py.typed", "imagenet_classes.txt"],
+        "keras_resnet_launch": ["star.jpg"],
+    },
+    entry_points={"console_scripts": ["keras-resnet=keras_resnet_launch.__main__:main"]},
     python_requires=">=3.11",
     install_requires=[
         "tensorflow>=2.21",

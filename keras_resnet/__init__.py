@@ -1,5 +1,9 @@
 """Deep Residual Learning for Image Recognition (He et al., 2016) on Keras and TensorFlow."""
 
+from keras_resnet.process.keras_settings import check_backend as _check_backend
+
+_check_backend()  # Before Keras is imported, which would fail in its own words.
+
 from keras_resnet.class_names import decode_predictions
 from keras_resnet.classification.options import ClassificationOptions
 from keras_resnet.classification.recipes import RECIPES

@@ -9,20 +9,15 @@ import keras
 
 from keras_resnet import checks
 from keras_resnet.images.preprocessing import Preprocessing
+from keras_resnet.networks.families import (
+    BASIC_BLOCKS,
+    IMAGENET_TABLE,
+    check_cifar_depth,
+    check_depth,
+)
 from keras_resnet.networks.resnet import ResNet
 from keras_resnet.weights.local import open_weights
 
-# What may take the place of a basic block.
-BASIC = ("basic", "inverted_bottleneck", "outer_addition", "squared_shortcut")
-
-# Table 1: the block, and how many of them conv2_x to conv5_x hold.
-IMAGENET_TABLE = {
-    18: ("basic", (2, 2, 2, 2)),
-    34: ("basic", (3, 4, 6, 3)),
-    50: ("bottleneck", (3, 4, 6, 3)),
-    101: ("bottleneck", (3, 4, 23, 3)),
-    152: ("bottleneck", (3, 8, 36, 3)),
-}
 IMAGENET_FILTERS = (64, 128, 256, 512)
 CIFAR_FILTERS = (16, 32, 64)
 
@@ -34,7 +29,7 @@ PLAIN = (None,)
 def _constructor(name: str, depth: int, shortcuts: Sequence[str | None]) -> Callable[..., ResNet]:
     """The public constructor of one row of Table 1; the first of `shortcuts` is its default."""
     block_of_depth, blocks = IMAGENET_TABLE[depth]
-    blocks_of_depth = BASIC if block_of_depth == "basic" else (block_of_depth,)
+    blocks_of_depth = BASIC_BLOCKS if block_of_depth == "basic" else (block_of_depth,)
     default_name = name.lower()
 
     def construct(
@@ -170,16 +165,6 @@ def CifarPlainNet(
     return _cifar_network(depth, weights, input_shape, shortcut, name, **arguments)
 
 
-def check_cifar_depth(depth: int) -> None:
-    """Raises UserError unless the depth is 6n+2."""
-    checks.check_integer("depth", depth, 8)
-    if depth % 6 != 2:
-        raise checks.UserError(
-            "`depth` must be 6n+2 (8, 14, 20, 32, 44, 56, 110, ...) for the CIFAR networks. "
-            f"Received: depth={depth!r}"
-        )
-
-
 def _cifar_network(
     depth: int,
     weights: str | os.PathLike[str] | None,
@@ -192,7 +177,7 @@ def _cifar_network(
     **arguments: Any,
 ) -> ResNet:
     check_cifar_depth(depth)
-    checks.check_one_of("block", block, BASIC)
+    checks.check_one_of("block", block, BASIC_BLOCKS)
     for argument in ("stem", "blocks", "filters"):
         if argument in arguments:
             raise checks.UserError(
@@ -258,11 +243,7 @@ def _with_weights(
     return model
 
 
-NETWORKS = {"ResNet": IMAGENET_TABLE, "PlainNet": (18, 34)}
-CIFAR_NETWORKS: dict[str, Callable[..., ResNet]] = {
-    "CifarResNet": CifarResNet,
-    "CifarPlainNet": CifarPlainNet,
-}
+_CIFAR = {"CifarResNet": CifarResNet, "CifarPlainNet": CifarPlainNet}
 
 
 def constructor(network: str, depth: int) -> Callable[..., ResNet]:
@@ -278,9 +259,7 @@ def constructor(network: str, depth: int) -> Callable[..., ResNet]:
     Raises:
       UserError: there is no such network.
     """
-    checks.check_one_of("network", network, [*NETWORKS, *CIFAR_NETWORKS])
-    if network in CIFAR_NETWORKS:
-        check_cifar_depth(depth)
-        return functools.partial(CIFAR_NETWORKS[network], depth)
-    checks.check_one_of("depth", depth, tuple(NETWORKS[network]))
+    check_depth(network, depth)
+    if network in _CIFAR:
+        return functools.partial(_CIFAR[network], depth)
     return globals()[f"{network}{depth}"]

@@ -1,18 +1,21 @@
-"""Trains the networks of section 4.2 on CIFAR-10 or any other data set of small images.
-
-Without flags: the paper's recipe for ResNet-20. Whatever happens to a training, the same command
-goes on where it was. The end is an accuracy on all images of the test set.
+"""Trains the networks of section 4.2 on CIFAR-10, or on another data set of small images.
 
   python launch/cifar10.py --depth=56
   python launch/cifar10.py --network=CifarPlainNet --depth=56
   python launch/cifar10.py --dataset=fashion_mnist --train_steps=4000
+
+Ctrl-C saves and stops; the same command resumes, whatever stopped the training, to the same result.
+The end is an accuracy on every image of the test set.
+
+Without flags it is the paper's recipe for ResNet-20, which TensorFlow Datasets downloads CIFAR-10
+for. The best network (best.keras) is chosen on the test images, unless --validation_images keeps
+some training images for that; the paper's split is --validation_images=5000.
 """
 
-import program
-
+from command_line.training import training_program
 from keras_resnet.classification.recipes import RECIPES
 
-PROGRAM, main = program.training_program(__doc__, RECIPES["cifar10"])
+PROGRAM, read, work = training_program(__doc__, RECIPES["cifar10"])
 
 if __name__ == "__main__":
-    PROGRAM.run(main)
+    PROGRAM.run(read, work)

@@ -1,39 +1,30 @@
 """Evaluates trained networks: top-1, top-5 and loss, every image of the data set counted once.
 
-MODEL is a run directory, a .keras file, or an .npz file of scores that --scores wrote. Several are
-evaluated one by one and as an ensemble. The images are preprocessed as in training and serving.
-
   python launch/evaluate.py runs/cifar10-cifarresnet20
-  python launch/evaluate.py model.keras --dataset=folder:my_pictures
+  python launch/evaluate.py model.keras --dataset=my_pictures
   python launch/evaluate.py runs/a runs/b --protocol=10-crop --scores=scores
   python launch/evaluate.py scores/*.npz
+
+MODEL is a run directory, a .keras file, or an .npz file of scores that --scores wrote. Several are
+evaluated one by one and as an ensemble. The images are preprocessed as in training and serving.
 """
 
 import pathlib
 
-import program
 from absl import flags
 
-program.import_package(in_batches=True)
-
-from keras_resnet import files
+from command_line.program import Program, integers, positional
 from keras_resnet.checks import UserError, check_integer, check_one_of
-from keras_resnet.classification import protocols, scores
-from keras_resnet.classification.evaluation import FIGURES, check_fits
-from keras_resnet.data import datasets
-from keras_resnet.evaluation.precise_bn import set_precise_statistics
-from keras_resnet.runs.figures import describe
-from keras_resnet.runs.run_directory import load_network
-from keras_resnet.tasks import load_config
-from keras_resnet.training.inputs import make_sources
+from keras_resnet.classification.options import PROTOCOLS
+from keras_resnet.data.names import canonical
 
-PROGRAM = program.Program(__doc__, "MODEL ... [--dataset=NAME] [flags]")
+PROGRAM = Program(__doc__, "MODEL ... [--dataset=NAME] [flags]", in_batches=True)
 FLAGS = PROGRAM.flags
 
 flags.DEFINE_string(
     "dataset",
     None,
-    "shapes, folder:PATH or the name of a TFDS set; unset: the run's",
+    "a folder of pictures, shapes, or the name of a TFDS set; unset: the run's",
     flag_values=FLAGS,
 )
 flags.DEFINE_string(
@@ -45,8 +36,8 @@ flags.DEFINE_string(
 flags.DEFINE_integer(
     "batch_size",
     128,
-    "images (for 10-crop, crops) at once, for multi-scale always one; the result does not depend "
-    "on it",
+    "images (for 10-crop, crops) at once; multi-scale takes pairs, an image and its mirror. The "
+    "result does not depend on it",
     flag_values=FLAGS,
 )
 flags.DEFINE_bool(
@@ -101,9 +92,17 @@ PROGRAM.document("Data", "dataset", "data_dir", "split", "batch_size", "skip_cor
 PROGRAM.document("Protocol", "protocol", "sides", "precise_bn", "save_model", "scores")
 
 
-def main(arguments):
-    paths = program.positional(arguments, "MODEL ...")
+def read(arguments):
+    paths = positional(arguments, "MODEL ...")
     check_arguments(paths)
+    return (paths,)
+
+
+def work(paths):
+    from keras_resnet.classification import scores
+    from keras_resnet.classification.evaluation import FIGURES
+    from keras_resnet.runs.figures import describe
+
     members = []
     for path in paths:
         member = scores.load(path) if path.endswith(".npz") else evaluated(path)
@@ -117,11 +116,11 @@ def main(arguments):
 def check_arguments(paths):
     """Finds mistakes before hours of inference."""
     check_one_of("split", FLAGS.split, ("train", "validation"))
-    check_one_of("protocol", FLAGS.protocol, protocols.PROTOCOLS)
+    check_one_of("protocol", FLAGS.protocol, PROTOCOLS)
     check_integer("batch_size", FLAGS.batch_size, 1)
     check_integer("precise_bn", FLAGS.precise_bn, 0)
     if FLAGS.sides is not None:
-        program.integers("sides", FLAGS.sides)
+        integers("sides", FLAGS.sides)
     networks = [path for path in paths if not path.endswith(".npz")]
     for path in paths:
         if not pathlib.Path(path).exists():
@@ -160,8 +159,17 @@ def scores_path(path):
 
 def evaluated(path):
     """The scores of a network, computed."""
+    from keras_resnet import files
+    from keras_resnet.classification import protocols, scores
+    from keras_resnet.classification.evaluation import check_fits
+    from keras_resnet.data import datasets
+    from keras_resnet.evaluation.precise_bn import set_precise_statistics
+    from keras_resnet.runs.run_directory import load_network
+    from keras_resnet.tasks import load_config
+    from keras_resnet.training.inputs import make_sources
+
     config, model = load_config(path), load_network(path)
-    dataset = FLAGS.dataset or (config and config.dataset)
+    dataset = canonical(FLAGS.dataset) if FLAGS.dataset else config and config.dataset
     if not dataset:
         raise UserError("--dataset=NAME must say what to evaluate on: a .keras file does not know.")
     data_dir = FLAGS.data_dir or (config and config.data_dir)
@@ -178,7 +186,7 @@ def evaluated(path):
         if FLAGS.save_model:
             with files.replacing(pathlib.Path(FLAGS.save_model)) as unfinished:
                 model.save(unfinished)
-    sides = None if FLAGS.sides is None else program.integers("sides", FLAGS.sides)
+    sides = None if FLAGS.sides is None else integers("sides", FLAGS.sides)
     probabilities, labels = protocols.answers(
         model, source, FLAGS.protocol, sides, FLAGS.batch_size
     )
@@ -196,4 +204,4 @@ def evaluated(path):
 
 
 if __name__ == "__main__":
-    PROGRAM.run(main)
+    PROGRAM.run(read, work)

@@ -1,31 +1,23 @@
 """Exports a trained network for TF Serving: a SavedModel with all that belongs to it.
 
+  python launch/export.py runs/cifar10-cifarresnet20 --output=exports/cifar10
+  python launch/export.py model.keras --output=exports/mine --optimize --dataset=my_pictures
+
 RUN is a run directory, of which the network at the last evaluation is taken (model.keras), or a
 .keras file. What is written is a version below --output, complete from the moment it exists; its
 README.md is the model card. --optimize folds batch normalizations into the convolutions,
 --optimize=bfloat16 computes in bfloat16 besides; both are compared on a data set with the network
 as it was trained, by default on the run's validation images.
-
-  python launch/export.py runs/cifar10-cifarresnet20 --output=exports/cifar10
-  python launch/export.py model.keras --output=exports/mine --optimize --dataset=folder:my_pictures
 """
 
 import pathlib
 
-import program
 from absl import flags
 
-program.import_package(in_batches=False)
-
-from keras_resnet.checks import UserError
-from keras_resnet.classification.evaluation import check_fits
-from keras_resnet.data import datasets
-from keras_resnet.runs.run_directory import load_evaluation, load_network
-from keras_resnet.serving.card import Origin
-from keras_resnet.serving.export import TOP, export
-from keras_resnet.serving.optimization import OPTIMIZATIONS, optimize
-from keras_resnet.serving.signatures import Limits
-from keras_resnet.tasks import load_config
+from command_line.program import Program, command, positional, required
+from keras_resnet.checks import UserError, check_number
+from keras_resnet.data.names import canonical
+from keras_resnet.serving.options import OPTIMIZATIONS, TOP, Limits, checked_directory
 
 
 class OptimizeParser(flags.ArgumentParser):
@@ -42,7 +34,7 @@ class OptimizeParser(flags.ArgumentParser):
         return names[text]
 
 
-PROGRAM = program.Program(__doc__, "RUN --output=DIR [flags]")
+PROGRAM = Program(__doc__, "RUN --output=DIR [flags]", in_batches=False)
 FLAGS = PROGRAM.flags
 
 flags.DEFINE_string(
@@ -80,7 +72,7 @@ flags.DEFINE_float(
 flags.DEFINE_string(
     "dataset",
     None,
-    "to compare on: shapes, folder:PATH or the name of a TFDS set; unset: the run's",
+    "to compare on: a folder of pictures, shapes, or the name of a TFDS set; unset: the run's",
     flag_values=FLAGS,
 )
 flags.DEFINE_string(
@@ -90,11 +82,26 @@ PROGRAM.document("Bundle", "output", "version", "top", "max_bytes", "max_pixels"
 PROGRAM.document("Optimization", "optimize", "max_difference", "dataset", "data_dir")
 
 
-def main(arguments):
-    (run,) = program.positional(arguments, "RUN")
-    if not FLAGS.output:
-        raise UserError("--output=DIR must say where the versions of the export are.")
-    limits = Limits(FLAGS.max_bytes, FLAGS.max_pixels)
+def read(arguments):
+    (run,) = positional(arguments, "RUN")
+    required("output=DIR", FLAGS.output, "where the versions of the export are")
+    checked_directory(FLAGS.output, FLAGS.version, FLAGS.top)
+    if not pathlib.Path(run).exists():
+        raise UserError(f"RUN does not exist. Received: {run}")
+    if FLAGS.optimize is None:
+        for name in ("max_difference", "dataset", "data_dir"):
+            if FLAGS[name].present:
+                raise UserError(f"--{name} is for --optimize.")
+    if FLAGS.max_difference is not None:
+        check_number("max_difference", FLAGS.max_difference, 0)
+    return run, Limits(FLAGS.max_bytes, FLAGS.max_pixels)
+
+
+def work(run, limits):
+    from keras_resnet.runs.run_directory import load_network
+    from keras_resnet.serving.export import export
+    from keras_resnet.tasks import load_config
+
     config, model = load_config(run), load_network(run)
     optimized = optimized_network(model, config)
     version = export(
@@ -111,12 +118,15 @@ def main(arguments):
         print(optimized.describe())
     print(
         f"  model card:  {version}/README.md\n"
-        f"  try it:      python launch/predict.py {FLAGS.output} IMAGE ..."
+        f"  try it:      {command('predict')} {FLAGS.output} IMAGE ..."
     )
 
 
 def origin(run, config):
     """What the model card says of where the network comes from."""
+    from keras_resnet.runs.run_directory import load_evaluation
+    from keras_resnet.serving.card import Origin
+
     name = pathlib.Path(run).resolve().name.removesuffix(".keras")
     if config is None:
         return Origin(name, license=FLAGS.license)
@@ -128,12 +138,13 @@ def origin(run, config):
 
 def optimized_network(model, config):
     """What --optimize asks for; None if it does not."""
+    from keras_resnet.classification.evaluation import check_fits
+    from keras_resnet.data import datasets
+    from keras_resnet.serving.optimization import optimize
+
     if FLAGS.optimize is None:
-        for name in ("max_difference", "dataset", "data_dir"):
-            if FLAGS[name].present:
-                raise UserError(f"--{name} is for --optimize.")
         return None
-    dataset = FLAGS.dataset or (config and config.dataset)
+    dataset = canonical(FLAGS.dataset) if FLAGS.dataset else config and config.dataset
     if not dataset:
         raise UserError("--dataset=NAME must say what to compare on: a .keras file does not know.")
     source = datasets.load(dataset, "validation", FLAGS.data_dir or (config and config.data_dir))
@@ -143,4 +154,4 @@ def optimized_network(model, config):
 
 
 if __name__ == "__main__":
-    PROGRAM.run(main)
+    PROGRAM.run(read, work)

@@ -1,27 +1,23 @@
 """Writes the features that a trained network sees in pictures, as an array.
 
+  python launch/features.py runs/mine my_pictures --output=features.npy
+
+  features = numpy.load("features.npy", mmap_mode="r")  # [pictures, channels]
+  names = open("features.txt", encoding="utf-8").read().splitlines()
+
 MODEL is a run directory, of which the network at the last evaluation is taken (model.keras), or a
 .keras file. FOLDER is searched for .jpg, .jpeg and .png at any depth; what is hidden is left out.
 Features are the average over the last feature map, before the classifier: a row of float32 for each
 picture. The list of the pictures, a line for each row, is written beside them (FILE.txt). What is
 there already is never overwritten.
-
-  python launch/features.py runs/mine my_pictures --output=features.npy
-
-  features = numpy.load("features.npy", mmap_mode="r")  # [pictures, channels]
-  names = open("features.txt", encoding="utf-8").read().splitlines()
 """
 
-import program
 from absl import flags
 
-program.import_package(in_batches=True)
+from command_line.program import Program, positional, required
+from keras_resnet.checks import check_integer
 
-from keras_resnet.checks import UserError
-from keras_resnet.evaluation.features import write_features
-from keras_resnet.runs.run_directory import load_network
-
-PROGRAM = program.Program(__doc__, "MODEL FOLDER --output=FILE.npy [flags]")
+PROGRAM = Program(__doc__, "MODEL FOLDER --output=FILE.npy [flags]", in_batches=True)
 FLAGS = PROGRAM.flags
 
 flags.DEFINE_string("output", None, "the array to write, a .npy file, required", flag_values=FLAGS)
@@ -35,10 +31,17 @@ flags.DEFINE_bool(
 PROGRAM.document("Flags", "output", "batch_size", "skip_corrupt")
 
 
-def main(arguments):
-    model, folder = program.positional(arguments, "MODEL", "FOLDER")
-    if not FLAGS.output:
-        raise UserError("--output=FILE.npy must say where the features go.")
+def read(arguments):
+    model, folder = positional(arguments, "MODEL", "FOLDER")
+    required("output=FILE.npy", FLAGS.output, "where the features go")
+    check_integer("batch_size", FLAGS.batch_size, 1)
+    return model, folder
+
+
+def work(model, folder):
+    from keras_resnet.evaluation.features import write_features
+    from keras_resnet.runs.run_directory import load_network
+
     number, listing = write_features(
         load_network(model), folder, FLAGS.output, FLAGS.batch_size, FLAGS.skip_corrupt
     )
@@ -46,4 +49,4 @@ def main(arguments):
 
 
 if __name__ == "__main__":
-    PROGRAM.run(main)
+    PROGRAM.run(read, work)

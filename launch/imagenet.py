@@ -1,21 +1,24 @@
-"""Trains the networks of Table 1 on ImageNet, or on your own folder of pictures.
+"""Trains a ResNet on your folder of pictures, on ImageNet, or on another data set.
 
-Without flags: the paper's recipe for ResNet-50. Whatever happens to a training, the same command
-goes on where it was. The end is an accuracy on all images of the validation set.
-
-  python launch/imagenet.py --depth=50
-  python launch/imagenet.py --depth=18 --dataset=folder:my_pictures --train_epochs=60
+  python launch/imagenet.py --dataset=my_pictures --depth=18 --train_epochs=60
+  python launch/imagenet.py --dataset=my_pictures --depth=50 --weights=imagenet
   python launch/imagenet.py --dataset=shapes --network=CifarResNet --depth=14 --image_size=32 \\
       --train_resize=36 --global_batch_size=32 --train_epochs=4
 
-launch/prepare_imagenet.py prepares ImageNet; docs/recipes.md says what the recipe is.
+A folder holds a directory of JPEGs and PNGs for each class: my_pictures/train/cat/*.jpg and
+my_pictures/val/cat/*.jpg. The third example needs no pictures, and takes a minute.
+
+Ctrl-C saves and stops; the same command resumes, whatever stopped the training, to the same result.
+The end is an accuracy on every image of the validation set.
+
+Without flags it is the paper's recipe for ResNet-50 on ImageNet, which launch/prepare_imagenet.py
+prepares.
 """
 
-import program
-
+from command_line.training import training_program
 from keras_resnet.classification.recipes import RECIPES
 
-PROGRAM, main = program.training_program(__doc__, RECIPES["imagenet"])
+PROGRAM, read, work = training_program(__doc__, RECIPES["imagenet"])
 
 if __name__ == "__main__":
-    PROGRAM.run(main)
+    PROGRAM.run(read, work)

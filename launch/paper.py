@@ -1,5 +1,13 @@
 """Computes what the paper claims, beside what it published.
 
+  python launch/paper.py networks
+  python launch/paper.py tables
+  python launch/paper.py degradation --dataset=fashion_mnist --train_epochs=5
+  python launch/paper.py responses runs/paper/degradation/residual-*
+  python launch/paper.py construction runs/paper/degradation/residual-20 --depth=56
+
+SUBCOMMAND is one of
+  networks            draws the blocks of Figures 2 and 5 and the columns of Figure 3 and Table 1
   tables              parameters, multiply-adds, projections and output sizes of Table 1 and its
                       variants, and the networks for CIFAR-10, counted from the networks as built
   construction RUN... the argument of section 1 for trained CIFAR networks, residual or plain: a
@@ -8,212 +16,206 @@
   degradation         Figure 6: trains plain and residual networks of several depths alike
   ablation            trains ResNet-18 with other rates, activations, augmentations and blocks
 
-Each prints Markdown and writes it, JSON and a picture into a directory. The last two train: started
-again, they go on where they were. "launch/paper.py SUBCOMMAND --help" lists the flags of one.
-
-  python launch/paper.py tables --output=runs/paper
-  python launch/paper.py construction runs/cifar10-cifarresnet20 --depth=56
-  python launch/paper.py degradation --dataset=fashion_mnist --train_epochs=5
-  python launch/paper.py responses runs/paper/degradation/residual-*
+Each prints what it found, and writes it as Markdown, JSON and a picture into --output. The first
+two take a minute or two. The last two train for hours on a processor: started again, they resume.
+"launch/paper.py SUBCOMMAND --help" lists the flags of one.
 """
 
-import collections
-import json
 import pathlib
+import re
 import sys
 
-import numpy as np
-import program
 from absl import flags
 
-program.import_package(in_batches=True)
-
-from keras_resnet import constructors, files, plots
+from command_line.program import Program, integers, numbers, positional
+from command_line.training import define_train_flags, train_config
 from keras_resnet.checks import UserError, check_one_of, check_positive
 from keras_resnet.classification.recipes import RECIPES
-from keras_resnet.paper import ablation, degradation, tables
-from keras_resnet.paper.construction import deeper_copy, logits
-from keras_resnet.paper.responses import responses, summary
-from keras_resnet.paper.trainings import train_all
-from keras_resnet.runs.run_directory import load_network
-from keras_resnet.tasks import load_config
-from keras_resnet.training.inputs import make_sources
+from keras_resnet.networks.families import check_cifar_depth
+from keras_resnet.paper import ablation
 
-PROGRAM = program.Program(__doc__, "SUBCOMMAND [RUN ...] [flags]")
-FLAGS = PROGRAM.flags
+# The paper trains from scratch.
+OF_FINE_TUNING = ("weights", "freeze", "freeze_batch_norm")
 
 
-def write_tables(output, arguments):
-    """Writes tables.md, tables.json and tables.png into a directory."""
-    program.positional(arguments)
-    imagenet, cifar = tables.imagenet_rows(), tables.cifar_rows()
-    text = (
-        f"Table 1, ImageNet, 224x224:\n\n{tables.markdown(imagenet)}\n"
-        f"Table 6, CIFAR-10, 32x32:\n\n{tables.markdown(cifar)}"
-    )
-    _write(output / "tables", text, {"imagenet": imagenet, "cifar10": cifar})
-    plots.draw_costs(imagenet, output / "tables.png")
-
-
-def write_construction(output, arguments):
-    """Writes construction.md, construction.json and construction.png into a directory."""
-    runs = program.positional(arguments, "RUN ...")
-    constructors.check_cifar_depth(FLAGS.depth)
-    rows, pairs = [], {}
-    for run, label in _labels(runs, CIFAR_RUN).items():
-        model, config, source = _trained(run)
-        if FLAGS.depth < config.depth:
-            raise UserError(
-                f"`depth` must be at least {config.depth}, that of {run}. "
-                f"Received: depth={FLAGS.depth}"
-            )
-        deeper = deeper_copy(model, ((FLAGS.depth - 2) // 6,) * 3)
-        pair = [logits(network, source) for network in (model, deeper)]
-        labels = source.fetch(np.arange(len(source)))[1].numpy()
-        top1 = [round(100 * np.mean(answers.argmax(axis=1) == labels), 2) for answers in pair]
-        rows.append(
-            {
-                "network": label,
-                "deeper": f"{config.network}-{FLAGS.depth}",
-                "images": len(source),
-                "top-1 %": top1[0],
-                "deeper top-1 %": top1[1],
-                "largest logit": float(np.abs(pair[0]).max()),
-                "largest difference": float(np.abs(pair[1] - pair[0]).max()),
-            }
-        )
-        pairs[f"{label} and {FLAGS.depth}"] = pair
-    _write(output / "construction", tables.markdown(rows), rows)
-    plots.draw_agreement(pairs, output / "construction.png")
-
-
-def write_responses(output, arguments):
-    """Writes responses.md, responses.json and responses.png into a directory."""
-    deviations = {}
-    for run, label in _labels(program.positional(arguments, "RUN ...")).items():
-        model, _, source = _trained(run)
-        deviations[label] = responses(model, source)
-    rows = [summary(label, of_layers) for label, of_layers in deviations.items()]
-    text = (
-        "Standard deviation of the responses of the 3x3 layers (Figure 7, which prints no "
-        f"numbers):\n\n{tables.markdown(rows)}"
-    )
-    _write(output / "responses", text, {"summary": rows, "layers": deviations})
-    plots.draw_responses(deviations, output / "responses.png")
-
-
-def write_degradation(output, arguments):
-    """Trains in directories of degradation/, and writes its .md, .json and .png."""
-    program.positional(arguments)
-    depths = program.integers("depths", FLAGS.depths)
-    if not depths:
-        raise UserError("`depths` must name at least one, such as 20,56. Received: nothing")
-    errors = program.numbers("errors", FLAGS.errors)
-    for error in errors:
-        check_positive("errors", error)
-    config = program.train_config(RECIPES["cifar10"], FLAGS)
-    trainings = degradation.configs(config, depths)
-    directory = output / "degradation"
-    results, metrics = train_all(trainings, directory)
-    rows = degradation.rows(trainings, results, metrics, directory, errors)
-    verdicts = "".join(f"\n{sentence}\n" for sentence in degradation.verdicts(rows))
-    text = f"Figure 6 on {config.dataset}:\n\n{tables.markdown(rows)}{verdicts}"
-    _write(directory, text, {"rows": rows, "metrics": metrics})
-    plots.draw_degradation(metrics, output / "degradation.png", degradation.split_name(config))
-
-
-def write_ablation(output, arguments):
-    """Trains in directories of ablation/, and writes its .md, .json and .png."""
-    program.positional(arguments)
-    shares = [_share(text) for text in FLAGS.shares]
-    if not shares:
-        raise UserError("`shares` must name at least one, such as 2:1:1. Received: nothing")
-    base = program.train_config(RECIPES["ablation"], FLAGS)
-    trainings = ablation.configs(
-        base,
-        shares,
-        *(
-            [value for value in FLAGS[name].value if value]
-            for name in ("activations", "augmentations", "variants")
-        ),
-    )
-    if not trainings:
-        raise UserError("Nothing to train: name --activations, --augmentations or --variants.")
-    results, metrics = train_all(trainings, output / "ablation")
-    top1 = ablation.top1_of(results)
-    parts = {
-        "Top-1 in % by shares of the three rates": ablation.rows(trainings, top1),
-        "Other blocks": ablation.variant_rows(trainings, top1),
-        "MNIST after as many epochs": ablation.mnist_rows(trainings, metrics),
-    }
-    parts = {title: rows for title, rows in parts.items() if rows}
-    text = f"ResNet-{base.depth} with the {base.stem} stem on {base.dataset}:\n"
-    text += "".join(f"\n{title}:\n\n{tables.markdown(rows)}" for title, rows in parts.items())
-    _write(output / "ablation", text, parts)
-    converged = {name: value for name, value in top1.items() if value != ablation.DIVERGED}
-    plots.draw_ablation(converged, output / "ablation.png")
-
-
-def define_construction_flags():
-    flags.DEFINE_integer("depth", 56, "layers of the deeper network, 6n+2", flag_values=FLAGS)
-    PROGRAM.document("Flags", "depth")
-    define_data_dir()
-
-
-def define_data_dir():
+def _program(subcommand, usage):
+    program = Program(re.sub("(?m)^    ", "", subcommand.__doc__), usage, in_batches=True)
     flags.DEFINE_string(
-        "data_dir", None, "where TensorFlow Datasets are; unset: the runs'", flag_values=FLAGS
+        "output",
+        "runs/paper",
+        "directory for Markdown, JSON and picture",
+        flag_values=program.flags,
     )
-    PROGRAM.document("Flags", "data_dir")
+    return program
 
 
-def define_degradation_flags():
-    flags.DEFINE_list("depths", ["20", "56"], "layers of the networks, 6n+2", flag_values=FLAGS)
+def _output(program):
+    output = pathlib.Path(program.flags.output).expanduser()
+    if not program.flags.output or (output.exists() and not output.is_dir()):
+        raise UserError(f"--output=DIR must be a directory. Received: {program.flags.output!r}")
+    return output
+
+
+def networks():
+    """Draws the blocks of Figures 2 and 5 and the columns of Figure 3 and Table 1.
+
+    python launch/paper.py networks --output=runs/paper
+    """
+    program = _program(networks, "networks [flags]")
+    program.document("Flags", "output")
+
+    def read(arguments):
+        positional(arguments[1:])
+        return (_output(program),)
+
+    return program, read, "write_networks"
+
+
+def tables():
+    """Counts parameters, multiply-adds, projections and output sizes of the paper's networks.
+
+    python launch/paper.py tables --output=runs/paper
+    """
+    program = _program(tables, "tables [flags]")
+    program.document("Flags", "output")
+
+    def read(arguments):
+        positional(arguments[1:])
+        return (_output(program),)
+
+    return program, read, "write_tables"
+
+
+def construction():
+    """Puts trained networks into deeper ones whose added blocks are identities (section 1).
+
+    python launch/paper.py construction runs/cifar10-cifarresnet20 --depth=56
+    """
+    program = _program(construction, "construction RUN ... [flags]")
+    flags.DEFINE_integer(
+        "depth", 56, "layers of the deeper network, 6n+2", flag_values=program.flags
+    )
+    _define_data_dir(program)
+    program.document("Flags", "depth", "data_dir", "output")
+
+    def read(arguments):
+        runs = positional(arguments[1:], "RUN ...")
+        check_cifar_depth(program.flags.depth)
+        return _output(program), runs, program.flags.depth, program.flags.data_dir
+
+    return program, read, "write_construction"
+
+
+def responses():
+    """Measures how strongly each 3x3 layer of trained networks responds (Figure 7).
+
+    python launch/paper.py responses runs/paper/degradation/residual-*
+    """
+    program = _program(responses, "responses RUN ... [flags]")
+    _define_data_dir(program)
+    program.document("Flags", "data_dir", "output")
+
+    def read(arguments):
+        runs = positional(arguments[1:], "RUN ...")
+        return _output(program), runs, program.flags.data_dir
+
+    return program, read, "write_responses"
+
+
+def _define_data_dir(program):
+    flags.DEFINE_string(
+        "data_dir",
+        None,
+        "where TensorFlow Datasets are; unset: the runs'",
+        flag_values=program.flags,
+    )
+
+
+def degradation():
+    """Trains plain and residual networks of several depths alike (Figure 6).
+
+      python launch/paper.py degradation --dataset=fashion_mnist --train_epochs=5
+
+    Watch the deeper plain network lose, and the deeper residual one not. The same command resumes.
+    """
+    program = _program(degradation, "degradation [flags]")
+    flags.DEFINE_list(
+        "depths", ["20", "56"], "layers of the networks, 6n+2", flag_values=program.flags
+    )
     flags.DEFINE_list(
         "errors",
         ["30", "20", "15", "10"],
         "training errors in % whose first steps are compared",
-        flag_values=FLAGS,
+        flag_values=program.flags,
     )
-    PROGRAM.document("Flags", "depths", "errors")
-    program.define_train_flags(
-        PROGRAM, RECIPES["cifar10"], without=("network", "depth", "run_dir", *OF_FINE_TUNING)
-    )
+    # Both kinds and any depth: no shortcut, no other stem, no bottlenecks.
+    of_one_network = ("network", "depth", "shortcut", "stem", "bottleneck_stride")
+    without = (*of_one_network, "run_dir", *OF_FINE_TUNING)
+    program.document("To begin with", "depths", "output")
+    define_train_flags(program, RECIPES["cifar10"], without)
+    program.document("Report", "errors")
+
+    def read(arguments):
+        positional(arguments[1:])
+        depths = integers("depths", program.flags.depths)
+        if not depths:
+            raise UserError("`depths` must name at least one, such as 20,56. Received: nothing")
+        for depth in depths:
+            check_cifar_depth(depth)
+        errors = numbers("errors", program.flags.errors)
+        for error in errors:
+            check_positive("errors", error)
+        config = train_config(RECIPES["cifar10"], program.flags)
+        return _output(program), config, depths, errors
+
+    return program, read, "write_degradation"
 
 
-def define_ablation_flags():
+def ablation_study():
+    """Trains ResNet-18 with other rates, activations, augmentations and blocks.
+
+      python launch/paper.py ablation --dataset=fashion_mnist --train_images=5000 \\
+          --train_epochs=5 --activations=relu --augmentations=none
+
+    It repeats a course project's study: 39 trainings without flags, 6 with those above. The same
+    command resumes.
+    """
+    program = _program(ablation_study, "ablation [flags]")
     shares = [ablation.label(share) for share in ablation.SHARES]
-    flags.DEFINE_list(
-        "shares", shares, "shares of the training at rates 1, 1/10 and 1/100", flag_values=FLAGS
-    )
-    flags.DEFINE_list("activations", list(ablation.ACTIVATIONS), "any of these", flag_values=FLAGS)
-    flags.DEFINE_list(
-        "augmentations", list(ablation.AUGMENTATIONS), "any of these", flag_values=FLAGS
-    )
-    flags.DEFINE_list(
-        "variants",
-        list(ablation.VARIANTS),
-        "blocks in place of the basic one, trained with ReLU, without augmentation and with the "
-        "first shares; any of these or, empty, none",
-        flag_values=FLAGS,
-    )
-    PROGRAM.document("Flags", "shares", "activations", "augmentations", "variants")
-    program.define_train_flags(
-        PROGRAM,
-        RECIPES["ablation"],
-        without=(
-            "network",
-            "block",
-            "activation",
-            "augmentation",
-            "schedule",
-            "learning_rate_drops",
-            "learning_rate_shares",
-            "warmup_epochs",
-            "run_dir",
-            *OF_FINE_TUNING,
+    for name, default, text in (
+        ("shares", shares, "shares of the training at rates 1, 1/10 and 1/100"),
+        ("activations", list(ablation.ACTIVATIONS), "any of these"),
+        ("augmentations", list(ablation.AUGMENTATIONS), "any of these"),
+        (
+            "variants",
+            list(ablation.VARIANTS),
+            "blocks in place of the basic one, trained with ReLU, without augmentation and with "
+            "the first shares; any of these or, empty, none",
         ),
-    )
+    ):
+        flags.DEFINE_list(name, default, text, flag_values=program.flags)
+    compared = ("block", "activation", "augmentation", "learning_rate_shares")
+    # Shares divide a schedule of steps.
+    of_schedules = ("schedule", "learning_rate_drops", "warmup_epochs", "plateau_evaluations")
+    without = ("network", *compared, *of_schedules, "run_dir", *OF_FINE_TUNING)
+    program.document("To begin with", "output")
+    define_train_flags(program, RECIPES["ablation"], without)
+    program.document("Compared", "shares", "activations", "augmentations", "variants")
+
+    def read(arguments):
+        positional(arguments[1:])
+        shares = [_share(text) for text in program.flags.shares]
+        if not shares:
+            raise UserError("`shares` must name at least one, such as 2:1:1. Received: nothing")
+        base = train_config(RECIPES["ablation"], program.flags)
+        names = ("activations", "augmentations", "variants")
+        values = ([value for value in program.flags[name].value if value] for name in names)
+        trainings = ablation.configs(base, shares, *values)
+        if not trainings:
+            raise UserError("Nothing to train: name --activations, --augmentations or --variants.")
+        return _output(program), base, trainings
+
+    return program, read, "write_ablation"
 
 
 def _share(text):
@@ -225,74 +227,45 @@ def _share(text):
         ) from None
 
 
-# The paper trains from scratch.
-OF_FINE_TUNING = ("weights", "freeze", "freeze_batch_norm")
-
-CIFAR_RUN = "a run directory of a CifarResNet or CifarPlainNet"
-
-
-def _labels(runs, expected="a run directory, which knows its data set"):
-    """What to call the network of each run: by its family and depth, and if need be its path."""
-    names = {}
-    for run in runs:
-        # Whether there is a network comes first: it says more of what is missing.
-        load_network(run)
-        config = load_config(run)
-        if config is None or (
-            expected == CIFAR_RUN and config.network not in constructors.CIFAR_NETWORKS
-        ):
-            raise UserError(f"{run} must be {expected}.")
-        names[run] = f"{config.network}-{config.depth}"
-    counts = collections.Counter(names.values())
-    return {run: name if counts[name] == 1 else f"{name}, {run}" for run, name in names.items()}
-
-
-def _trained(run):
-    """The network of a run, its configuration and the images that it is validated on."""
-    config = load_config(run)
-    data_dir = FLAGS.data_dir or config.data_dir
-    _, source = make_sources(config.with_options(data_dir=data_dir))
-    return load_network(run), config, source
-
-
-def _write(path, text, content):
-    """Prints Markdown, and writes it and JSON beside it."""
-    print(text)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    files.write_text(path.with_suffix(".md"), text)
-    files.write_text(path.with_suffix(".json"), json.dumps(content, indent=2) + "\n")
-
-
-# What a subcommand takes, what defines its flags, and what it does.
+# Each gives a program, what it reads, and the function of `paper.commands` that does the work.
 SUBCOMMANDS = {
-    "tables": ("", lambda: None, write_tables),
-    "construction": ("RUN ...", define_construction_flags, write_construction),
-    "responses": ("RUN ...", define_data_dir, write_responses),
-    "degradation": ("", define_degradation_flags, write_degradation),
-    "ablation": ("", define_ablation_flags, write_ablation),
+    "networks": networks,
+    "tables": tables,
+    "construction": construction,
+    "responses": responses,
+    "degradation": degradation,
+    "ablation": ablation_study,
 }
 
 
-def main(arguments):
-    (subcommand,) = program.positional(arguments[:1], "SUBCOMMAND")
-    check_one_of("SUBCOMMAND", subcommand, SUBCOMMANDS)
-    if sys.argv[1] != subcommand:
-        raise UserError(f"SUBCOMMAND must come first. Received: {' '.join(sys.argv[1:])}")
-    output = pathlib.Path(FLAGS.output).expanduser()
-    if not FLAGS.output or (output.exists() and not output.is_dir()):
-        raise UserError(f"--output=DIR must be a directory. Received: {FLAGS.output!r}")
-    SUBCOMMANDS[subcommand][2](output, arguments[1:])
-    print(f"Written: {output}")
+def unknown():
+    """The program where no subcommand comes first: its help, or a mistake."""
+    program = Program(__doc__, "SUBCOMMAND [RUN ...] [flags]", in_batches=True)
+    given = sys.argv[1:]
+
+    def read(arguments):
+        (subcommand,) = positional(arguments[:1], "SUBCOMMAND")
+        check_one_of("SUBCOMMAND", subcommand, SUBCOMMANDS)
+        raise UserError(f"SUBCOMMAND must come first. Received: {' '.join(given)}")
+
+    if not program.asks(given):
+        # Flags are those of subcommands.
+        sys.argv[1:] = [argument for argument in given if not argument.startswith("-")]
+    return program, read, None
+
+
+def run():
+    """Runs the subcommand that the command line names."""
+    program, read, name = SUBCOMMANDS.get((sys.argv[1:] or [""])[0], unknown)()
+
+    def work(output, *request):
+        from keras_resnet.paper import commands
+
+        getattr(commands, name)(output, *request)
+        print(f"Written: {output}")
+
+    program.run(read, work)
 
 
 if __name__ == "__main__":
-    flags.DEFINE_string(
-        "output", "runs/paper", "directory for Markdown, JSON and picture", flag_values=FLAGS
-    )
-    PROGRAM.document("Output", "output")
-    # Each subcommand has flags of its own.
-    if sys.argv[1:] and sys.argv[1] in SUBCOMMANDS:
-        takes, define_flags, _ = SUBCOMMANDS[sys.argv[1]]
-        define_flags()
-        PROGRAM.usage = " ".join(filter(None, [sys.argv[1], takes, "[flags]"]))
-    PROGRAM.run(main)
+    run()

@@ -5,7 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
-from processes import ROOT, assert_user_error, run_program
+from processes import LAUNCH, ROOT, assert_user_error, run_program
 
 import keras_resnet
 from keras_resnet.data import datasets
@@ -14,7 +14,7 @@ from keras_resnet.serving.clients import connect
 from keras_resnet.tasks import load_config
 
 BEFORE = ROOT / "tests" / "of_format_1"
-STAR = ROOT / "docs" / "star.jpg"
+STAR = LAUNCH / "star.jpg"
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ def initial_weights(config: TrainConfig) -> WeightFile:
     if file.preprocessing is None:
         raise UserError(
             f"{file.path} does not say what its network expects of images. Of a network of yours "
-            "take the .keras file; of weights like a published set's launch/convert_weights.py "
+            "take the .keras file; of weights like a published set's keras-resnet convert_weights "
             "--like=SET makes one. "
             f"Received: weights={config.weights!r}"
         )

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from keras_resnet.classification.task import Classification
 
 MEANS = ("pixel", "channel")
+# How images are shown to a network that is evaluated; see protocols.py.
+PROTOCOLS = ("1-crop", "10-crop", "multi-scale")
 AUGMENTATIONS = ("pad_crop_mirror", "crop_mirror", "none", "doubled", "tripled")
 
 

@@ -13,6 +13,7 @@ import tensorflow as tf
 import tqdm
 
 from keras_resnet import checks
+from keras_resnet.classification.options import PROTOCOLS
 from keras_resnet.data import batches
 from keras_resnet.data.sources import Source
 from keras_resnet.images.preprocessing import (
@@ -24,8 +25,6 @@ from keras_resnet.images.preprocessing import (
 )
 from keras_resnet.networks import resnet
 from keras_resnet.networks.inference import inference
-
-PROTOCOLS = ("1-crop", "10-crop", "multi-scale")
 
 # Shorter sides for a network of 224x224; others are scaled alike.
 SIDES = (224, 256, 384, 480, 640)

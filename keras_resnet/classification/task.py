@@ -19,9 +19,10 @@ from keras_resnet.classification.options import ClassificationOptions
 from keras_resnet.data.batches import labelled
 from keras_resnet.data.sources import Source
 from keras_resnet.images.preprocessing import Preprocessing
+from keras_resnet.networks.families import STRIDE_PLACES
 from keras_resnet.networks.layer_tree import zero_last_gammas
 from keras_resnet.networks.resnet import ResNet, needed_preprocessing
-from keras_resnet.runs.config import STRIDE_PLACES, TrainConfig
+from keras_resnet.runs.config import TrainConfig
 from keras_resnet.runs.task import OfBatch, Task
 from keras_resnet.training.inputs import make_sources
 from keras_resnet.weights.local import WeightFile

@@ -4,6 +4,7 @@ import os
 import pathlib
 
 from keras_resnet.data import folders, shapes, tfds
+from keras_resnet.data.names import FOLDER, canonical
 from keras_resnet.data.sources import MemorySource, Source
 
 
@@ -16,8 +17,9 @@ def load(
     """The source of one split of a data set.
 
     Args:
-      dataset: "shapes" (embedded), "folder:PATH" (PATH/train and PATH/val hold a directory of JPEGs
-        and PNGs for each class), or the name of a TensorFlow Datasets image classification set.
+      dataset: "shapes" (embedded), a path or "folder:PATH" (PATH/train and PATH/val hold a
+        directory of JPEGs and PNGs for each class), or the name of a TensorFlow Datasets image
+        classification set. See `names.canonical` for what is a path.
       split: "train" or "validation". A TFDS set without a validation split gives its test split.
       data_dir: where TFDS data is; None: TFDS_DATA_DIR, else ~/tensorflow_datasets.
       skip_corrupt: read and decode all images at once, and leave out, count and name those that
@@ -29,10 +31,11 @@ def load(
     Raises:
       UserError: the data set is unknown, missing, empty, corrupt or not for classification.
     """
+    dataset = canonical(dataset)
     if dataset == "shapes":
         images, labels = shapes.examples(split)
         return MemorySource(images, labels, shapes.CLASS_NAMES)
-    if dataset.startswith("folder:"):
-        path = pathlib.Path(dataset.removeprefix("folder:")).expanduser()
+    if dataset.startswith(FOLDER):
+        path = pathlib.Path(dataset.removeprefix(FOLDER)).expanduser()
         return folders.load_folder(path, split, skip_corrupt)
     return tfds.load_tfds(dataset, split, data_dir, skip_corrupt)

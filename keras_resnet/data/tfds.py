@@ -54,9 +54,9 @@ def load_tfds(
         builder = tfds.builder(name, data_dir=data_dir or None)
     except Exception as error:  # TFDS lets through whatever reading of names and files raises.
         raise UserError(
-            "`dataset` must be 'shapes', 'folder:PATH' or the name of a TensorFlow Datasets image "
-            f"classification set, such as 'cifar10'. Received: dataset={name!r} "
-            f"({_first_line(error)})"
+            "`dataset` must be the path of a folder of pictures (such as ./pictures, with train/ "
+            "and val/), 'shapes', or the name of a TensorFlow Datasets image classification set, "
+            f"such as 'cifar10'. Received: dataset={name!r} ({_first_line(error)})"
         ) from error
     image_key, label_key = _keys(builder, name)
     image, label = (builder.info.features[key] for key in (image_key, label_key))
@@ -142,10 +142,9 @@ def _prepare(
             "TFDS_DATA_DIR name another place).\n"
             "It cannot be downloaded freely: get ILSVRC2012_img_train.tar and "
             "ILSVRC2012_img_val.tar from image-net.org, and run\n"
-            f"  python launch/prepare_imagenet.py --source=DIRECTORY_OF_BOTH{place}\n"
+            f"  keras-resnet prepare_imagenet --source=DIRECTORY_OF_BOTH{place}\n"
             "To see a training now, on an embedded data set:\n"
-            "  python launch/imagenet.py --dataset=shapes --network=CifarResNet --depth=14 "
-            "--image_size=32 --train_resize=36 --global_batch_size=32 --train_epochs=4"
+            "  keras-resnet demo"
         )
     try:
         builder.download_and_prepare()

@@ -62,7 +62,7 @@ def _connect_workers(
     except RuntimeError as error:
         raise UserError(
             "On several workers a process trains once, before TensorFlow computes anything in it: "
-            f"start a program of launch/ for each training. ({error})"
+            f"start a process for each training. ({error})"
         ) from error
     except tf.errors.OpError as error:
         raise UserError(
@@ -108,5 +108,5 @@ def _make_logical_cpus(number: int) -> None:
         if len(tf.config.list_logical_devices("CPU")) < number:
             raise UserError(
                 f"{number} logical CPUs must be asked for before TensorFlow computes anything in "
-                "this process: call train() first, or start a program of launch/."
+                "this process: call train() first, or start keras-resnet imagenet."
             ) from error

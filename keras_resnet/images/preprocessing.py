@@ -10,9 +10,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from keras_resnet import checks
-
-# More is refused, as PIL does: a file of a few kilobytes can hold an image of gigabytes.
-MAX_PIXELS = 178_956_970
+from keras_resnet.images.limits import MAX_PIXELS
 
 # Places in a resized image are float32, which holds integers up to this one.
 _MAX_RESIZED_SIDE = 2**24

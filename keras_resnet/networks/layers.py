@@ -14,12 +14,10 @@ import tensorflow as tf
 
 from keras_resnet import checks
 from keras_resnet.networks import synchronized_bn
+from keras_resnet.networks.families import SHORTCUTS, STRIDE_PLACES
 
 # Batch, height, width, channels.
 Shape: TypeAlias = tuple[int | None, int | None, int | None, int]
-
-SHORTCUTS = ("A", "B", "C")
-STRIDE_PLACES = ("1x1", "3x3")
 
 # The paper's is ReLU; the others are for comparison. The slope is the one of Maas et al., 2013.
 LEAKY_SLOPE = 0.01

@@ -8,6 +8,7 @@ import keras
 from keras_resnet import checks
 from keras_resnet.images.preprocessing import Preprocessing
 from keras_resnet.networks import layers, variants
+from keras_resnet.networks.families import SHORTCUTS, STRIDE_PLACES
 from keras_resnet.networks.layer_tree import follow_blocks, layers_by_path
 from keras_resnet.networks.stacks import BlockStack
 
@@ -220,10 +221,10 @@ def _check_kinds(
         )
     checks.check_one_of("stem", stem, list(STEM_STRIDES))
     checks.check_one_of("block", block, list(BLOCKS))
-    checks.check_one_of("shortcut", shortcut, [*layers.SHORTCUTS, None])
+    checks.check_one_of("shortcut", shortcut, [*SHORTCUTS, None])
     checks.check_one_of("activation", activation, layers.ACTIVATIONS)
     if block == "bottleneck":
-        checks.check_one_of("bottleneck_stride", bottleneck_stride, layers.STRIDE_PLACES)
+        checks.check_one_of("bottleneck_stride", bottleneck_stride, STRIDE_PLACES)
     elif bottleneck_stride is not None:
         raise checks.UserError(
             "`bottleneck_stride` must be None where the blocks are no bottlenecks (depths 18 "

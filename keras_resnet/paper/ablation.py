@@ -5,6 +5,7 @@ from typing import Any, Final, Literal
 
 from keras_resnet import checks
 from keras_resnet.classification.options import ClassificationOptions
+from keras_resnet.networks import families
 from keras_resnet.runs import config
 
 SHARES: tuple[tuple[int, ...], ...] = ((2, 1, 1), (5, 3, 2), (5, 4, 1))
@@ -74,7 +75,7 @@ def configs(
             f"take the place of basic blocks. Received: depth={base.depth!r}"
         )
     for values, name, allowed in (
-        (activations, "activations", config.ACTIVATIONS),
+        (activations, "activations", families.ACTIVATIONS),
         (augmentations, "augmentations", AUGMENTATIONS),
         (variants, "variants", VARIANTS),
     ):

@@ -5,8 +5,8 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from keras_resnet.constructors import check_cifar_depth
 from keras_resnet.networks import analysis
+from keras_resnet.networks.families import check_cifar_depth
 from keras_resnet.paper.tables import PUBLISHED_CIFAR
 from keras_resnet.runs.config import TrainConfig
 from keras_resnet.runs.run_directory import load_network

@@ -1,6 +1,6 @@
 """The paper's tables of networks: what was published beside what the built networks have."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import keras
 
@@ -42,40 +42,34 @@ IMAGENET_VARIANTS: tuple[tuple[str, int, dict[str, str]], ...] = (
 )
 
 
-def imagenet_rows() -> list[dict[str, object]]:
-    """Table 1 with its variants and VGG-19: a dict for each network, all counted from its graph.
+def imagenet_rows() -> Iterator[dict[str, object]]:
+    """Table 1 with its variants and VGG-19: a dict for each network, counted from its graph.
 
     The published figure stands where the paper describes the variant: depths 18 and 34 without
     projections, the others with B and the stride on the first 1x1.
     """
-    rows = []
     for network, depth, arguments in IMAGENET_VARIANTS:
         model = constructors.constructor(network, depth)(**arguments)
         described = arguments.get("shortcut") == ("A" if depth < 50 else "B")
         described = described and arguments.get("bottleneck_stride") != "3x3"
         last_blocks = [model.get_layer("conv1"), *_last_blocks(model)]
-        rows.append(
-            {
-                "network": f"{network}-{depth}",
-                "shortcut": arguments.get("shortcut", "none"),
-                "stride": arguments.get("bottleneck_stride", ""),
-                **_costs(model, PUBLISHED_BILLIONS[depth] if described else None),
-                "projections": len(analysis.projections(model)),
-                "output sizes": [layer.output.shape[1] for layer in last_blocks],
-            }
-        )
-    vgg = keras.applications.VGG19(weights=None)
-    rows.append(
-        {
-            "network": "VGG-19",
-            "shortcut": "none",
-            "stride": "",
-            **_costs(vgg, PUBLISHED_BILLIONS["VGG-19"]),
-            "projections": 0,
-            "output sizes": [],
+        yield {
+            "network": f"{network}-{depth}",
+            "shortcut": arguments.get("shortcut", "none"),
+            "stride": arguments.get("bottleneck_stride", ""),
+            **_costs(model, PUBLISHED_BILLIONS[depth] if described else None),
+            "projections": len(analysis.projections(model)),
+            "output sizes": [layer.output.shape[1] for layer in last_blocks],
         }
-    )
-    return rows
+    vgg = keras.applications.VGG19(weights=None)
+    yield {
+        "network": "VGG-19",
+        "shortcut": "none",
+        "stride": "",
+        **_costs(vgg, PUBLISHED_BILLIONS["VGG-19"]),
+        "projections": 0,
+        "output sizes": [],
+    }
 
 
 def _costs(model: keras.Model, published_billions: float | None) -> dict[str, object]:
@@ -95,9 +89,8 @@ def _last_blocks(model: resnet.ResNet) -> Iterable[layers.Block]:
     return {block.name.split("_")[0]: block for block in blocks}.values()
 
 
-def cifar_rows() -> list[dict[str, object]]:
+def cifar_rows() -> Iterator[dict[str, object]]:
     """Table 6, the networks for CIFAR-10: residual and plain nets counted, others as published."""
-    rows: list[dict[str, object]] = []
     depth: int | None
     millions: float | None
     for depth, (millions, error) in PUBLISHED_CIFAR.items():
@@ -105,30 +98,25 @@ def cifar_rows() -> list[dict[str, object]]:
             model = constructors.constructor(network, depth)()
             residual = network == "CifarResNet"
             counted = analysis.trainable_parameters(model)
-            rows.append(
-                {
-                    "network": f"{network}-{depth}",
-                    "layers": depth,
-                    "multiply-adds": analysis.multiply_adds(model),
-                    "parameters": counted,
-                    "published millions": millions if residual else None,
-                    "difference %": round(counted / millions / 1e4 - 100, 2) if residual else None,
-                    "published error %": error if residual else None,
-                }
-            )
-    for name, (depth, millions, error) in PUBLISHED_OTHERS.items():
-        rows.append(
-            {
-                "network": f"{name} (published only)",
+            yield {
+                "network": f"{network}-{depth}",
                 "layers": depth,
-                "multiply-adds": None,
-                "parameters": None,
-                "published millions": millions,
-                "difference %": None,
-                "published error %": error,
+                "multiply-adds": analysis.multiply_adds(model),
+                "parameters": counted,
+                "published millions": millions if residual else None,
+                "difference %": round(counted / millions / 1e4 - 100, 2) if residual else None,
+                "published error %": error if residual else None,
             }
-        )
-    return rows
+    for name, (depth, millions, error) in PUBLISHED_OTHERS.items():
+        yield {
+            "network": f"{name} (published only)",
+            "layers": depth,
+            "multiply-adds": None,
+            "parameters": None,
+            "published millions": millions,
+            "difference %": None,
+            "published error %": error,
+        }
 
 
 def markdown(rows: Sequence[Mapping[str, object]]) -> str:

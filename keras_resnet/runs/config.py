@@ -6,19 +6,24 @@ from collections.abc import Callable
 from typing import Any, Self
 
 from keras_resnet.checks import UserError
+from keras_resnet.networks.families import (
+    ACTIVATIONS,
+    BASIC_BLOCKS,
+    NETWORKS,
+    PLAIN_NETWORKS,
+    SHORTCUTS,
+    STEMS,
+    STRIDE_PLACES,
+    check_depth,
+    has_bottlenecks,
+)
 from keras_resnet.runs.formats import FORMAT, check_format
 from keras_resnet.runs.options import Options, TaskOptions, fields, integer, number, one_of, option
 from keras_resnet.version import __version__
 
-NETWORKS = ("ResNet", "PlainNet", "CifarResNet", "CifarPlainNet")
 DTYPES = ("float32", "mixed_bfloat16", "float64")
 SCHEDULES = ("steps", "plateau", "cosine")
-SHORTCUTS = ("A", "B", "C")
-STRIDE_PLACES = ("1x1", "3x3")
-STEMS = ("imagenet", "cifar")
 STAGES = ("conv1", "conv2", "conv3", "conv4", "conv5")
-BLOCKS = ("basic", "inverted_bottleneck", "outer_addition", "squared_shortcut")
-ACTIVATIONS = ("relu", "leaky_relu", "tanh", "sigmoid")
 
 # Products of such numbers are still numbers for TensorFlow.
 _LARGEST = 10**9 + 1
@@ -48,8 +53,9 @@ class TrainConfig(Options):
     )
     dataset: str = option(
         "Data",
-        "shapes (embedded), folder:PATH (train/ and val/ of class directories), or the name of a "
-        "TensorFlow Datasets image classification set",
+        "a folder of pictures (train/ and val/, each with a directory for each class), shapes "
+        "(embedded), or the name of a TensorFlow Datasets image classification set; folder:PATH "
+        "is a folder whatever its name",
     )
     global_batch_size: int = option(
         "Training", "images per step, over all replicas", check=integer(1, _LARGEST)
@@ -88,7 +94,7 @@ class TrainConfig(Options):
         "in place of basic blocks: inverted_bottleneck (wide in the middle), outer_addition "
         "(ReLU(F(x)) + x) or squared_shortcut (ReLU(F(x) + x^2)); unset: those of the paper",
         None,
-        check=one_of(BLOCKS),
+        check=one_of(BASIC_BLOCKS),
     )
     activation: str = option(
         "Network", f"nonlinearity: {', '.join(ACTIVATIONS)}", "relu", check=one_of(ACTIVATIONS)
@@ -260,6 +266,27 @@ class TrainConfig(Options):
         self._check_weights()
         self._check_length()
         self._check_schedule()
+        self._check_network()
+
+    def _check_network(self) -> None:
+        check_depth(self.network, self.depth)
+        if self.shortcut is not None and self.network in PLAIN_NETWORKS:
+            raise UserError(
+                "`shortcut` is for residual networks. "
+                f"Received: shortcut={self.shortcut!r} with network={self.network!r}"
+            )
+        of_network = f"with network={self.network!r}, depth={self.depth!r}"
+        bottlenecks = has_bottlenecks(self.network, self.depth)
+        if self.bottleneck_stride is not None and not bottlenecks:
+            raise UserError(
+                "`bottleneck_stride` is for networks of bottlenecks: ResNet with 50 layers and "
+                f"more. Received: bottleneck_stride={self.bottleneck_stride!r} {of_network}"
+            )
+        if self.block is not None and bottlenecks:
+            raise UserError(
+                "`block` takes the place of basic blocks: those of 18 and 34 layers, and of the "
+                f"CIFAR networks. Received: block={self.block!r} {of_network}"
+            )
         if self.stem is not None and self.network.startswith("Cifar"):
             raise UserError(
                 "`stem` is for the networks ResNet and PlainNet. Received: "

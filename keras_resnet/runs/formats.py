@@ -20,5 +20,5 @@ def check_format(values: dict[str, Any]) -> None:
         raise UserError(
             f"it is of format {found}, with which {version} goes on, and this version, whose "
             f"format is {FORMAT}, does not: take that version, or begin in another "
-            "--run_dir (of launch/paper.py: --output)"
+            "--run_dir (of paper: --output)"
         )

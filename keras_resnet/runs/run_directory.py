@@ -120,7 +120,7 @@ class RunDirectory:
             )
             raise UserError(
                 f"{self.path} holds a run of another configuration: {listing}. Name another "
-                "directory (--run_dir; of launch/paper.py: --output), or repeat the flags of that "
+                "directory (--run_dir; of paper: --output), or repeat the flags of that "
                 "run to resume it."
             )
 

@@ -11,8 +11,10 @@ import keras
 from keras_resnet.images.preprocessing import Preprocessing
 from keras_resnet.networks import analysis
 from keras_resnet.process.processor import processor_name
+from keras_resnet.serving import answers as statuses
 from keras_resnet.serving import signatures
 from keras_resnet.serving.optimization import Optimized
+from keras_resnet.serving.options import Limits
 
 NOT_KNOWN = "not known"
 
@@ -42,7 +44,7 @@ def model_card(
     origin: Origin,
     class_names: Sequence[str],
     top: int,
-    limits: signatures.Limits,
+    limits: Limits,
     optimized: Optimized | None,
     seconds: Mapping[tuple[str, int], float],
 ) -> str:
@@ -136,7 +138,7 @@ def _listing(numbers: Iterable[float]) -> str:
     return ", ".join(f"{number:.6g}" for number in numbers)
 
 
-def _signatures(model: keras.Model, top: int, limits: signatures.Limits) -> str:
+def _signatures(model: keras.Model, top: int, limits: Limits) -> str:
     classes, channels = model.classes, model.preprocessing.channels
     features = model.get_layer("avg_pool").output.shape[-1]
     top = min(top, classes)
@@ -154,11 +156,11 @@ def _signatures(model: keras.Model, top: int, limits: signatures.Limits) -> str:
     ]
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     return (
-        f'{table}\n\n`status` is "{signatures.OK}", or says why a picture cannot be used: '
-        f'"{signatures.NOT_AN_IMAGE}", "{signatures.TOO_LONG}" (more than {limits.max_bytes:,}), '
-        f'"{signatures.TOO_LARGE}" (more than {limits.max_pixels:,}), '
-        f'"{signatures.TOO_MANY_SCANS}" (more than {signatures.MAX_SCANS}), '
-        f'"{signatures.DAMAGED}". The row of such a picture holds zeros, classes of -1 and empty '
+        f'{table}\n\n`status` is "{statuses.OK}", or says why a picture cannot be used: '
+        f'"{statuses.NOT_AN_IMAGE}", "{statuses.TOO_LONG}" (more than {limits.max_bytes:,}), '
+        f'"{statuses.TOO_LARGE}" (more than {limits.max_pixels:,}), '
+        f'"{statuses.TOO_MANY_SCANS}" (more than {signatures.MAX_SCANS}), '
+        f'"{statuses.DAMAGED}". The row of such a picture holds zeros, classes of -1 and empty '
         "labels; the others are not affected."
     )
 

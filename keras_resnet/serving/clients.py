@@ -2,7 +2,6 @@
 
 import base64
 import concurrent.futures
-import dataclasses
 import json
 import os
 import re
@@ -26,8 +25,8 @@ from tensorflow_serving.apis import (
 
 from keras_resnet.checks import UserError, check_integer, check_number, check_positive
 from keras_resnet.process import onednn
+from keras_resnet.serving.answers import OK, Answer
 from keras_resnet.serving.export import newest_version
-from keras_resnet.serving.signatures import OK
 
 _T = TypeVar("_T")
 
@@ -50,23 +49,6 @@ ADDRESS_HELP = (
 
 class ServingError(UserError):
     """A server cannot be reached, does not answer in time, or refuses."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Answer:
-    """What an export says about one picture.
-
-    Attributes:
-      status: "OK", or why the picture cannot be used; see `signatures`.
-      classes: numbers of the most probable classes, that first; none for an unusable picture.
-      labels: their names.
-      probabilities: theirs, 0 to 1.
-    """
-
-    status: str
-    classes: tuple[int, ...] = ()
-    labels: tuple[str, ...] = ()
-    probabilities: tuple[float, ...] = ()
 
 
 def connect(address: str | os.PathLike[str], timeout: float = 10.0, retries: int = 3) -> "Client":
@@ -128,7 +110,7 @@ class Client:
     ) -> None:
         if len(arguments) != 1 or not results >= _RESULTS:
             raise UserError(
-                f"{address} must be an export of launch/export.py, whose signature {SIGNATURE} "
+                f"{address} must be an export of this package, whose signature {SIGNATURE} "
                 f"gives {', '.join(sorted(_RESULTS))}. It takes {', '.join(sorted(arguments))} and "
                 f"gives {', '.join(sorted(results))}."
             )

@@ -16,9 +16,13 @@ from keras_resnet.networks.resnet import logits_model
 from keras_resnet.serving import signatures, warm_up
 from keras_resnet.serving.card import Origin, model_card
 from keras_resnet.serving.optimization import Optimized
-from keras_resnet.serving.signatures import Limits
-
-TOP = 5
+from keras_resnet.serving.options import (
+    TOP,
+    Limits,
+    check_free,
+    checked_directory,
+    is_text,
+)
 
 # Requests wait for up to 5 ms to share a batch. A batch is padded to one of few sizes, since
 # TensorFlow prepares each size anew.
@@ -83,12 +87,7 @@ def export(
     if tf.distribute.has_strategy():
         raise checks.UserError("`export` must be called outside of the scope of a strategy.")
     class_names = _check(model)
-    checks.check_integer("top", top, 1)
-    output_dir = _checked_directory(output_dir)
-    if version is not None:
-        checks.check_integer("version", version, 0)
-        checks.check_number("version", version, 0, below=2**63)
-        _check_free(output_dir / str(version))
+    output_dir = checked_directory(output_dir, version, top)
     limits = limits or Limits()
     network = model if optimized is None else optimized.network
     name = output_dir.resolve().name
@@ -133,39 +132,11 @@ def _check(model: keras.Model) -> tuple[str, ...]:
         )
     class_names = readable(model.class_names or map(str, range(model.classes)))
     for class_name in class_names:
-        if not isinstance(class_name, str) or "\n" in class_name or not _is_text(class_name):
+        if not isinstance(class_name, str) or "\n" in class_name or not is_text(class_name):
             raise checks.UserError(
                 f"`class_names` must be texts of one line. Received: {class_name!r}"
             )
     return class_names
-
-
-def _is_text(name: str) -> bool:
-    """Whether a string can be written as UTF-8."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _checked_directory(output_dir: str | os.PathLike[str]) -> pathlib.Path:
-    """The directory of versions as a path, if its name can be one."""
-    output_dir = pathlib.Path(output_dir)
-    if output_dir.exists() and not output_dir.is_dir():
-        raise checks.UserError(f"`output_dir` must be a directory. Received: {output_dir}")
-    # TensorFlow takes some for patterns; a name in quotes goes into models.config.
-    if not _is_text(str(output_dir)) or set(str(output_dir)) & set('*?[]\\"\n'):
-        raise checks.UserError(
-            '`output_dir` must be UTF-8 without any of *?[]\\" and line breaks. '
-            f"Received: {str(output_dir)!r}"
-        )
-    if not output_dir.resolve().name:
-        raise checks.UserError(
-            "The name of `output_dir` is the model's, and must not be empty. "
-            f"Received: {output_dir}"
-        )
-    return output_dir
 
 
 @contextlib.contextmanager
@@ -221,14 +192,6 @@ def _flush_to_disk(directory: pathlib.Path) -> None:
         files.flush_to_disk(path)
 
 
-def _check_free(version: pathlib.Path) -> None:
-    if version.exists():
-        raise checks.UserError(
-            f"`version` must be new, since servers may have loaded it. Received: {version}, which "
-            "exists"
-        )
-
-
 def _publish(
     unfinished: pathlib.Path, output_dir: pathlib.Path, number: int | None
 ) -> pathlib.Path:
@@ -237,7 +200,7 @@ def _publish(
         version = output_dir / str(_next_version(output_dir) if number is None else number)
         try:
             # An empty directory would be replaced.
-            _check_free(version)
+            check_free(version)
             os.rename(unfinished, version)
             return version
         except (OSError, checks.UserError):
@@ -265,6 +228,6 @@ def newest_version(directory: str | os.PathLike[str]) -> pathlib.Path:
     if not versions:
         raise checks.UserError(
             f"No SavedModel in {directory}: expected an export, or a directory of its versions "
-            "(launch/export.py RUN --output=DIR writes one)."
+            "(keras-resnet export RUN --output=DIR writes one)."
         )
     return max(versions, key=lambda path: int(path.name))

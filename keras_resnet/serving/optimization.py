@@ -10,14 +10,7 @@ from keras_resnet.classification import protocols
 from keras_resnet.data.sources import Source
 from keras_resnet.networks.resnet import ResNet
 from keras_resnet.serving.folding import fold_batch_norm
-
-# What an optimized network computes in, its Keras dtype policy, and by how much one of its
-# probabilities may differ by default. Rounding of float32 is some 1e-6; of bfloat16, which has 8
-# bits, some 1e-2 of a trained network.
-OPTIMIZATIONS = {
-    "float32": ("float32", 1e-4),
-    "bfloat16": ("mixed_bfloat16", 0.1),
-}
+from keras_resnet.serving.options import OPTIMIZATIONS
 
 
 @dataclasses.dataclass(frozen=True)

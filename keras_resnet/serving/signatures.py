@@ -4,53 +4,25 @@ A picture that cannot be used does not fail its batch: its row says why in `stat
 zeros, classes of -1 and empty labels.
 """
 
-import dataclasses
 from collections.abc import Callable, Sequence
 
 import keras
 import tensorflow as tf
 
-from keras_resnet import checks
 from keras_resnet.images import preprocessing
 from keras_resnet.networks import resnet
-
-OK = "OK"
-TOO_LONG = "too many bytes"
-TOO_LARGE = "too many pixels"
-TOO_MANY_SCANS = "too many scans"
-NOT_AN_IMAGE = "neither JPEG nor PNG"
-# Also what is a JPEG or PNG by its first bytes only, and what is too narrow to be resized.
-DAMAGED = "damaged"
-
+from keras_resnet.serving.answers import (
+    DAMAGED,
+    NOT_AN_IMAGE,
+    OK,
+    TOO_LARGE,
+    TOO_LONG,
+    TOO_MANY_SCANS,
+)
+from keras_resnet.serving.options import Limits
 
 # Of a progressive JPEG, which has some ten. Each may take as long as decoding all of another.
 MAX_SCANS = 100
-
-# tf.strings.length counts as int32.
-_MOST_BYTES = 2**31 - 1
-
-
-@dataclasses.dataclass(frozen=True)
-class Limits:
-    """What a picture may cost; checked before it is decoded.
-
-    Attributes:
-      max_bytes: longest encoded picture, in bytes.
-      max_pixels: largest picture, in pixels, at most `preprocessing.MAX_PIXELS`; decoding takes 3
-        bytes for each, of a progressive JPEG 9.
-
-    Raises:
-      UserError: a limit is not positive, or above what decoding allows.
-    """
-
-    max_bytes: int = 20 * 2**20
-    max_pixels: int = 50_000_000
-
-    def __post_init__(self) -> None:
-        checks.check_integer("max_bytes", self.max_bytes, 1)
-        checks.check_integer("max_pixels", self.max_pixels, 1)
-        checks.check_number("max_bytes", self.max_bytes, 1, below=_MOST_BYTES + 1)
-        checks.check_number("max_pixels", self.max_pixels, 1, below=preprocessing.MAX_PIXELS + 1)
 
 
 def signatures(
@@ -67,7 +39,7 @@ def signatures(
     - `classes`: int32 [n, top], the most probable first, and their `labels`: string [n, top];
     - `features` (that signature only, instead of these): float32 [n, channels of the last stage],
       the average over the last feature map;
-    - `status`: string [n], "OK" or one of this module's others.
+    - `status`: string [n], one of those in `answers`.
 
     Args:
       model: `ResNet` with a classifier and a `preprocessing`.

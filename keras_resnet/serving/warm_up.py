@@ -15,7 +15,8 @@ from tensorflow_serving.apis import model_pb2, predict_pb2, prediction_log_pb2
 
 from keras_resnet.checks import UserError
 from keras_resnet.images.preprocessing import Preprocessing
-from keras_resnet.serving.signatures import OK, Limits
+from keras_resnet.serving.answers import OK
+from keras_resnet.serving.options import Limits
 
 FILE = pathlib.Path("assets.extra", "tf_serving_warmup_requests")
 

@@ -10,33 +10,8 @@ from keras_resnet import files
 from keras_resnet.checks import UserError
 from keras_resnet.networks.resnet import ResNet
 from keras_resnet.weights import names
+from keras_resnet.weights.formats import check_free, format_of
 from keras_resnet.weights.local import write_safetensors
-
-# By the end of their names, the longest first.
-FORMATS = (".weights.h5", ".keras", ".safetensors", ".h5")
-
-
-def format_of(path: str | os.PathLike[str]) -> str:
-    """The format that the name of a file means, one of `FORMATS`.
-
-    Raises:
-      UserError: it means none.
-    """
-    for suffix in FORMATS:
-        name = pathlib.Path(path).name
-        if name.endswith(suffix) and name != suffix:
-            return suffix
-    raise UserError(
-        "DEST must end in .keras or .weights.h5 (ours), .safetensors (torchvision, timm) or .h5 "
-        f"(keras.applications). Received: {path}"
-    )
-
-
-def check_free(path: str | os.PathLike[str]) -> None:
-    """Raises UserError unless a file of that name can be written, in one of `FORMATS`."""
-    format_of(path)
-    if pathlib.Path(path).exists():
-        raise UserError(f"{path} exists, and is left as it is. Name another DEST.")
 
 
 def write(model: ResNet, path: str | os.PathLike[str]) -> None:

@@ -30,7 +30,7 @@ def keras_file(run_or_model: str | os.PathLike[str]) -> pathlib.Path:
             raise UserError(f"{path} does not exist yet: the run has not reached its evaluation.")
     elif not path.exists():
         raise UserError(
-            f"No run directory and no .keras file at {path}. (launch/convert_weights.py makes "
+            f"No run directory and no .keras file at {path}. (keras-resnet convert_weights makes "
             ".keras files of other weights.)"
         )
     return path
@@ -44,8 +44,8 @@ def read_config(path: str | os.PathLike[str]) -> dict[str, Any]:
     """
     if not zipfile.is_zipfile(path):
         raise UserError(
-            f"{path} is no .keras file, or a damaged one. (launch/convert_weights.py makes .keras "
-            "files of other weights.)"
+            f"{path} is no .keras file, or a damaged one. (keras-resnet convert_weights makes "
+            ".keras files of other weights.)"
         )
     with explained(path, "is damaged"):
         with zipfile.ZipFile(path) as archive:

@@ -1,10 +1,12 @@
 """Published weights as data: where they are, what they expect of images, how good they are."""
 
 import dataclasses
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from keras_resnet.checks import UserError
-from keras_resnet.images.preprocessing import Preprocessing
+
+if TYPE_CHECKING:
+    from keras_resnet.images.preprocessing import Preprocessing
 
 # ImageNet's mean and deviation as torchvision has them, of values from 0 to 255.
 _TORCH: dict[str, Any] = {"mean": (123.675, 116.28, 103.53), "deviation": (58.395, 57.12, 57.375)}
@@ -28,7 +30,7 @@ class WeightSet:
       file_name: under which it is kept.
       digest: see `download.fetched`.
       bottleneck_stride: place of the stride in bottlenecks; None where there are none.
-      preprocessing: what the network expects of images.
+      images: what the network expects of images, as arguments of `Preprocessing`.
       top1: published top-1 accuracy on ImageNet's validation images, single crop, in percent.
     """
 
@@ -36,15 +38,23 @@ class WeightSet:
     file_name: str
     digest: str
     bottleneck_stride: str | None
-    preprocessing: Preprocessing
+    images: dict[str, Any]
     top1: float
+
+    @property
+    def preprocessing(self) -> "Preprocessing":
+        """What the network expects of images."""
+        # It needs TensorFlow, which the names of the sets do not.
+        from keras_resnet.images.preprocessing import Preprocessing
+
+        return Preprocessing(**self.images)
 
 
 def _torch(
     depth: int,
     url: str,
     digest: str,
-    preprocessing: Preprocessing,
+    images: dict[str, Any],
     top1: float,
     file_name: str | None = None,
 ) -> WeightSet:
@@ -53,7 +63,7 @@ def _torch(
         file_name=file_name or url.rpartition("/")[2],
         digest=f"sha256:{digest}",
         bottleneck_stride="3x3" if depth >= 50 else None,
-        preprocessing=preprocessing,
+        images=images,
         top1=top1,
     )
 
@@ -61,15 +71,13 @@ def _torch(
 def _torchvision(depth: int, digest: str, resize: int, top1: float) -> WeightSet:
     # The first digits of the SHA-256 are in the name.
     url = f"{_TORCHVISION}resnet{depth}-{digest}.pth"
-    return _torch(depth, url, digest, Preprocessing(size=224, resize=resize, **_TORCH), top1)
+    return _torch(depth, url, digest, {"size": 224, "resize": resize, **_TORCH}, top1)
 
 
-def _timm(
-    depth: int, tag: str, preprocessing: Preprocessing, sha256: str, top1: float
-) -> WeightSet:
+def _timm(depth: int, tag: str, images: dict[str, Any], sha256: str, top1: float) -> WeightSet:
     name = f"resnet{depth}.{tag}"
     url = f"{_TIMM}{name}/resolve/main/model.safetensors"
-    return _torch(depth, url, sha256, preprocessing, top1, f"{name}.safetensors")
+    return _torch(depth, url, sha256, images, top1, f"{name}.safetensors")
 
 
 def _keras(depth: int, digest: str, top1: float) -> WeightSet:
@@ -79,14 +87,14 @@ def _keras(depth: int, digest: str, top1: float) -> WeightSet:
         file_name=file_name,
         digest=f"md5:{digest}",
         bottleneck_stride="1x1",
-        preprocessing=Preprocessing(size=224, resize=256, **_CAFFE),
+        images={"size": 224, "resize": 256, **_CAFFE},
         top1=top1,
     )
 
 
-_PLAIN = Preprocessing(size=224, resize=256, **_TORCH)
+_PLAIN = {"size": 224, "resize": 256, **_TORCH}
 # Of procedure A1 in "ResNet strikes back" (Wightman et al., 2021).
-_STRIKES_BACK = Preprocessing(size=288, resize=288, interpolation="bicubic", **_TORCH)
+_STRIKES_BACK = {"size": 288, "resize": 288, "interpolation": "bicubic", **_TORCH}
 
 # Of timm's copies on huggingface.co: the SHA-256 that is shown there, and the published top-1.
 _TV = {

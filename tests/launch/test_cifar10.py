@@ -7,7 +7,7 @@ from tfds_sets import write_tfds
 
 def test_help_shows_the_papers_recipe():
     process = run_program("cifar10", "--help")
-    for text in ("section 4.2", "--train_steps [64000]", "--learning_rate [0.1]"):
+    for text in ("section 4.2", "--train_steps=64000 ", "--learning_rate=0.1 "):
         assert text in process.stdout
 
 

@@ -1,51 +1,20 @@
-import numpy as np
 import PIL.Image
 import pytest
 from processes import assert_user_error, run_program
 
-from keras_resnet import plots
-from keras_resnet.data import datasets
-from keras_resnet.images import augmentation
-from keras_resnet.images.augmentation import Augmentation
-from keras_resnet.images.preprocessing import Preprocessing
 
-
-def test_the_sheet_shows_pictures_in_rows(tmp_path, picture_folder, monkeypatch):
-    drawn = []
-
-    draw = plots.draw_contact_sheet
-
-    def record(*arguments, **options):
-        drawn.extend(arguments[:2])
-        draw(*arguments, **options)
-
-    monkeypatch.setattr(plots, "draw_contact_sheet", record)
-    flags = (f"--dataset=folder:{picture_folder}", "--image_size=32", "--seed=5")
-    process = run_program("contact_sheet", *flags, f"--output={tmp_path / 'sheet.jpg'}")
+def test_a_path_of_a_folder_is_drawn(tmp_path, picture_folder):
+    flags = (f"--dataset={picture_folder}", "--image_size=32", "--augmentation=none")
+    process = run_program("contact_sheet", *flags, f"--output={tmp_path / 'sheet.png'}")
     assert process.returncode == 0, process.stderr
-    with PIL.Image.open(tmp_path / "sheet.jpg") as sheet:
-        assert sheet.format == "JPEG"
-        # Six rows of nine pictures.
-        assert 1.2 < sheet.width / sheet.height < 1.6
-        assert len(sheet.convert("RGB").getcolors(1 << 24)) > 1000
-    evaluated, augmented = drawn
-    assert (evaluated.shape, augmented.shape) == ((6, 32, 32, 3), (6, 8, 32, 32, 3))
-    assert evaluated.dtype == augmented.dtype == np.uint8
-    source = datasets.load(f"folder:{picture_folder}", "train")
-    black = Preprocessing(32, 37, (0.0, 0.0, 0.0))
-    vary = Augmentation("crop_mirror", (37, 69), 0.1)
-    # From the first of 24 to the last.
-    for row, index in ((0, 0), (2, 9), (5, 23)):
-        image, _ = source.example(index)
-        np.testing.assert_array_equal(evaluated[row], to_bytes(black(image)))
-        for epoch in (0, 7):
-            draws = augmentation.draw(24, 5, epoch)[index]
-            expected = to_bytes(augmentation.augment(image, draws, black, vary))
-            np.testing.assert_allclose(augmented[row, epoch].astype(int), expected, atol=1)
+    assert process.stdout == f"Drawn: {tmp_path / 'sheet.png'}\n"
+    with PIL.Image.open(tmp_path / "sheet.png") as sheet:
+        assert sheet.format == "PNG"
 
 
-def to_bytes(pixels):
-    return np.clip(np.rint(pixels), 0, 255).astype(int)
+def test_only_what_changes_the_sheet_is_a_flag():
+    process = run_program("contact_sheet", "--learning_rate=1")
+    assert_user_error(process, "There is no flag --learning_rate")
 
 
 @pytest.mark.parametrize("output", [[], ["--output="], ["--output=x.foo"], ["--output=no/x.png"]])

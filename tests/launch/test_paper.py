@@ -387,5 +387,5 @@ def test_mistakes_are_explained(arguments, message, tmp_path):
 
 def test_a_mistake_on_the_command_line_ends_the_program_with_one_message(tmp_path):
     process = run_command("paper", "table", f"--output={tmp_path}")
-    assert_user_error(process, "`SUBCOMMAND` must be one of 'tables', 'construction'")
+    assert_user_error(process, "`SUBCOMMAND` must be one of 'networks', 'tables'")
     assert process.stdout == ""

@@ -4,7 +4,7 @@ import signal
 import pytest
 from harness import Training, assert_same_bits, interrupt_at
 from ilsvrc import write_archives
-from processes import ROOT, assert_user_error, run_program
+from processes import LAUNCH, assert_user_error, run_program
 
 from keras_resnet.class_names import imagenet_synsets, readable
 from keras_resnet.classification.recipes import RECIPES
@@ -54,7 +54,7 @@ def test_from_the_archives_to_a_prediction(tmp_path, rng, killed):
     assert f"top-1 {100 * top1:.2f}%" in process.stdout
     process = run_program("export", run, f"--output={tmp_path / 'export'}")
     assert process.returncode == 0, process.stderr
-    process = run_program("predict", tmp_path / "export", ROOT / "docs" / "star.jpg")
+    process = run_program("predict", tmp_path / "export", LAUNCH / "star.jpg")
     assert process.returncode == 0, process.stderr
     labels = [line.partition("%  ")[2] for line in process.stdout.splitlines()[1:]]
     # By their words, not by the names of ImageNet's directories.

@@ -13,14 +13,14 @@ ZEN_3 = {"avx", "avx2"}
 ALDER_LAKE = {"avx", "avx2", "avx_vnni"}
 ICE_LAKE = {"avx", "avx2", "avx512f", "avx512_vnni"}
 
-# The switch as a program of launch/ takes it, and what TensorFlow makes of it: the kernels that it
+# The switch as the programs take it, and what TensorFlow makes of it: the kernels that it
 # puts into the graph of a convolution.
 PROBE = """
 import json, sys
 sys.path.insert(0, "launch")
-import program
+from command_line.start import onednn
 assert "tensorflow" not in sys.modules
-program.onednn.turn_on()
+onednn.turn_on()
 import tensorflow as tf
 
 with tf.Graph().as_default(), tf.compat.v1.Session() as session:
@@ -30,7 +30,7 @@ with tf.Graph().as_default(), tf.compat.v1.Session() as session:
     about = tf.compat.v1.RunMetadata()
     session.run(convolution, {image: [[[[1.0] * 4] * 8] * 8] * 2}, options, about)
 kernels = [node.op for graph in about.partition_graphs for node in graph.node]
-print(json.dumps([program.onednn.is_on(), any(name.startswith("_Mkl") for name in kernels)]))
+print(json.dumps([onednn.is_on(), any(name.startswith("_Mkl") for name in kernels)]))
 """
 
 

@@ -12,7 +12,7 @@ from keras_resnet.images.preprocessing import Preprocessing
 from keras_resnet.serving import signatures
 from keras_resnet.serving.card import Origin, model_card
 from keras_resnet.serving.optimization import Optimized
-from keras_resnet.serving.signatures import Limits
+from keras_resnet.serving.options import Limits
 
 SECONDS = {("serving_default", 32): 0.016, ("images", 1): 0.5, ("images", 32): 2.0}
 

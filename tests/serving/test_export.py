@@ -37,7 +37,7 @@ from keras_resnet.serving import export as export_lib
 from keras_resnet.serving import warm_up
 from keras_resnet.serving.export import export, newest_version
 from keras_resnet.serving.folding import fold_batch_norm
-from keras_resnet.serving.signatures import Limits
+from keras_resnet.serving.options import Limits
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,8 @@ from letters import evaluated, network
 from keras_resnet.classification import protocols
 from keras_resnet.data import datasets
 from keras_resnet.data.sources import MemorySource
-from keras_resnet.serving.optimization import OPTIMIZATIONS, optimize
+from keras_resnet.serving.optimization import optimize
+from keras_resnet.serving.options import OPTIMIZATIONS
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ from peak import peak_growth
 from pictures import encoded, header_of_png
 
 from keras_resnet.images.preprocessing import Preprocessing
+from keras_resnet.serving.options import Limits
 from keras_resnet.serving.signatures import (
     DAMAGED,
     NOT_AN_IMAGE,
@@ -19,7 +20,6 @@ from keras_resnet.serving.signatures import (
     TOO_LARGE,
     TOO_LONG,
     TOO_MANY_SCANS,
-    Limits,
     signatures,
     usable_rows,
 )

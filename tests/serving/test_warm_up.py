@@ -13,7 +13,7 @@ from tensorflow_serving.apis import model_pb2, predict_pb2, prediction_log_pb2
 from keras_resnet.images.preprocessing import Preprocessing
 from keras_resnet.serving import warm_up
 from keras_resnet.serving.export import export
-from keras_resnet.serving.signatures import Limits
+from keras_resnet.serving.options import Limits
 
 
 def requests(version):

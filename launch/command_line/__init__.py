@@ -1,0 +1,1 @@
+"""What the programs share: flags, help, how they start, and errors without tracebacks."""

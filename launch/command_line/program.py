@@ -1,0 +1,236 @@
+"""A program: its flags, its help, how it starts and ends, and errors without tracebacks."""
+
+import contextlib
+import itertools
+import os
+import pathlib
+import re
+import signal
+import sys
+
+# Ctrl-C ends the seconds of importing at once and without a traceback; `run` makes it an exception.
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+from absl import flags, logging
+
+from command_line import mistakes, start
+from command_line.help_text import help_text
+from keras_resnet.checks import UserError
+from keras_resnet.process.signals import STOP_SIGNALS
+from keras_resnet.version import __version__
+
+EXIT_USER_ERROR = 1
+EXIT_INTERRUPTED = 130
+
+_HELP = ("--help", "-help", "-h", "--h", "--helpfull", "--helpshort")
+
+
+def command(name):
+    """How a program is called, as this one was: `keras-resnet NAME`, or as a file."""
+    if "keras_resnet_launch" in sys.modules:
+        return f"keras-resnet {name}"
+    return f"python launch/{name}.py"
+
+
+class Program:
+    """A program, in two parts: what it reads of its flags, and its work.
+
+    Mistakes that show in flags, paths and names are found before TensorFlow is imported, which
+    takes seconds. The flags are the program's own, not absl's global ones, so that several programs
+    can run in one process.
+
+    Args:
+      doc: what the program does, for the help text; see `help_text`.
+      usage: what follows the program's name on the command line, for the help text.
+      in_batches: whether the work computes in batches, or on single pictures, see `start`; None: it
+        does not compute, and needs no TensorFlow.
+
+    Attributes:
+      flags: `absl.flags.FlagValues`, to define the flags in and to read them from.
+    """
+
+    def __init__(self, doc, usage, in_batches):
+        self.flags = flags.FlagValues()
+        self._doc = doc
+        self._usage = usage
+        self._in_batches = in_batches
+        self._groups = {}
+
+    def document(self, group, *names):
+        """Shows flags in the help text, in the order of the calls."""
+        shown = {name for others in self._groups.values() for name in others}
+        self._groups.setdefault(group, []).extend(name for name in names if name not in shown)
+
+    def run(self, read, work):
+        """Runs the program on the command line; a mistake of the user's becomes one message.
+
+        Args:
+          read: function of the positional arguments that checks them and the flags, with the
+            standard library alone, and returns the arguments of `work`.
+          work: function that does the rest, and may import what it needs.
+        """
+        for number in STOP_SIGNALS:
+            signal.signal(number, signal.default_int_handler)
+        # Names of files need not be text, and a log shows each line at once.
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.reconfigure(errors="backslashreplace", line_buffering=True)
+        if self._asks_for_help(sys.argv[1:]):
+            self._print(self._help())
+        elif self._asks_for_version(sys.argv[1:]):
+            print(f"keras_resnet {__version__}")
+        else:
+            with _mistakes_explained():
+                request = read(self._parsed(sys.argv))
+                if self._in_batches is None:
+                    work(*request)
+                else:
+                    self._start()
+                    _with_workers(work, request)
+            _leave_workers(0)
+
+    def _start(self):
+        """Imports TensorFlow and the package."""
+        # During the import Python's handler would come too late.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        start.start(self._in_batches)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        # Libraries tell more of their doings than a user wants to know.
+        logging.set_verbosity(logging.ERROR)
+
+    def _help(self):
+        name = pathlib.Path(sys.argv[0]).stem
+        usage = f"{command(name)} {self._usage}"
+        return help_text(self._doc, usage, self.flags, self._groups, command)
+
+    @staticmethod
+    def _print(text):
+        """Prints a long text; who reads may stop reading."""
+        with contextlib.suppress(BrokenPipeError):
+            print(text, end="", flush=True)
+
+    def asks(self, given):
+        """Whether a command line asks for help or the version."""
+        return self._asks_for_help(given) or self._asks_for_version(given)
+
+    @staticmethod
+    def _asks_for_help(given):
+        return any(argument in _HELP for argument in given)
+
+    def _asks_for_version(self, given):
+        """Whether it is the package's that is asked for; `version` may be a flag of its own."""
+        return given == ["--version"] or ("version" not in self.flags and "--version" in given)
+
+    def _parsed(self, argv):
+        """The positional arguments; the flags are parsed."""
+        self._check_values_are_given(argv[1:])
+        try:
+            return self.flags(argv)[1:]
+        except flags.UnrecognizedFlagError as error:
+            raise UserError(mistakes.unknown_flag(error.flagname, list(self.flags))) from error
+        except flags.IllegalFlagValueError as error:
+            match = re.fullmatch(r"flag --(\w+)=(.*?): (.*)", str(error), re.DOTALL)
+            if match is None:
+                raise
+            name, value, reason = match.groups()
+            message = mistakes.impossible_value(self.flags[name], value, reason)
+            raise UserError(message) from error
+        except ValueError as error:  # --noNAME=VALUE
+            raise UserError(f"{error}. --help lists all flags.") from error
+
+    def _check_values_are_given(self, arguments):
+        """Raises UserError where a flag would take the next one for its value."""
+        for argument, following in itertools.pairwise([*arguments, "--"]):
+            name = argument.lstrip("-")
+            if argument == "--":
+                break
+            takes_value = name in self.flags and not self.flags[name].boolean
+            if argument.startswith("-") and takes_value and following.startswith("--"):
+                raise UserError(f"--{name} needs a value: --{name}=VALUE. --help lists all flags.")
+
+
+@contextlib.contextmanager
+def _mistakes_explained():
+    """Within the context a mistake of the user's ends the process with one message."""
+    try:
+        yield
+    except flags.Error as error:
+        _end(EXIT_USER_ERROR, f"{error} --help lists all flags.")
+    except UserError as error:
+        _end(EXIT_USER_ERROR, error)
+    except OSError as error:
+        message = f"{error.strerror or error}: {error.filename or ''}".rstrip(": ")
+        _end(EXIT_USER_ERROR, message)
+    except KeyboardInterrupt as interrupt:
+        _end(EXIT_INTERRUPTED, str(interrupt) or "Interrupted.")
+
+
+def _with_workers(work, request):
+    """Does the work; a worker that lost the others ends with a status that says so."""
+    # They import TensorFlow.
+    from keras_resnet.distribution.watchdog import EXIT_WORKER_LOST
+    from keras_resnet.distribution.workers import WorkerLostError
+
+    try:
+        work(*request)
+    except WorkerLostError as error:
+        _end(EXIT_WORKER_LOST, error)
+
+
+def _end(status, message):
+    """Ends the program with one message."""
+    print(f"\n{message}", file=sys.stderr)
+    _leave_workers(status)
+    sys.exit(status)
+
+
+def _leave_workers(status):
+    """Of several workers ends this one at once: TensorFlow would first wait for the others."""
+    if "TF_CONFIG" in os.environ and "tensorflow" in sys.modules:
+        sys.stdout.flush()
+        os._exit(status)
+
+
+def positional(arguments, *names):
+    """The positional arguments, one for each name; the last name may end in " ..." for any number.
+
+    Raises:
+      UserError: too few or too many came.
+    """
+    repeats = bool(names) and names[-1].endswith("...")
+    if len(arguments) < len(names) or (len(arguments) > len(names) and not repeats):
+        raise UserError(
+            f"Expected {' '.join(names) or 'flags only, such as --depth=50'}. "
+            f"Received: {' '.join(arguments) or 'nothing'}. See --help."
+        )
+    return arguments
+
+
+def required(name, value, meaning):
+    """The value of a flag that must be given.
+
+    Raises:
+      UserError: it is not.
+    """
+    if not value:
+        raise UserError(f"--{name} must say {meaning}. See --help.")
+    return value
+
+
+def integers(name, texts):
+    """The integers that the texts of a flag are."""
+    return _numbers(name, texts, int, "integers")
+
+
+def numbers(name, texts):
+    """The numbers that the texts of a flag are."""
+    return _numbers(name, texts, float, "numbers")
+
+
+def _numbers(name, texts, kind, expected):
+    try:
+        return tuple(kind(text) for text in texts)
+    except ValueError:
+        received = ",".join(texts)
+        message = f"`{name}` must be {expected} and commas. Received: {received!r}"
+        raise UserError(message) from None

@@ -1,0 +1,157 @@
+"""The flags of a training: one for each option of its configuration, and of its task."""
+
+import os
+import types
+import typing
+
+from absl import flags
+
+from command_line.program import Program, command, integers, positional
+from keras_resnet.checks import UserError
+from keras_resnet.data.names import canonical
+from keras_resnet.runs.options import fields
+
+# The recipe of trainings that begin with weights.
+FINE_TUNING = "fine_tuning"
+
+# What a first training needs.
+FIRST = ("dataset", "depth", "train_epochs", "global_batch_size", "run_dir")
+
+GROUPS = ("Network", "Data", "Training", "Devices", "Run directory")
+
+
+def define_train_flags(program, recipes, without=(), only=None):
+    """Defines a flag for each option of `TrainConfig` and of its task, and `recipe`, `run_dir`.
+
+    Args:
+      program: `Program` that gets the flags.
+      recipes: dict of `TrainConfig` by name; the first gives the defaults that the help shows.
+      without: names of flags that the program does not have.
+      only: names of those that it has; None: all others.
+    """
+    defaults = next(iter(recipes.values()))
+    options = {
+        field: getattr(values, field.name)
+        for values in (defaults, defaults.task)
+        for field in fields(values)
+        if field.name not in without and (only is None or field.name in only)
+    }
+    for field, default in options.items():
+        define = _definer(field.type)
+        if isinstance(default, tuple):
+            default = [str(value) for value in default]
+        define(field.name, default, field.metadata["help"], flag_values=program.flags)
+    if "run_dir" not in without and only is None:
+        _define_run_dir(program)
+    program.document("To begin with", *(name for name in FIRST if name in program.flags))
+    if len(recipes) > 1:
+        _define_recipe(program, recipes)
+    for group in GROUPS:
+        names = (field.name for field in options if field.metadata["group"] == group)
+        program.document(group, *names)
+
+
+def _define_run_dir(program):
+    flags.DEFINE_string(
+        "run_dir",
+        None,
+        "directory of the run; unset: runs/<dataset>-<network><depth>",
+        flag_values=program.flags,
+    )
+
+
+def _define_recipe(program, recipes):
+    flags.DEFINE_string(
+        "recipe",
+        next(iter(recipes)),
+        f"where the defaults come from; shown here are those of the first: {', '.join(recipes)}"
+        + (f" (unset with weights: {FINE_TUNING})" if FINE_TUNING in recipes else ""),
+        flag_values=program.flags,
+    )
+    program.document("Recipe", "recipe")
+
+
+def _definer(field_type):
+    """The absl function that defines a flag of a type, optional or not."""
+    if isinstance(field_type, types.UnionType):
+        (field_type,) = set(typing.get_args(field_type)) - {types.NoneType}
+    field_type = typing.get_origin(field_type) or field_type
+    return {
+        str: flags.DEFINE_string,
+        int: flags.DEFINE_integer,
+        float: flags.DEFINE_float,
+        bool: flags.DEFINE_bool,
+        tuple: flags.DEFINE_list,
+    }[field_type]
+
+
+def train_config(recipes, values):
+    """The configuration that flags describe: the recipe, and what was given beside it.
+
+    Args:
+      recipes: as for `define_train_flags`.
+      values: the `FlagValues` of the program.
+    """
+    base = recipes[_recipe(recipes, values)]
+    given = {
+        field.name: values[field.name].value
+        for field in (*fields(base), *fields(base.task))
+        if field.name in values and values[field.name].present
+    }
+    # One of the two replaces the other of the recipe.
+    for name, other in (("train_epochs", "train_steps"), ("train_steps", "train_epochs")):
+        if given.get(name) is not None and other not in given:
+            given[other] = None
+    for name in ("learning_rate_drops", "learning_rate_shares", "train_resize"):
+        if given.get(name) is not None:
+            given[name] = integers(name, given[name])
+    if "dataset" in given:
+        given["dataset"] = canonical(given["dataset"])
+    return base.with_options(**given)
+
+
+def _recipe(recipes, values):
+    """The name of the recipe that flags ask for."""
+    if "recipe" not in values:
+        return next(iter(recipes))
+    recipe = values.recipe
+    if recipe not in recipes:
+        raise UserError(f"`recipe` must be one of {', '.join(recipes)}. Received: {recipe!r}")
+    begins_with_weights = "weights" in values and values.weights is not None
+    if begins_with_weights and FINE_TUNING in recipes and not values["recipe"].present:
+        return FINE_TUNING
+    return recipe
+
+
+def _run_dir(given, config):
+    """The directory of a run: the given one, else it is named after what the run trains."""
+    if given:
+        return given
+    dataset = os.path.basename(config.dataset.rstrip("/")).replace(":", "-")
+    return os.path.join("runs", f"{dataset}-{config.network.lower()}{config.depth}")
+
+
+def training_program(doc, recipes):
+    """The `Program` that trains, and the two parts of it."""
+    program = Program(doc, "[flags]", in_batches=True)
+    define_train_flags(program, recipes)
+
+    def read(arguments):
+        positional(arguments)
+        config = train_config(recipes, program.flags)
+        return config, _run_dir(program.flags.run_dir, config)
+
+    return program, read, _train
+
+
+def _train(config, directory):
+    from keras_resnet.runs.figures import describe
+    from keras_resnet.training.trainer import train
+
+    result = train(config, directory)
+    print(
+        f"Trained: {describe(config.task.task(config).figures, result)}\n"
+        f"  evaluate:  {command('evaluate')} {directory}\n"
+        f"  export:    {command('export')} {directory} --output=exports/NAME\n"
+        f"  look at:   {directory}/curves.png, or tensorboard --logdir={directory}/events"
+    )

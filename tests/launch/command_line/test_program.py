@@ -1,0 +1,49 @@
+import textwrap
+
+import pytest
+from processes import LAUNCH, assert_user_error, run_process, run_program
+
+SCRIPT = f"""
+import os, sys
+sys.path.insert(0, {str(LAUNCH)!r})
+from command_line.program import Program
+
+def work():
+    print("begun")
+    os._exit(0)  # As a kill would: what is still in a buffer is lost.
+
+sys.stdout = os.fdopen(os.dup(1), "w")  # As Python opens a file, whatever PYTHONUNBUFFERED says.
+Program("A program.", "", in_batches=None).run(lambda arguments: (), work)
+"""
+
+
+def test_a_log_shows_each_line_at_once(tmp_path):
+    (tmp_path / "script.py").write_text(textwrap.dedent(SCRIPT))
+    process = run_process(tmp_path, tmp_path / "script.py")
+    assert process.stdout == "begun\n", process.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--depth=abc",), "`depth` must be an integer. Received: --depth=abc"),
+        (("--depth=1=2",), "`depth` must be an integer. Received: --depth=1=2"),
+        (("--learning_rate=fast",), "`learning_rate` must be a number. Received: "),
+        (("--skip_corrupt=maybe",), "`skip_corrupt` must be true or false. Received: "),
+        (("--noskip_corrupt=1",), "does not take an argument"),
+        (("--run_dir", "--depth=18"), "--run_dir needs a value"),
+        (("--depth",), "--depth needs a value"),
+        (("--flagfile=absent",), "absent"),
+        (("more",), "Expected flags only, such as --depth=50. Received: more"),
+    ],
+)
+def test_what_cannot_be_parsed_is_one_message(arguments, message):
+    process = run_program("imagenet", *arguments)
+    assert_user_error(process, message)
+    assert len(process.stderr.strip().splitlines()) == 1
+
+
+def test_a_flag_called_version_keeps_its_meaning(tmp_path):
+    assert run_program("export", "--version").stdout.startswith("keras_resnet ")
+    process = run_program("export", tmp_path, "--output=x", "--version=-1")
+    assert_user_error(process, "`version` must be an integer of at least 0")
