@@ -1,26 +1,25 @@
 # Each target makes .venv when it is missing, so that any of them works in a fresh clone.
-PYTHON ?= python3.11
+# The first that runs here, that TensorFlow has a wheel for, and that can make environments.
+PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do $$python -c \
+  'import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
+  2> /dev/null && echo $$python && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
 PARITY := .venv-parity
-DEMO := runs/demo
 
 .PHONY: demo test faults mutants parity lint format bench clean
 
 $(VENV)/.installed: setup.py pyproject.toml
-	@echo "Installing TensorFlow and the rest into $(VENV): a few minutes, 3 GB."
+	@test -n "$(PYTHON)" || { echo "No Python 3.11, 3.12 or 3.13 with venv is here. On Debian and" \
+	  "Ubuntu: apt-get install python3 python3-venv; or name one: make PYTHON=/a/bin/python."; exit 1; }
+	@echo "Installing TensorFlow and the rest into $(VENV) with $(PYTHON): a few minutes, 3 GB."
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --editable ".[dev]"
 	touch $@
 
 # Train, evaluate, export and ask the export, on the embedded data set.
 demo: $(VENV)/.installed
-	$(BIN)/python launch/imagenet.py --dataset=shapes --network=CifarResNet --depth=14 \
-	  --image_size=32 --train_resize=36 --global_batch_size=32 --train_epochs=4 \
-	  --run_dir=$(DEMO)
-	$(BIN)/python launch/evaluate.py $(DEMO)
-	$(BIN)/python launch/export.py $(DEMO) --output=exports/demo
-	$(BIN)/python launch/predict.py exports/demo docs/star.jpg
+	$(BIN)/python launch/demo.py
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder

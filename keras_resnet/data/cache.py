@@ -6,13 +6,13 @@ It is kept in KERAS_HOME/keras_resnet, by default ~/.keras/keras_resnet, and may
 import contextlib
 import hashlib
 import os
-import pathlib
 import zipfile
 from collections.abc import Callable, Iterable
 
 import numpy as np
 
 from keras_resnet import files
+from keras_resnet.process.keras_settings import keras_home
 
 
 def remembered(
@@ -42,8 +42,7 @@ def remembered(
     except FileNotFoundError:
         # It is for the function to say that a file is missing.
         return compute()
-    home = os.path.expanduser(os.environ.get("KERAS_HOME", "~/.keras"))
-    directory = pathlib.Path(home, "keras_resnet")
+    directory = keras_home() / "keras_resnet"
     path = directory / f"{subject}-{digest.hexdigest()[:32]}.npy"
     with contextlib.suppress(OSError, ValueError, EOFError, zipfile.BadZipFile):
         array = np.load(path)

@@ -12,7 +12,7 @@ import typing
 import tqdm
 
 from keras_resnet.checks import UserError
-from keras_resnet.data.tfds import check_prepared
+from keras_resnet.data.tfds import check_prepared, checked_data_dir
 
 if typing.TYPE_CHECKING:
     import tensorflow_datasets as tfds
@@ -68,9 +68,8 @@ def prepare(
     """
     import tensorflow_datasets as tfds
 
-    if data_dir:
-        data_dir = os.path.expanduser(data_dir)
-    builder = tfds.builder("imagenet2012", data_dir=data_dir or None, file_format="array_record")
+    data_dir = checked_data_dir(data_dir)
+    builder = tfds.builder("imagenet2012", data_dir=data_dir, file_format="array_record")
     if builder.is_prepared():
         return builder.info
     destination, source = pathlib.Path(builder.data_dir), pathlib.Path(source).expanduser()

@@ -48,10 +48,9 @@ def load_tfds(
     """
     import tensorflow_datasets as tfds
 
-    if data_dir:
-        data_dir = os.path.expanduser(data_dir)
+    data_dir = checked_data_dir(data_dir)
     try:
-        builder = tfds.builder(name, data_dir=data_dir or None)
+        builder = tfds.builder(name, data_dir=data_dir)
     except Exception as error:  # TFDS lets through whatever reading of names and files raises.
         raise UserError(
             "`dataset` must be the path of a folder of pictures (such as ./pictures, with train/ "
@@ -91,6 +90,21 @@ def load_tfds(
     if skip_corrupt:
         source = integrity.without_corrupt(source, f"Checking the {split} split of {name}")
     return _decoded(source) if in_memory else source
+
+
+def checked_data_dir(data_dir: str | os.PathLike[str] | None) -> str | None:
+    """The path of a directory of TFDS data, or None for its default.
+
+    Raises:
+      UserError: it is in the home directory, and there is none.
+    """
+    place = os.path.expanduser(data_dir or os.environ.get("TFDS_DATA_DIR") or "~")
+    if os.fspath(place).startswith("~"):
+        raise UserError(
+            "`data_dir` or TFDS_DATA_DIR must name a place for data sets: this process has no home "
+            f"directory. Received: data_dir={data_dir!r}"
+        )
+    return os.fspath(place) if data_dir else None
 
 
 def _decoded(source: Source) -> MemorySource:

@@ -3,9 +3,12 @@
 Keras reads it when it is imported, from the environment and from keras.json in its home.
 """
 
+import contextlib
 import json
 import os
+import pathlib
 import sys
+from collections.abc import Iterator
 
 from keras_resnet.checks import UserError
 
@@ -39,7 +42,7 @@ def _backend() -> tuple[str, str]:
         return sys.modules["keras"].config.backend(), "it is imported already"
     if os.environ.get("KERAS_BACKEND"):
         return os.environ["KERAS_BACKEND"], "KERAS_BACKEND"
-    path = os.path.join(_keras_home(), "keras.json")
+    path = os.path.join(_settings_directory(), "keras.json")
     try:
         with open(path) as file:
             return json.load(file).get("backend", "tensorflow"), path
@@ -47,11 +50,36 @@ def _backend() -> tuple[str, str]:
         return "tensorflow", "Keras's default"
 
 
-def _keras_home() -> str:
-    """Where Keras looks for its settings."""
+def _settings_directory() -> str:
+    """Where Keras looks for keras.json: not in a home that cannot be written."""
     home = os.path.expanduser("~")
     home = home if os.access(home, os.W_OK) else "/tmp"
     return os.path.expanduser(os.environ.get("KERAS_HOME", os.path.join(home, ".keras")))
+
+
+@contextlib.contextmanager
+def some_home() -> Iterator[None]:
+    """Within the context HOME is set, to /tmp where this process has no home.
+
+    TensorFlow writes settings when it is imported, and without one into a directory called "~".
+    """
+    has_home = not os.path.expanduser("~").startswith("~")
+    if not has_home:
+        os.environ["HOME"] = "/tmp"
+    try:
+        yield
+    finally:
+        if not has_home:
+            del os.environ["HOME"]
+
+
+def keras_home() -> pathlib.Path:
+    """Where downloads and the like are kept: KERAS_HOME, else ~/.keras, else /tmp/.keras.
+
+    A process may have no home: no HOME, and a user without an entry in the system's list.
+    """
+    home = os.path.expanduser(os.environ.get("KERAS_HOME", "~/.keras"))
+    return pathlib.Path("/tmp/.keras" if home.startswith("~") else home)
 
 
 def set_aside_limits() -> None:

@@ -9,6 +9,7 @@ import tqdm
 
 from keras_resnet import files
 from keras_resnet.checks import UserError
+from keras_resnet.process.keras_settings import keras_home
 
 TIMEOUT_SECONDS = 30
 # What a break loses at most.
@@ -17,8 +18,7 @@ _CHUNK_BYTES = 2**16
 
 def weights_directory() -> pathlib.Path:
     """Where files of weights are kept: KERAS_HOME/keras_resnet/weights, by default in ~/.keras."""
-    home = os.path.expanduser(os.environ.get("KERAS_HOME", "~/.keras"))
-    return pathlib.Path(home, "keras_resnet", "weights")
+    return keras_home() / "keras_resnet" / "weights"
 
 
 def fetched(

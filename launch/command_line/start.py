@@ -46,7 +46,7 @@ def start(in_batches):
     keras_settings.set_aside_limits()
     if variables := keras_settings.of_numbers():
         print(f"From the environment, by which numbers may differ: {variables}", file=sys.stderr)
-    with notes_withheld():
+    with notes_withheld(), keras_settings.some_home():
         try:
             import keras  # noqa: F401, it imports TensorFlow
         except (ImportError, ValueError) as error:

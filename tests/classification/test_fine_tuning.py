@@ -186,9 +186,9 @@ def test_a_mean_image_may_be_cropped_from_another_one(weights):
     [
         {"shortcut": "A"},
         {"stem": "cifar"},
-        {"block": "outer_addition"},
+        {"block": "outer_addition", "depth": 34},
         {"activation": "tanh"},
-        {"network": "PlainNet"},
+        {"network": "PlainNet", "depth": 34},
     ],
 )
 def test_published_sets_are_for_the_papers_networks(change):

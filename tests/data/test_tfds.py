@@ -2,6 +2,7 @@ import functools
 import http.server
 import itertools
 import json
+import pwd
 import re
 import shutil
 import threading
@@ -295,7 +296,7 @@ def test_tfds_data_for_another_purpose_is_refused(tmp_path):
 
 @pytest.mark.parametrize("name", ["cifra10", "no/such/data", "", "folder"])
 def test_unknown_data_sets_are_named(tmp_path, name):
-    with pytest.raises(UserError, match="`dataset` must be 'shapes', 'folder:PATH' or the name"):
+    with pytest.raises(UserError, match="`dataset` must be the path of a folder"):
         load(name, "train", data_dir=tmp_path)
 
 
@@ -306,8 +307,8 @@ def test_imagenet_says_how_it_is_prepared(tmp_path):
         f"looked in {tmp_path}/imagenet2012/",
         f" --data_dir={tmp_path}\n",
         "ILSVRC2012_img_train.tar",
-        "prepare_imagenet.py",
-        "--dataset=shapes",
+        "keras-resnet prepare_imagenet --source=",
+        "keras-resnet demo",
     ):
         assert text in str(error.value)
 
@@ -337,3 +338,15 @@ def test_a_download_that_fails_without_a_word_is_explained(tmp_path, monkeypatch
     monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", fail)
     with pytest.raises(UserError, match="could not download it: AssertionError"):
         load("kmnist", "train", data_dir=tmp_path)
+
+
+def test_without_a_home_a_place_must_be_named(monkeypatch):
+    def unknown(_):
+        raise KeyError
+
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    for name in ("HOME", "TFDS_DATA_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    for data_dir in (None, "~/sets"):
+        with pytest.raises(UserError, match="`data_dir` or TFDS_DATA_DIR must name a place"):
+            load("cifar10", "train", data_dir)

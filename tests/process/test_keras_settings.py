@@ -1,4 +1,7 @@
 import json
+import os
+import pathlib
+import pwd
 import sys
 
 import keras
@@ -53,8 +56,20 @@ def test_variables_that_change_numbers_are_named(monkeypatch):
     assert keras_settings.of_numbers() == "ONEDNN_DEFAULT_FPMATH_MODE=BF16"
 
 
-SCRIPT = """
-import keras_resnet.process.keras_settings as settings, keras
-settings.set_aside_types()
-print(keras.config.floatx(), keras.config.epsilon(), keras.config.image_data_format())
-"""
+def test_without_a_home_things_are_kept_where_keras_keeps_them(monkeypatch):
+    def unknown(_):
+        raise KeyError
+
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    monkeypatch.delenv("HOME")
+    monkeypatch.delenv("KERAS_HOME")
+    assert keras_settings.keras_home() == pathlib.Path("/tmp/.keras")
+    with keras_settings.some_home():
+        assert os.path.expanduser("~") == "/tmp"
+    assert os.path.expanduser("~") == "~"
+    monkeypatch.setenv("HOME", "/home/me")
+    assert keras_settings.keras_home() == pathlib.Path("/home/me/.keras")
+    with keras_settings.some_home():
+        assert os.path.expanduser("~") == "/home/me"
+    monkeypatch.setenv("KERAS_HOME", "~/elsewhere")
+    assert keras_settings.keras_home() == pathlib.Path("/home/me/elsewhere")

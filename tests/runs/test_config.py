@@ -145,3 +145,21 @@ def test_every_option_is_explained():
 
 def test_a_rate_of_0_trains_nothing_and_is_no_mistake():
     assert CIFAR.with_options(learning_rate=0).learning_rate == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"depth": 21}, "`depth` must be 6n[+]2"),
+        ({"network": "ResNet", "depth": 20}, "`depth` must be one of 18, 34, 50, 101, 152"),
+        ({"network": "CifarPlainNet", "shortcut": "A"}, "`shortcut` is for residual networks"),
+        ({"bottleneck_stride": "3x3"}, "`bottleneck_stride` is for networks of bottlenecks"),
+        ({"network": "ResNet", "depth": 50, "block": "basic"}, "`block` takes the place of basic"),
+        ({"stem": "cifar"}, "`stem` is for the networks ResNet and PlainNet"),
+    ],
+)
+def test_a_network_that_there_is_not_is_refused_without_building_it(options, message):
+    with pytest.raises(ValueError, match=message):
+        CIFAR.with_options(**options)
+    of_bottlenecks = {"network": "ResNet", "depth": 50, "bottleneck_stride": "3x3"}
+    assert CIFAR.with_options(**of_bottlenecks, stem="cifar", shortcut="C").depth == 50

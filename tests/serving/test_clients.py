@@ -452,5 +452,5 @@ def test_what_is_no_export_is_explained(tmp_path):
         lambda x: {"y": 2 * x}, input_signature=[tf.TensorSpec([], tf.int32)]
     )
     tf.saved_model.save(module, str(tmp_path / "2"), signatures=module.double)
-    with pytest.raises(ValueError, match=r"must be an export of launch/export.py.*gives y"):
+    with pytest.raises(ValueError, match=r"must be an export of this package.*gives y"):
         connect(tmp_path)
