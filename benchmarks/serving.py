@@ -21,6 +21,7 @@ import keras
 import numpy as np
 import openvino
 import tensorflow as tf
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 import keras_resnet
 from keras_resnet.images.preprocessing import Preprocessing
@@ -57,8 +58,13 @@ def write_peer(directory):
 
 def openvino_function(loaded, precision):
     """The same signature in OpenVINO, without its strings."""
-    converted = openvino.convert_model(loaded.signatures["images"])
-    outputs = [converted.output(name) for name in ("probabilities", "classes")]
+    signature = loaded.signatures["images"]
+    frozen = convert_variables_to_constants_v2(signature).graph
+    with tempfile.TemporaryDirectory() as directory:
+        tf.io.write_graph(frozen, directory, "frozen.pb", as_text=False)
+        converted = openvino.convert_model(f"{directory}/frozen.pb")
+    names = sorted(signature.structured_outputs)
+    outputs = [converted.output(names.index(name)) for name in ("probabilities", "classes")]
     model = openvino.Model(outputs, converted.get_parameters())
     settings = {"INFERENCE_PRECISION_HINT": precision}
     compiled = openvino.Core().compile_model(model, "CPU", settings)

@@ -13,7 +13,7 @@ import pathlib
 
 from absl import flags
 
-from command_line.program import Program, integers, positional
+from command_line.program import Program, existing, integers, positional
 from keras_resnet.checks import UserError, check_integer, check_one_of
 from keras_resnet.classification.options import PROTOCOLS
 from keras_resnet.data.names import canonical
@@ -123,8 +123,7 @@ def check_arguments(paths):
         integers("sides", FLAGS.sides)
     networks = [path for path in paths if not path.endswith(".npz")]
     for path in paths:
-        if not pathlib.Path(path).exists():
-            raise UserError(f"MODEL does not exist. Received: {path}")
+        existing("MODEL", path)
     if not networks:
         given = [name for name in FOR_NETWORKS if FLAGS[name].present]
         if given:
@@ -137,7 +136,6 @@ def check_arguments(paths):
             )
         if not FLAGS.precise_bn or len(networks) != 1:
             raise UserError("`save_model` is for one network and --precise_bn.")
-        pathlib.Path(FLAGS.save_model).parent.mkdir(parents=True, exist_ok=True)
     if FLAGS.scores is not None:
         if pathlib.Path(FLAGS.scores).is_file():
             raise UserError(f"`scores` must be a directory. Received: scores={FLAGS.scores!r}")
@@ -145,6 +143,11 @@ def check_arguments(paths):
         for path in paths_of_scores:
             if path.exists() or paths_of_scores.count(path) > 1:
                 raise UserError(f"{path} would be overwritten. Name another --scores directory.")
+    if not FLAGS.dataset and any(pathlib.Path(path).is_file() for path in networks):
+        raise UserError("--dataset=NAME must say what to evaluate on: a .keras file does not know.")
+    if FLAGS.save_model is not None:
+        pathlib.Path(FLAGS.save_model).parent.mkdir(parents=True, exist_ok=True)
+    if FLAGS.scores is not None:
         pathlib.Path(FLAGS.scores).mkdir(parents=True, exist_ok=True)
 
 

@@ -14,7 +14,7 @@ import pathlib
 
 from absl import flags
 
-from command_line.program import Program, command, positional, required
+from command_line.program import Program, command, existing, positional, required
 from keras_resnet.checks import UserError, check_number
 from keras_resnet.data.names import canonical
 from keras_resnet.serving.options import OPTIMIZATIONS, TOP, Limits, checked_directory
@@ -86,8 +86,9 @@ def read(arguments):
     (run,) = positional(arguments, "RUN")
     required("output=DIR", FLAGS.output, "where the versions of the export are")
     checked_directory(FLAGS.output, FLAGS.version, FLAGS.top)
-    if not pathlib.Path(run).exists():
-        raise UserError(f"RUN does not exist. Received: {run}")
+    existing("RUN", run)
+    if FLAGS.optimize is not None and not FLAGS.dataset and pathlib.Path(run).is_file():
+        raise UserError("--dataset=NAME must say what to compare on: a .keras file does not know.")
     if FLAGS.optimize is None:
         for name in ("max_difference", "dataset", "data_dir"):
             if FLAGS[name].present:

@@ -14,7 +14,7 @@ there already is never overwritten.
 
 from absl import flags
 
-from command_line.program import Program, positional, required
+from command_line.program import Program, existing, positional, required
 from keras_resnet.checks import check_integer
 
 PROGRAM = Program(__doc__, "MODEL FOLDER --output=FILE.npy [flags]", in_batches=True)
@@ -33,6 +33,8 @@ PROGRAM.document("Flags", "output", "batch_size", "skip_corrupt")
 
 def read(arguments):
     model, folder = positional(arguments, "MODEL", "FOLDER")
+    existing("MODEL", model)
+    existing("FOLDER", folder)
     required("output=FILE.npy", FLAGS.output, "where the features go")
     check_integer("batch_size", FLAGS.batch_size, 1)
     return model, folder

@@ -27,7 +27,7 @@ import sys
 
 from absl import flags
 
-from command_line.program import Program, integers, numbers, positional
+from command_line.program import Program, existing, integers, numbers, positional
 from command_line.training import define_train_flags, train_config
 from keras_resnet.checks import UserError, check_one_of, check_positive
 from keras_resnet.classification.recipes import RECIPES
@@ -47,6 +47,10 @@ def _program(subcommand, usage):
         flag_values=program.flags,
     )
     return program
+
+
+def _runs(arguments):
+    return [existing("RUN", run) for run in positional(arguments, "RUN ...")]
 
 
 def _output(program):
@@ -99,8 +103,8 @@ def construction():
     program.document("Flags", "depth", "data_dir", "output")
 
     def read(arguments):
-        runs = positional(arguments[1:], "RUN ...")
         check_cifar_depth(program.flags.depth)
+        runs = _runs(arguments[1:])
         return _output(program), runs, program.flags.depth, program.flags.data_dir
 
     return program, read, "write_construction"
@@ -116,7 +120,7 @@ def responses():
     program.document("Flags", "data_dir", "output")
 
     def read(arguments):
-        runs = positional(arguments[1:], "RUN ...")
+        runs = _runs(arguments[1:])
         return _output(program), runs, program.flags.data_dir
 
     return program, read, "write_responses"

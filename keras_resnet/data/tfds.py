@@ -6,7 +6,9 @@ read by index.
 
 import math
 import os
+import socket
 import typing
+import urllib.request
 from collections.abc import Container
 
 import numpy as np
@@ -92,6 +94,27 @@ def load_tfds(
     return _decoded(source) if in_memory else source
 
 
+def _check_network(builder: "tfds.core.DatasetBuilder", name: str) -> None:
+    """Raises UserError where a download would fail, which TFDS tries again for minutes."""
+    is_there = os.path.exists(builder.data_dir)  # Whole or not.
+    if is_there or builder.MANUAL_DOWNLOAD_INSTRUCTIONS or urllib.request.getproxies():
+        return
+    try:
+        socket.getaddrinfo("storage.googleapis.com", 443)
+    except OSError as error:
+        raise UserError(_how_to_get(builder, name, f"there is no network: {error}")) from error
+
+
+def _how_to_get(builder: "tfds.core.DatasetBuilder", name: str, reason: str) -> str:
+    """What is said of a data set that is neither here nor can be downloaded."""
+    return (
+        f"`dataset` {name!r} is not prepared in {builder.data_dir} and TensorFlow Datasets "
+        f"could not download it: {reason}\n"
+        f"Run `tfds build {name}` on a machine with a network, copy the result, and name "
+        "its place with --data_dir or TFDS_DATA_DIR."
+    )
+
+
 def checked_data_dir(data_dir: str | os.PathLike[str] | None) -> str | None:
     """The path of a directory of TFDS data, or None for its default.
 
@@ -160,15 +183,12 @@ def _prepare(
             "To see a training now, on an embedded data set:\n"
             "  keras-resnet demo"
         )
+    _check_network(builder, name)
     try:
         builder.download_and_prepare()
     except Exception as error:  # TFDS lets through whatever its many downloaders raise.
-        raise UserError(
-            f"`dataset` {name!r} is not prepared in {builder.data_dir} and TensorFlow Datasets "
-            f"could not download it: {type(error).__name__}: {_first_line(error)}\n"
-            f"Run `tfds build {name}` on a machine with a network, copy the result, and name its "
-            "place with --data_dir or TFDS_DATA_DIR."
-        ) from error
+        reason = f"{type(error).__name__}: {_first_line(error)}"
+        raise UserError(_how_to_get(builder, name, reason)) from error
     check_prepared(builder)
 
 

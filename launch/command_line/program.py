@@ -217,6 +217,17 @@ def required(name, value, meaning):
     return value
 
 
+def existing(name, path):
+    """A path that must be there.
+
+    Raises:
+      UserError: nothing is.
+    """
+    if not pathlib.Path(path).exists():
+        raise UserError(f"{name} does not exist. Received: {path}")
+    return path
+
+
 def integers(name, texts):
     """The integers that the texts of a flag are."""
     return _numbers(name, texts, int, "integers")

@@ -5,6 +5,7 @@ import json
 import pwd
 import re
 import shutil
+import socket
 import threading
 
 import numpy as np
@@ -336,7 +337,19 @@ def test_a_download_that_fails_without_a_word_is_explained(tmp_path, monkeypatch
         raise AssertionError
 
     monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", fail)
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
     with pytest.raises(UserError, match="could not download it: AssertionError"):
+        load("kmnist", "train", data_dir=tmp_path)
+
+
+def test_without_a_network_it_is_said_at_once(tmp_path, monkeypatch):
+    def unknown(*_):
+        raise OSError(-2, "Name or service not known")
+
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    with pytest.raises(UserError, match="there is no network.*\n.*`tfds build kmnist`"):
         load("kmnist", "train", data_dir=tmp_path)
 
 

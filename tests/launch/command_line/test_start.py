@@ -72,7 +72,13 @@ def run(tmp_path, *arguments, **environment):
     """Runs evaluate.py on a run that is none, in an environment with these variables more."""
     (tmp_path / "none.keras").write_bytes(b"")
     return subprocess.run(
-        [sys.executable, LAUNCH / "evaluate.py", tmp_path / "none.keras", *arguments],
+        [
+            sys.executable,
+            LAUNCH / "evaluate.py",
+            tmp_path / "none.keras",
+            "--dataset=shapes",
+            *arguments,
+        ],
         env={**os.environ, "PYTHONPATH": str(ROOT), "HOME": str(tmp_path), **environment},
         capture_output=True,
         text=True,
