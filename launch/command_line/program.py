@@ -71,10 +71,10 @@ class Program:
         """
         for number in STOP_SIGNALS:
             signal.signal(number, signal.default_int_handler)
+        _open_closed_streams()
         # Names of files need not be text, and a log shows each line at once.
         for stream in (sys.stdout, sys.stderr):
-            if stream is not None:
-                stream.reconfigure(errors="backslashreplace", line_buffering=True)
+            stream.reconfigure(errors="backslashreplace", line_buffering=True)
         if self._asks_for_help(sys.argv[1:]):
             self._print(self._help())
         elif self._asks_for_version(sys.argv[1:]):
@@ -147,6 +147,14 @@ class Program:
             takes_value = name in self.flags and not self.flags[name].boolean
             if argument.startswith("-") and takes_value and following.startswith("--"):
                 raise UserError(f"--{name} needs a value: --{name}=VALUE. --help lists all flags.")
+
+
+def _open_closed_streams():
+    """Opens what whoever started the program has closed, so that no file gets its number."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, open(number, "r" if number == 0 else "w"))  # noqa: SIM115
 
 
 @contextlib.contextmanager

@@ -46,13 +46,26 @@ def start(in_batches):
     keras_settings.set_aside_limits()
     if variables := keras_settings.of_numbers():
         print(f"From the environment, by which numbers may differ: {variables}", file=sys.stderr)
-    with notes_withheld(), keras_settings.some_home():
+    with announced(), notes_withheld(), keras_settings.some_home():
         try:
             import keras  # noqa: F401, it imports TensorFlow
         except (ImportError, ValueError) as error:
             raise UserError(f"TensorFlow or Keras does not start: {error}") from error
         keras_settings.set_aside_types()
         package.__spec__.loader.exec_module(package)
+
+
+@contextlib.contextmanager
+def announced():
+    """Within the context a terminal says what it waits for: some seconds."""
+    is_terminal = sys.stderr.isatty()
+    if is_terminal:
+        print("Starting TensorFlow ...", end="", file=sys.stderr, flush=True)
+    try:
+        yield
+    finally:
+        if is_terminal:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)  # It leaves no trace.
 
 
 @contextlib.contextmanager

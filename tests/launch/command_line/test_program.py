@@ -1,3 +1,5 @@
+import subprocess
+import sys
 import textwrap
 
 import pytest
@@ -47,3 +49,21 @@ def test_a_flag_called_version_keeps_its_meaning(tmp_path):
     assert run_program("export", "--version").stdout.startswith("keras_resnet ")
     process = run_program("export", tmp_path, "--output=x", "--version=-1")
     assert_user_error(process, "`version` must be an integer of at least 0")
+
+
+@pytest.mark.parametrize("closed", ["<&- 2>&-", "<&- >&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_no_mistake(closed, tmp_path):
+    """Nothing that the program opens gets their numbers, and what is said goes nowhere."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        textwrap.dedent(SCRIPT)
+        .replace('sys.stdout = os.fdopen(os.dup(1), "w")', "")
+        .replace(
+            'print("begun")',
+            "print(1, flush=True); print(2, file=sys.stderr); open('x', 'w').write(str(os.dup(0)))",
+        )
+    )
+    command = f"{sys.executable} {script} {closed}"
+    finished = subprocess.run(["sh", "-c", command], cwd=tmp_path, timeout=60)
+    assert finished.returncode == 0
+    assert int((tmp_path / "x").read_text()) > 2

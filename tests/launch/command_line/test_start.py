@@ -68,7 +68,7 @@ def test_answers_need_no_tensorflow():
             assert len(text.strip().splitlines()) == 1, (name, arguments, text)
 
 
-def run(tmp_path, *arguments, **environment):
+def run(tmp_path, **environment):
     """Runs evaluate.py on a run that is none, in an environment with these variables more."""
     (tmp_path / "none.keras").write_bytes(b"")
     return subprocess.run(
@@ -77,7 +77,6 @@ def run(tmp_path, *arguments, **environment):
             LAUNCH / "evaluate.py",
             tmp_path / "none.keras",
             "--dataset=shapes",
-            *arguments,
         ],
         env={**os.environ, "PYTHONPATH": str(ROOT), "HOME": str(tmp_path), **environment},
         capture_output=True,
