@@ -14,7 +14,7 @@ keras_resnet {version}: Deep Residual Learning for Image Recognition on Keras an
   Train on pictures    {imagenet} --dataset=my_pictures --depth=18 --run_dir=runs/mine
   Evaluate             {evaluate} runs/mine
   Export, to serve     {export} runs/mine --output=exports/mine
-  Ask of a picture     {predict} exports/mine cat.jpg
+  Classify pictures    {predict} exports/mine cat.jpg
   Check the paper      {paper}
 
 Also:
@@ -33,12 +33,16 @@ def main():
     if name in programs:
         sys.argv = [str(programs[name]), *arguments]
         runpy.run_path(str(programs[name]), run_name="__main__")
-    elif name == "--version":
-        print(f"keras_resnet {_version()}")
-    elif name in ("--help", "-h", "help"):
-        print(_overview(programs))
-    else:
-        sys.exit(_unknown(name, programs))
+        return
+    from command_line.program import mistakes_explained, print_text
+
+    with mistakes_explained():
+        if name == "--version":
+            print_text(f"keras_resnet {_version()}\n")
+        elif name in ("--help", "-h", "help"):
+            print_text(_overview(programs) + "\n")
+        else:
+            sys.exit(_unknown(name, programs))
 
 
 def _version():

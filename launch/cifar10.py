@@ -7,9 +7,9 @@
 Ctrl-C saves and stops; the same command resumes, whatever stopped the training, to the same result.
 The end is an accuracy on every image of the test set.
 
-Without flags it is the paper's recipe for ResNet-20, which TensorFlow Datasets downloads CIFAR-10
-for. The best network (best.keras) is chosen on the test images, unless --validation_images keeps
-some training images for that; the paper's split is --validation_images=5000.
+Without flags it trains ResNet-20 on CIFAR-10 with the paper's recipe; TensorFlow Datasets downloads
+the data. The best network (best.keras) is chosen on the test images, unless --validation_images
+keeps some training images for that; the paper's split is --validation_images=5000.
 """
 
 from command_line.training import training_program

@@ -14,6 +14,7 @@ is installed (torchvision, also for timm's): the largest difference of a logit i
 """
 
 import contextlib
+import pathlib
 
 from absl import flags
 
@@ -49,14 +50,23 @@ PROGRAM.document("Flags", "depth", "bottleneck_stride", "like", "images")
 
 def read(arguments):
     source, dest = positional(arguments, "SOURCE", "DEST")
-    check_one_of("bottleneck_stride", FLAGS.bottleneck_stride, [None, *STRIDE_PLACES])
-    check_one_of("depth", FLAGS.depth, [None, *DEPTHS["ResNet"]])
-    check_one_of("like", FLAGS.like, [None, *SETS])
+    for name, allowed in (
+        ("bottleneck_stride", STRIDE_PLACES),
+        ("depth", DEPTHS["ResNet"]),
+        ("like", SETS),
+    ):
+        if FLAGS[name].present:
+            check_one_of(name, FLAGS[name].value, allowed)
     check_free(dest)
     if source in SETS:
         if FLAGS.depth is None or FLAGS.like is not None:
             raise UserError(f"{source!r} is a published set: give --depth, and not --like.")
         weight_set(source, FLAGS.depth)
+    elif not pathlib.Path(source).exists():
+        raise UserError(
+            f"SOURCE must be one of the published sets {', '.join(SETS)}, or a file or a run "
+            f"directory that is there. Received: {source}"
+        )
     elif FLAGS.depth is not None:
         raise UserError("--depth is for published sets; a file shows its depth.")
     if FLAGS.images:

@@ -5,18 +5,18 @@
   python launch/evaluate.py runs/a runs/b --protocol=10-crop --scores=scores
   python launch/evaluate.py scores/*.npz
 
-MODEL is a run directory, a .keras file, or an .npz file of scores that --scores wrote. Several are
-evaluated one by one and as an ensemble. The images are preprocessed as in training and serving.
+MODEL is a run directory (of which it takes model.keras, the network at the last evaluation), a
+.keras file such as best.keras, or an .npz file of scores that --scores wrote. Several are evaluated
+one by one and as an ensemble. The images are preprocessed as in training and serving.
 """
 
 import pathlib
 
 from absl import flags
 
-from command_line.program import Program, existing, integers, positional
+from command_line.program import Program, dataset_name, existing, integers, positional
 from keras_resnet.checks import UserError, check_integer, check_one_of
 from keras_resnet.classification.options import PROTOCOLS
-from keras_resnet.data.names import canonical
 
 PROGRAM = Program(__doc__, "MODEL ... [--dataset=NAME] [flags]", in_batches=True)
 FLAGS = PROGRAM.flags
@@ -37,7 +37,7 @@ flags.DEFINE_integer(
     "batch_size",
     128,
     "images (for 10-crop, crops) at once; multi-scale takes pairs, an image and its mirror. The "
-    "result does not depend on it",
+    "result does not depend on it, but for --precise_bn",
     flag_values=FLAGS,
 )
 flags.DEFINE_bool(
@@ -120,7 +120,10 @@ def check_arguments(paths):
     check_integer("batch_size", FLAGS.batch_size, 1)
     check_integer("precise_bn", FLAGS.precise_bn, 0)
     if FLAGS.sides is not None:
-        integers("sides", FLAGS.sides)
+        for side in integers("sides", FLAGS.sides) or (0,):
+            check_integer("sides", side, 1)
+    if FLAGS.dataset:
+        dataset_name(FLAGS.dataset)
     networks = [path for path in paths if not path.endswith(".npz")]
     for path in paths:
         existing("MODEL", path)
@@ -172,7 +175,7 @@ def evaluated(path):
     from keras_resnet.training.inputs import make_sources
 
     config, model = load_config(path), load_network(path)
-    dataset = canonical(FLAGS.dataset) if FLAGS.dataset else config and config.dataset
+    dataset = dataset_name(FLAGS.dataset) if FLAGS.dataset else config and config.dataset
     if not dataset:
         raise UserError("--dataset=NAME must say what to evaluate on: a .keras file does not know.")
     data_dir = FLAGS.data_dir or (config and config.data_dir)

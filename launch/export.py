@@ -14,9 +14,8 @@ import pathlib
 
 from absl import flags
 
-from command_line.program import Program, command, existing, positional, required
+from command_line.program import Program, command, dataset_name, existing, positional, required
 from keras_resnet.checks import UserError, check_number
-from keras_resnet.data.names import canonical
 from keras_resnet.serving.options import OPTIMIZATIONS, TOP, Limits, checked_directory
 
 
@@ -83,6 +82,8 @@ PROGRAM.document("Optimization", "optimize", "max_difference", "dataset", "data_
 
 
 def read(arguments):
+    if len(arguments) == 2 and arguments[1] in OPTIMIZATIONS:
+        raise UserError(f"A precision follows an equals sign: --optimize={arguments[1]}.")
     (run,) = positional(arguments, "RUN")
     required("output=DIR", FLAGS.output, "where the versions of the export are")
     checked_directory(FLAGS.output, FLAGS.version, FLAGS.top)
@@ -93,6 +94,8 @@ def read(arguments):
         for name in ("max_difference", "dataset", "data_dir"):
             if FLAGS[name].present:
                 raise UserError(f"--{name} is for --optimize.")
+    if FLAGS.dataset:
+        dataset_name(FLAGS.dataset)
     if FLAGS.max_difference is not None:
         check_number("max_difference", FLAGS.max_difference, 0)
     return run, Limits(FLAGS.max_bytes, FLAGS.max_pixels)
@@ -145,7 +148,7 @@ def optimized_network(model, config):
 
     if FLAGS.optimize is None:
         return None
-    dataset = canonical(FLAGS.dataset) if FLAGS.dataset else config and config.dataset
+    dataset = dataset_name(FLAGS.dataset) if FLAGS.dataset else config and config.dataset
     if not dataset:
         raise UserError("--dataset=NAME must say what to compare on: a .keras file does not know.")
     source = datasets.load(dataset, "validation", FLAGS.data_dir or (config and config.data_dir))

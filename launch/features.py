@@ -15,7 +15,7 @@ there already is never overwritten.
 from absl import flags
 
 from command_line.program import Program, existing, positional, required
-from keras_resnet.checks import check_integer
+from keras_resnet.checks import UserError, check_integer
 
 PROGRAM = Program(__doc__, "MODEL FOLDER --output=FILE.npy [flags]", in_batches=True)
 FLAGS = PROGRAM.flags
@@ -35,7 +35,9 @@ def read(arguments):
     model, folder = positional(arguments, "MODEL", "FOLDER")
     existing("MODEL", model)
     existing("FOLDER", folder)
-    required("output=FILE.npy", FLAGS.output, "where the features go")
+    output = required("output=FILE.npy", FLAGS.output, "where the features go")
+    if not output.endswith(".npy"):
+        raise UserError(f"`output` must be a .npy file. Received: {output}")
     check_integer("batch_size", FLAGS.batch_size, 1)
     return model, folder
 

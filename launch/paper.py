@@ -140,7 +140,8 @@ def degradation():
 
       python launch/paper.py degradation --dataset=fashion_mnist --train_epochs=5
 
-    Watch the deeper plain network lose, and the deeper residual one not. The same command resumes.
+    It compares their training errors: those of deeper plain networks are higher, says the paper,
+    and those of deeper residual ones are not. The same command resumes.
     """
     program = _program(degradation, "degradation [flags]")
     flags.DEFINE_list(
@@ -248,11 +249,12 @@ def unknown():
     given = sys.argv[1:]
 
     def read(arguments):
-        (subcommand,) = positional(arguments[:1], "SUBCOMMAND")
-        check_one_of("SUBCOMMAND", subcommand, SUBCOMMANDS)
+        check_one_of("SUBCOMMAND", (arguments or given)[0], SUBCOMMANDS)
         raise UserError(f"SUBCOMMAND must come first. Received: {' '.join(given)}")
 
-    if not program.asks(given):
+    if not given:
+        sys.argv[1:] = ["--help"]
+    elif not program.asks(given):
         # Flags are those of subcommands.
         sys.argv[1:] = [argument for argument in given if not argument.startswith("-")]
     return program, read, None
@@ -266,7 +268,8 @@ def run():
         from keras_resnet.paper import commands
 
         getattr(commands, name)(output, *request)
-        print(f"Written: {output}")
+        for path in sorted(output.glob(f"{name.removeprefix('write_')}.*")):
+            print(f"Written: {path}")
 
     program.run(read, work)
 

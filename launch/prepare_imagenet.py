@@ -14,7 +14,7 @@ import shlex
 
 from absl import flags
 
-from command_line.program import Program, command, positional, required
+from command_line.program import Program, command, existing, positional, required
 
 PROGRAM = Program(__doc__, "--source=DIR [flags]", in_batches=False)
 FLAGS = PROGRAM.flags
@@ -38,7 +38,8 @@ PROGRAM.document("Flags", "source", "data_dir", "verify")
 
 def read(arguments):
     positional(arguments)
-    return (required("source=DIR", FLAGS.source, "where the archives are"),)
+    source = required("source=DIR", FLAGS.source, "where the archives are")
+    return (existing("--source=DIR", os.path.expanduser(source)),)
 
 
 def work(source):

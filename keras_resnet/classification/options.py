@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from keras_resnet.classification.task import Classification
 
 MEANS = ("pixel", "channel")
+# Images of more pixels on a side do not fit any machine.
+LARGEST_SIDE = 16_384
+
 # How images are shown to a network that is evaluated; see protocols.py.
 PROTOCOLS = ("1-crop", "10-crop", "multi-scale")
 AUGMENTATIONS = ("pad_crop_mirror", "crop_mirror", "none", "doubled", "tripled")
@@ -44,14 +47,14 @@ class ClassificationOptions(TaskOptions):
         "Data",
         "side of the square the network sees, in pixels; unset: the data set's own, else 224",
         None,
-        check=integer(1),
+        check=integer(1, LARGEST_SIDE + 1),
     )
     resize: int | None = option(
         "Data",
         "shorter side of an image before its center is cropped to be evaluated, in pixels; unset: "
         "image_size where all images of the data set share one size, else image_size * 256 / 224",
         None,
-        check=integer(1),
+        check=integer(1, LARGEST_SIDE + 1),
     )
     train_resize: tuple[int, ...] | None = option(
         "Data",
@@ -59,7 +62,7 @@ class ClassificationOptions(TaskOptions):
         "largest of a random scale, or one number; unset: resize where all images of the data set "
         "share one size, else image_size * 256 / 224 to image_size * 480 / 224 (256,480 for 224)",
         None,
-        check=integer(1),
+        check=integer(1, LARGEST_SIDE + 1),
     )
     pca_color: float = option(
         "Data",
@@ -99,6 +102,11 @@ class ClassificationOptions(TaskOptions):
             raise UserError(
                 "`train_resize` must be one number of pixels, or a smallest and a largest. "
                 f"Received: train_resize={sides!r}"
+            )
+        if sides[0] < (self.image_size or 0):
+            raise UserError(
+                "`train_resize` must be at least `image_size`. "
+                f"Received: train_resize={sides!r}, image_size={self.image_size!r}"
             )
         if self.augmentation != "crop_mirror":
             raise UserError(

@@ -320,5 +320,5 @@ class Workers:
             raise WorkerLostError(
                 f"{names} died or does not answer; its own output may say why. "
                 f"{self._cluster.describe(self._cluster.index)} ends too. The same command on all "
-                "workers goes on from the last checkpoint."
+                "workers resumes from the last checkpoint."
             ) from error

@@ -42,7 +42,7 @@ def _backend() -> tuple[str, str]:
         return sys.modules["keras"].config.backend(), "it is imported already"
     if os.environ.get("KERAS_BACKEND"):
         return os.environ["KERAS_BACKEND"], "KERAS_BACKEND"
-    path = os.path.join(_settings_directory(), "keras.json")
+    path = settings_path()
     try:
         with open(path) as file:
             return json.load(file).get("backend", "tensorflow"), path
@@ -50,11 +50,12 @@ def _backend() -> tuple[str, str]:
         return "tensorflow", "Keras's default"
 
 
-def _settings_directory() -> str:
-    """Where Keras looks for keras.json: not in a home that cannot be written."""
+def settings_path() -> str:
+    """The file that Keras reads its settings from: not in a home that cannot be written."""
     home = os.path.expanduser("~")
     home = home if os.access(home, os.W_OK) else "/tmp"
-    return os.path.expanduser(os.environ.get("KERAS_HOME", os.path.join(home, ".keras")))
+    directory = os.environ.get("KERAS_HOME", os.path.join(home, ".keras"))
+    return os.path.expanduser(os.path.join(directory, "keras.json"))
 
 
 @contextlib.contextmanager

@@ -153,8 +153,8 @@ class TrainConfig(Options):
     )
     schedule: str = option(
         "Training",
-        "when the rate is divided by 10: steps (after learning_rate_drops) or plateau (when the "
-        "validation error has stopped falling); or cosine: it falls steadily to 0",
+        "of the learning rate: steps (divided by 10 after learning_rate_drops), plateau (divided "
+        "by 10 when the validation error has stopped falling) or cosine (falls to 0)",
         "steps",
         check=one_of(SCHEDULES),
     )
@@ -210,7 +210,8 @@ class TrainConfig(Options):
     )
     replicas: int = option(
         "Devices",
-        "0: every GPU, else one CPU; N: N GPUs, or without any N logical CPUs",
+        "replicas on this machine; 0: every GPU, else one CPU; N: the first N GPUs, or without any "
+        "N logical CPUs (of several machines without GPUs: 0 or 1)",
         0,
         check=integer(0),
     )
@@ -219,8 +220,8 @@ class TrainConfig(Options):
     )
     deterministic: bool = option(
         "Devices",
-        "forbid kernels whose results depend on timing, where TensorFlow has others; a processor "
-        "needs it not (docs/reliability.md)",
+        "forbid kernels whose results depend on timing, where TensorFlow has others; not needed on "
+        "a CPU (docs/reliability.md)",
         False,
     )
     stall_seconds: int = option(
@@ -267,6 +268,11 @@ class TrainConfig(Options):
         self._check_length()
         self._check_schedule()
         self._check_network()
+        if self.replicas and self.global_batch_size % self.replicas:
+            raise UserError(
+                "`global_batch_size` must be a multiple of the number of replicas. Received: "
+                f"global_batch_size={self.global_batch_size} with replicas={self.replicas}"
+            )
 
     def _check_network(self) -> None:
         check_depth(self.network, self.depth)

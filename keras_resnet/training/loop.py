@@ -85,7 +85,8 @@ class Loop:
             return f"Complete already: all {step} steps were taken."
         if step:
             return f"Continuing at step {step} of {last_step}."
-        return f"Beginning a training of {last_step} steps."
+        epochs = self.records.epochs(last_step)
+        return f"Beginning a training of {last_step} steps, {epochs:.6g} epochs."
 
     def _train(
         self, batches: Iterator[Any], progress: Progress, stop_requested: StopRequested
@@ -106,7 +107,7 @@ class Loop:
                 self.workers.meet()
                 raise Interrupted(
                     f"Interrupted and saved at step {state.step} of {timetable.last_step}. "
-                    "The same command goes on from there."
+                    "The same command resumes."
                 )
             steps_per_call = self._take_steps(batches, progress, steps_per_call)
             stop, steps_per_call = self._agree(stop_requested(), steps_per_call)

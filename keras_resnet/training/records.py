@@ -50,11 +50,14 @@ class Records:
         self._epoch_images = epoch_images
         self._saved_step = state.step
 
+    def epochs(self, step: int) -> float:
+        """Passes over the data in a number of steps."""
+        return step * self._step_images / self._epoch_images
+
     def add(self, split: str, figures: dict[str, Any], progress: Progress) -> None:
         """One line of metrics, of now."""
         step = self._state.step
-        epoch = step * self._step_images / self._epoch_images
-        row = {"step": step, "epoch": epoch, "split": split, **figures}
+        row = {"step": step, "epoch": self.epochs(step), "split": split, **figures}
         if self._run is not None:
             self._run.metrics.add(row)
         self._state.rows += 1

@@ -209,14 +209,14 @@ def _note_changes(state: State, workers: Workers, timetable: Timetable) -> None:
     replicas = workers.strategy.num_replicas_in_sync
     if state.replicas != replicas:
         print(
-            f"This training was on {state.replicas} replicas and goes on with {replicas}: the "
+            f"This training was on {state.replicas} replicas and resumes on {replicas}: the "
             "same batches, but not the same bits."
         )
         state.replicas = replicas
     if state.step < timetable.last_step and state.onednn != onednn.is_on():
         before, now = ("with" if is_on else "without" for is_on in (state.onednn, onednn.is_on()))
         print(
-            f"This training was {before} oneDNN and goes on {now} oneDNN: the same batches, but "
+            f"This training was {before} oneDNN and resumes {now} oneDNN: the same batches, but "
             f"not the same bits. {onednn.VARIABLE}={int(state.onednn)} keeps it as it was."
         )
         state.onednn = onednn.is_on()

@@ -60,7 +60,7 @@ def fetched(
             _download(url, part)
         except requests.RequestException as error:
             raise UserError(
-                f"{url} cannot be downloaded: {error}. Trying again goes on where it broke "
+                f"{url} cannot be downloaded: {error}. Trying again resumes where it broke "
                 f"off; without a network, put the file at {path}."
             ) from error
         if not _is_published(part, digest):

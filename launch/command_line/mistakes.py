@@ -95,7 +95,7 @@ def likely_names(name, names):
     if name in names:
         return [name]
     known = [each for each in _OTHER_NAMES.get(name, ()) if each in names]
-    return known[:1] or difflib.get_close_matches(name, names, n=2)
+    return known[:1] or difflib.get_close_matches(name, [*names, "help", "version"], n=2)
 
 
 def impossible_value(flag, value, reason):

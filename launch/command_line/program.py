@@ -16,11 +16,15 @@ from absl import flags, logging
 from command_line import mistakes, start
 from command_line.help_text import help_text
 from keras_resnet.checks import UserError
+from keras_resnet.data.names import FOLDER, canonical
 from keras_resnet.process.signals import STOP_SIGNALS
 from keras_resnet.version import __version__
 
 EXIT_USER_ERROR = 1
 EXIT_INTERRUPTED = 130
+
+# Flags that absl would take from any program.
+_OF_ABSL = ("flagfile", "undefok")
 
 _HELP = ("--help", "-help", "-h", "--h", "--helpfull", "--helpshort")
 
@@ -59,7 +63,8 @@ class Program:
     def document(self, group, *names):
         """Shows flags in the help text, in the order of the calls."""
         shown = {name for others in self._groups.values() for name in others}
-        self._groups.setdefault(group, []).extend(name for name in names if name not in shown)
+        if new := [name for name in names if name not in shown]:
+            self._groups.setdefault(group, []).extend(new)
 
     def run(self, read, work):
         """Runs the program on the command line; a mistake of the user's becomes one message.
@@ -75,26 +80,28 @@ class Program:
         # Names of files need not be text, and a log shows each line at once.
         for stream in (sys.stdout, sys.stderr):
             stream.reconfigure(errors="backslashreplace", line_buffering=True)
-        if self._asks_for_help(sys.argv[1:]):
-            self._print(self._help())
-        elif self._asks_for_version(sys.argv[1:]):
-            print(f"keras_resnet {__version__}")
-        else:
-            with _mistakes_explained():
+        with mistakes_explained():
+            if self._asks_for_help(sys.argv[1:]):
+                print_text(self._help())
+            elif self._asks_for_version(sys.argv[1:]):
+                print_text(f"keras_resnet {__version__}\n")
+            else:
                 request = read(self._parsed(sys.argv))
                 if self._in_batches is None:
                     work(*request)
                 else:
                     self._start()
                     _with_workers(work, request)
-            _leave_workers(0)
+                _leave_workers(0)
 
     def _start(self):
         """Imports TensorFlow and the package."""
-        # During the import Python's handler would come too late.
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        # During the import Python's handlers would come too late.
+        for number in STOP_SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
         start.start(self._in_batches)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for number in STOP_SIGNALS:
+            signal.signal(number, signal.default_int_handler)
         # Libraries tell more of their doings than a user wants to know.
         logging.set_verbosity(logging.ERROR)
 
@@ -103,23 +110,19 @@ class Program:
         usage = f"{command(name)} {self._usage}"
         return help_text(self._doc, usage, self.flags, self._groups, command)
 
-    @staticmethod
-    def _print(text):
-        """Prints a long text; who reads may stop reading."""
-        with contextlib.suppress(BrokenPipeError):
-            print(text, end="", flush=True)
-
     def asks(self, given):
         """Whether a command line asks for help or the version."""
         return self._asks_for_help(given) or self._asks_for_version(given)
 
     @staticmethod
     def _asks_for_help(given):
-        return any(argument in _HELP for argument in given)
+        return any(argument.partition("=")[0] in _HELP for argument in given)
 
     def _asks_for_version(self, given):
         """Whether it is the package's that is asked for; `version` may be a flag of its own."""
-        return given == ["--version"] or ("version" not in self.flags and "--version" in given)
+        if "version" in self.flags:
+            return given in (["--version"], ["-version"])
+        return any(argument in ("--version", "-version") for argument in given)
 
     def _parsed(self, argv):
         """The positional arguments; the flags are parsed."""
@@ -139,14 +142,29 @@ class Program:
             raise UserError(f"{error}. --help lists all flags.") from error
 
     def _check_values_are_given(self, arguments):
-        """Raises UserError where a flag would take the next one for its value."""
+        """Raises UserError where a flag would take the next one for its value, or has none."""
         for argument, following in itertools.pairwise([*arguments, "--"]):
-            name = argument.lstrip("-")
             if argument == "--":
                 break
-            takes_value = name in self.flags and not self.flags[name].boolean
-            if argument.startswith("-") and takes_value and following.startswith("--"):
+            if not argument.startswith("-"):
+                continue
+            name, equals, value = argument.lstrip("-").partition("=")
+            if name in _OF_ABSL:
+                raise UserError(mistakes.unknown_flag(name, list(self.flags)))
+            if name not in self.flags or self.flags[name].boolean:
+                continue
+            # An empty list is a value.
+            is_empty = equals and not value and self.flags[name].parser.flag_type() == "string"
+            if is_empty or (not equals and following.startswith("--")):
                 raise UserError(f"--{name} needs a value: --{name}=VALUE. --help lists all flags.")
+
+
+def print_text(text):
+    """Prints a text; who reads may stop reading."""
+    try:
+        print(text, end="", flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _open_closed_streams():
@@ -158,7 +176,7 @@ def _open_closed_streams():
 
 
 @contextlib.contextmanager
-def _mistakes_explained():
+def mistakes_explained():
     """Within the context a mistake of the user's ends the process with one message."""
     try:
         yield
@@ -208,7 +226,7 @@ def positional(arguments, *names):
     repeats = bool(names) and names[-1].endswith("...")
     if len(arguments) < len(names) or (len(arguments) > len(names) and not repeats):
         raise UserError(
-            f"Expected {' '.join(names) or 'flags only, such as --depth=50'}. "
+            f"Expected {' '.join(names) or 'flags only'} on the command line. "
             f"Received: {' '.join(arguments) or 'nothing'}. See --help."
         )
     return arguments
@@ -234,6 +252,19 @@ def existing(name, path):
     if not pathlib.Path(path).exists():
         raise UserError(f"{name} does not exist. Received: {path}")
     return path
+
+
+def dataset_name(text):
+    """The name of a data set that a flag gives, of a folder its path.
+
+    Raises:
+      UserError: there is no such folder.
+    """
+    name = canonical(text)
+    path = pathlib.Path(name.removeprefix(FOLDER)).expanduser()
+    if name.startswith(FOLDER) and not path.is_dir():
+        raise UserError(f"`dataset` must be a folder that is there. No directory {path}.")
+    return name
 
 
 def integers(name, texts):

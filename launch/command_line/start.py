@@ -49,8 +49,11 @@ def start(in_batches):
     with announced(), notes_withheld(), keras_settings.some_home():
         try:
             import keras  # noqa: F401, it imports TensorFlow
-        except (ImportError, ValueError) as error:
-            raise UserError(f"TensorFlow or Keras does not start: {error}") from error
+        except Exception as error:
+            raise UserError(
+                f"TensorFlow or Keras does not start: {error} ({type(error).__name__}). pip check "
+                f"says what does not fit; Keras has settings in {keras_settings.settings_path()}."
+            ) from error
         keras_settings.set_aside_types()
         package.__spec__.loader.exec_module(package)
 

@@ -1,14 +1,14 @@
 """The flags of a training: one for each option of its configuration, and of its task."""
 
 import os
+import pathlib
 import types
 import typing
 
 from absl import flags
 
-from command_line.program import Program, command, integers, positional
+from command_line.program import Program, command, dataset_name, integers, positional
 from keras_resnet.checks import UserError
-from keras_resnet.data.names import canonical
 from keras_resnet.runs.options import fields
 
 # The recipe of trainings that begin with weights.
@@ -47,8 +47,9 @@ def define_train_flags(program, recipes, without=(), only=None):
     if len(recipes) > 1:
         _define_recipe(program, recipes)
     for group in GROUPS:
-        names = (field.name for field in options if field.metadata["group"] == group)
-        program.document(group, *names)
+        program.document(
+            group, *(field.name for field in options if field.metadata["group"] == group)
+        )
 
 
 def _define_run_dir(program):
@@ -65,7 +66,7 @@ def _define_recipe(program, recipes):
         "recipe",
         next(iter(recipes)),
         f"where the defaults come from; shown here are those of the first: {', '.join(recipes)}"
-        + (f" (unset with weights: {FINE_TUNING})" if FINE_TUNING in recipes else ""),
+        + (f" (unset with weights: {FINE_TUNING})" if "weights" in program.flags else ""),
         flag_values=program.flags,
     )
     program.document("Recipe", "recipe")
@@ -106,7 +107,7 @@ def train_config(recipes, values):
         if given.get(name) is not None:
             given[name] = integers(name, given[name])
     if "dataset" in given:
-        given["dataset"] = canonical(given["dataset"])
+        given["dataset"] = dataset_name(given["dataset"])
     return base.with_options(**given)
 
 
@@ -139,7 +140,10 @@ def training_program(doc, recipes):
     def read(arguments):
         positional(arguments)
         config = train_config(recipes, program.flags)
-        return config, _run_dir(program.flags.run_dir, config)
+        directory = pathlib.Path(_run_dir(program.flags.run_dir, config)).expanduser()
+        if directory.exists() and not directory.is_dir():
+            raise UserError(f"`run_dir` must be a directory. Received: {directory}, a file")
+        return config, directory
 
     return program, read, _train
 

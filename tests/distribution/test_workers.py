@@ -323,7 +323,7 @@ def test_a_signal_to_one_worker_stops_both_and_they_go_on(photographs, tmp_path)
     alone.wait_for_step(int(saved) + 1)
     alone.send(signal.SIGINT)
     assert alone.statuses() == [130], alone.output()
-    assert "was on 2 replicas and goes on with 1" in alone.output()
+    assert "was on 2 replicas and resumes on 1" in alone.output()
     assert f"Continuing at step {int(saved)} of 5000" in alone.output()
 
 

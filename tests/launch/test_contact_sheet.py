@@ -17,6 +17,6 @@ def test_only_what_changes_the_sheet_is_a_flag():
     assert_user_error(process, "There is no flag --learning_rate")
 
 
-@pytest.mark.parametrize("output", [[], ["--output="], ["--output=x.foo"], ["--output=no/x.png"]])
+@pytest.mark.parametrize("output", [[], ["--output=x.foo"], ["--output=no/x.png"]])
 def test_the_output_must_be_a_picture_that_can_be_written(output):
     assert_user_error(run_program("contact_sheet", *output), "--output=FILE must say")

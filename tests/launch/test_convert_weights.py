@@ -69,7 +69,7 @@ def test_mistakes_are_explained(tmp_path):
     for arguments, message in (
         (["imagenet", dest], "give --depth"),
         (["imagenet", dest, "--depth=18", "--like=keras"], "give --depth, and not --like"),
-        (["imagenet", dest, "--depth=20"], "`depth` must be one of None, 18, 34"),
+        (["imagenet", dest, "--depth=20"], "`depth` must be one of 18, 34"),
         ([ours, dest, "--depth=18"], "--depth is for published sets"),
         ([ours, dest, "--like=keras"], "says itself what --like would say"),
         ([ours, dest, "--bottleneck_stride=2x2"], "`bottleneck_stride` must be one of"),

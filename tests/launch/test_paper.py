@@ -361,7 +361,7 @@ def test_an_ablation_trains_what_is_asked_for(small, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "Expected SUBCOMMAND"),
+        (["--hlep"], "`SUBCOMMAND` must be one of"),
         (["table"], "`SUBCOMMAND` must be one of"),
         (["--output", "tables", "tables"], "must come first"),
         (["degradation", "--depths="], "`depths` must name at least one"),
@@ -389,3 +389,10 @@ def test_a_mistake_on_the_command_line_ends_the_program_with_one_message(tmp_pat
     process = run_command("paper", "table", f"--output={tmp_path}")
     assert_user_error(process, "`SUBCOMMAND` must be one of 'networks', 'tables'")
     assert process.stdout == ""
+
+
+def test_alone_it_says_what_it_can_compute():
+    shown = run_program("paper")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert shown.stdout == run_program("paper", "--help").stdout
+    assert "degradation         Figure 6" in shown.stdout

@@ -159,5 +159,5 @@ def test_a_run_without_checkpoints_says_that_it_begins_anew(config, whole, copy,
     train(config, copy)
     output = capsys.readouterr().out
     assert "though the run has reached step 12. It begins anew." in output
-    assert "Beginning a training of 12 steps." in output
+    assert "Beginning a training of 12 steps, " in output
     assert_same_bits(copy, whole[0])

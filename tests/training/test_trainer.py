@@ -513,7 +513,7 @@ def test_a_run_remembers_whether_it_had_onednn(config, copy, monkeypatch, capsys
 
     monkeypatch.setattr(onednn, "is_on", lambda: True)
     (line,) = said(False)
-    assert "was without oneDNN and goes on with oneDNN" in line
+    assert "was without oneDNN and resumes with oneDNN" in line
     assert "TF_ENABLE_ONEDNN_OPTS=0 keeps it as it was" in line
     last = json.loads((copy / "checkpoints" / "step-00000020" / "state.json").read_text())
     assert last["onednn"] is True

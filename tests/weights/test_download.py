@@ -136,7 +136,7 @@ def test_a_server_that_keeps_silent_is_given_up(server, tmp_path, monkeypatch):
 def test_what_breaks_off_goes_on_there(server, tmp_path):
     server.limit = 1_000_000
     for _ in range(3):
-        with pytest.raises(ValueError, match="Trying again goes on where it broke off"):
+        with pytest.raises(ValueError, match="Trying again resumes where it broke off"):
             fetched(server.url, DIGEST, tmp_path)
     assert not (tmp_path / "resnet18.pth").exists()
     assert fetched(server.url, DIGEST, tmp_path).read_bytes() == CONTENT

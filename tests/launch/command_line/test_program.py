@@ -3,7 +3,7 @@ import sys
 import textwrap
 
 import pytest
-from processes import LAUNCH, assert_user_error, run_process, run_program
+from processes import LAUNCH, ROOT, assert_user_error, run_process, run_program
 
 SCRIPT = f"""
 import os, sys
@@ -35,8 +35,16 @@ def test_a_log_shows_each_line_at_once(tmp_path):
         (("--noskip_corrupt=1",), "does not take an argument"),
         (("--run_dir", "--depth=18"), "--run_dir needs a value"),
         (("--depth",), "--depth needs a value"),
-        (("--flagfile=absent",), "absent"),
-        (("more",), "Expected flags only, such as --depth=50. Received: more"),
+        (("--flagfile=absent",), "There is no flag --flagfile."),
+        (("--undefok=depht", "--depht=3"), "There is no flag --undefok."),
+        (("--run_dir=",), "--run_dir needs a value"),
+        (("--hlep",), "There is no flag --hlep. Did you mean --help?"),
+        (("--dataset=/no/folder",), "No directory /no/folder"),
+        (("--run_dir=/dev/null",), "`run_dir` must be a directory"),
+        (("--replicas=3",), "`global_batch_size` must be a multiple of the number of replicas"),
+        (("--image_size=300", "--train_resize=256"), "`train_resize` must be at least"),
+        (("--image_size=100000000",), "`image_size` must be"),
+        (("more",), "Expected flags only on the command line. Received: more"),
     ],
 )
 def test_what_cannot_be_parsed_is_one_message(arguments, message):
@@ -67,3 +75,15 @@ def test_closed_streams_are_no_mistake(closed, tmp_path):
     finished = subprocess.run(["sh", "-c", command], cwd=tmp_path, timeout=60)
     assert finished.returncode == 0
     assert int((tmp_path / "x").read_text()) > 2
+
+
+@pytest.mark.parametrize("command", ["launch", "launch --version", "launch/imagenet.py --help"])
+def test_who_reads_may_stop_reading_and_the_disk_may_be_full(command):
+    """Neither is a traceback."""
+    options = {"cwd": ROOT, "capture_output": True, "text": True, "timeout": 60}
+    program = f"{sys.executable} {command}"
+    unread = subprocess.run(["bash", "-c", f"{program} | true; exit ${{PIPESTATUS[0]}}"], **options)
+    assert (unread.returncode, unread.stdout, unread.stderr) == (0, "", "")
+    full = subprocess.run(["bash", "-c", f"{program} > /dev/full"], **options)
+    assert full.returncode == 1
+    assert full.stderr.strip() == "No space left on device"

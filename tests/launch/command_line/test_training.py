@@ -35,8 +35,10 @@ def test_lists_are_integers():
     assert (config.learning_rate_drops, config.task.train_resize) == ((10, 20), (256, 256))
 
 
-def test_a_path_is_a_folder():
-    assert config_of("--dataset=/a/folder/").dataset == "folder:/a/folder"
+def test_a_path_is_a_folder_that_must_be_there(tmp_path):
+    assert config_of(f"--dataset={tmp_path}/").dataset == f"folder:{tmp_path}"
+    with pytest.raises(UserError, match="No directory .*absent"):
+        config_of(f"--dataset=folder:{tmp_path / 'absent'}")
     assert config_of("--dataset=cifar10").dataset == "cifar10"
 
 
