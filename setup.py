@@ -45,7 +45,7 @@ setuptools.setup(
     entry_points={"console_scripts": ["keras-resnet=keras_resnet_launch.__main__:main"]},
     python_requires=">=3.11",
     install_requires=[
-        "tensorflow>=2.21",
+        "tensorflow>=2.19",
         # Older ones have published vulnerabilities in model loading.
         "keras>=3.15.1",
         "tensorflow-datasets>=4.9.10",
@@ -55,7 +55,7 @@ setuptools.setup(
         "importlib_resources",
         "tensorboard",
         # The records of warm-up requests, and the stubs of TF Serving's gRPC service.
-        "tensorflow-serving-api>=2.21",
+        "tensorflow-serving-api>=2.19",
         "grpcio",
         "requests",
         "urllib3>=2.2",
@@ -66,7 +66,7 @@ setuptools.setup(
         "tqdm",
     ],
     extras_require={
-        "and-cuda": ["tensorflow[and-cuda]>=2.21"],
+        "and-cuda": ["tensorflow[and-cuda]>=2.19"],
         "test": TEST,
         "dev": [*TEST, "ruff>=0.15", "mypy>=1.18", "types-requests", "types-tqdm", "build"],
     },

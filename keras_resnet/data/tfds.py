@@ -7,6 +7,7 @@ read by index.
 import math
 import os
 import socket
+import types
 import typing
 import urllib.request
 from collections.abc import Container
@@ -50,6 +51,7 @@ def load_tfds(
     """
     import tensorflow_datasets as tfds
 
+    _check_whole(tfds)
     data_dir = checked_data_dir(data_dir)
     try:
         builder = tfds.builder(name, data_dir=data_dir)
@@ -113,6 +115,15 @@ def _how_to_get(builder: "tfds.core.DatasetBuilder", name: str, reason: str) -> 
         f"Run `tfds build {name}` on a machine with a network, copy the result, and name "
         "its place with --data_dir or TFDS_DATA_DIR."
     )
+
+
+def _check_whole(tfds: types.ModuleType) -> None:
+    """Raises UserError where TensorFlow Datasets was imported in part, which it does not say."""
+    if not hasattr(tfds, "builder"):
+        raise UserError(
+            "TensorFlow Datasets does not start with the other packages that are installed; with "
+            "TensorFlow 2.19 it needs: pip install 'tensorflow-metadata<1.18'"
+        )
 
 
 def checked_data_dir(data_dir: str | os.PathLike[str] | None) -> str | None:

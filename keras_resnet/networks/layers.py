@@ -58,14 +58,18 @@ def _dilated_convolution(
     ) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]]:
         def gradients(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             turned = tf.transpose(tf.reverse(kernel, [0, 1]), [0, 1, 3, 2])
+            # A sum over all places, which bfloat16 would round each time.
+            wide = tf.float32 if inputs.dtype == tf.bfloat16 else inputs.dtype
             of_kernel = tf.raw_ops.Conv2DBackpropFilter(
-                input=parts(inputs),
+                input=tf.cast(parts(inputs), wide),
                 filter_sizes=kernel.shape,
-                out_backprop=parts(upstream),
+                out_backprop=tf.cast(parts(upstream), wide),
                 strides=[1, 1, 1, 1],
                 padding="SAME",
             )
-            return _dilated_convolution(upstream, turned, dilation), of_kernel
+            return _dilated_convolution(upstream, turned, dilation), tf.cast(
+                of_kernel, kernel.dtype
+            )
 
         return tf.nn.conv2d(inputs, kernel, 1, "SAME", dilations=dilation), gradients
 

@@ -363,3 +363,11 @@ def test_without_a_home_a_place_must_be_named(monkeypatch):
     for data_dir in (None, "~/sets"):
         with pytest.raises(UserError, match="`data_dir` or TFDS_DATA_DIR must name a place"):
             load("cifar10", "train", data_dir)
+
+
+def test_a_library_that_was_imported_in_part_is_named(monkeypatch):
+    import tensorflow_datasets
+
+    monkeypatch.delattr(tensorflow_datasets, "builder")
+    with pytest.raises(UserError, match="TensorFlow Datasets does not start.*tensorflow-metadata"):
+        load("cifar10", "train", None)
