@@ -67,9 +67,8 @@ def _dilated_convolution(
                 strides=[1, 1, 1, 1],
                 padding="SAME",
             )
-            return _dilated_convolution(upstream, turned, dilation), tf.cast(
-                of_kernel, kernel.dtype
-            )
+            of_inputs = _dilated_convolution(upstream, turned, dilation)
+            return of_inputs, tf.cast(of_kernel, kernel.dtype)
 
         return tf.nn.conv2d(inputs, kernel, 1, "SAME", dilations=dilation), gradients
 

@@ -10,6 +10,7 @@ from processes import assert_user_error, run_program
         ("imagenet", "batch_size", "global_batch_size"),
         ("imagenet", "output_dir", "run_dir"),
         ("imagenet", "pretrained", "weights"),
+        ("imagenet", "arch", "network"),
         ("imagenet", "dept", "depth"),
         ("imagenet", "learning-rate", "learning_rate"),
         ("imagenet", "Depth", "depth"),
@@ -23,7 +24,7 @@ from processes import assert_user_error, run_program
 )
 def test_a_mistyped_flag_names_the_one_that_is_meant(program, given, meant):
     process = run_program(program, f"--{given}=1")
-    assert_user_error(process, f"There is no flag --{given}. Did you mean --{meant}")
+    assert_user_error(process, f"There is no flag --{given}. Did you mean --{meant}?")
 
 
 def test_nothing_is_guessed_of_nothing():

@@ -55,6 +55,8 @@ def test_what_cannot_be_parsed_is_one_message(arguments, message):
 
 def test_a_flag_called_version_keeps_its_meaning(tmp_path):
     assert run_program("export", "--version").stdout.startswith("keras_resnet ")
+    process = run_program("export", tmp_path, "--output=x", "--version")
+    assert_user_error(process, "--version needs a value")
     process = run_program("export", tmp_path, "--output=x", "--version=-1")
     assert_user_error(process, "`version` must be an integer of at least 0")
 
