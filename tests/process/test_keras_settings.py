@@ -27,6 +27,7 @@ def test_what_keras_is_set_to_counts():
         ("tensorflow", "torch", False),
         ("jax", None, True),
         (None, "not json", False),
+        (None, "[1]", False),
     ],
 )
 def test_another_framework_is_refused_before_it_is_imported(
@@ -38,7 +39,8 @@ def test_another_framework_is_refused_before_it_is_imported(
     if variable is not None:
         monkeypatch.setenv("KERAS_BACKEND", variable)
     if backend is not None:
-        text = backend if backend == "not json" else json.dumps({"backend": backend})
+        is_name = backend.isalpha()
+        text = json.dumps({"backend": backend}) if is_name else backend
         (tmp_path / "keras.json").write_text(text)
     if refused:
         with pytest.raises(UserError, match="Set KERAS_BACKEND=tensorflow"):

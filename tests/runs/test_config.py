@@ -156,6 +156,7 @@ def test_a_rate_of_0_trains_nothing_and_is_no_mistake():
         ({"bottleneck_stride": "3x3"}, "`bottleneck_stride` is for networks of bottlenecks"),
         ({"network": "ResNet", "depth": 50, "block": "basic"}, "`block` takes the place of basic"),
         ({"stem": "cifar"}, "`stem` is for the networks ResNet and PlainNet"),
+        ({"network": "CifarPlainNet", "stem": "cifar"}, "`stem` is for the networks"),
     ],
 )
 def test_a_network_that_there_is_not_is_refused_without_building_it(options, message):

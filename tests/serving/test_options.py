@@ -10,6 +10,7 @@ from keras_resnet.serving.options import Limits, checked_directory
     [
         ("file", None, 5, "`output_dir` must be a directory"),
         ("a*b", None, 5, "`output_dir` must be UTF-8 without any of"),
+        ("a\\b", None, 5, "`output_dir` must be UTF-8 without any of"),
         ("exports", -1, 5, "`version` must be an integer of at least 0"),
         ("exports", 2**63, 5, "`version` must be a finite number"),
         ("exports", 3, 5, "`version` must be new"),
@@ -24,7 +25,9 @@ def test_what_cannot_be_written_is_refused(name, version, top, message, tmp_path
         checked_directory(tmp_path / name, version, top)
 
 
-def test_a_model_has_a_name():
+def test_a_model_has_a_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert checked_directory(".", None, 5).resolve() == tmp_path
     with pytest.raises(UserError, match="must not be empty"):
         checked_directory("/", None, 5)
 
