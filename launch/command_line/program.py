@@ -164,7 +164,7 @@ def print_text(text):
     try:
         print(text, end="", flush=True)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_unwritten()
 
 
 def _open_closed_streams():
@@ -203,9 +203,18 @@ def _with_workers(work, request):
         _end(EXIT_WORKER_LOST, error)
 
 
+def _forget_unwritten():
+    """Drops what cannot be written to stdout, which Python would try again at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _end(status, message):
     """Ends the program with one message."""
     print(f"\n{message}", file=sys.stderr)
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _forget_unwritten()
     _leave_workers(status)
     sys.exit(status)
 
