@@ -22,7 +22,6 @@ two take a minute or two. The last two train for hours on a processor: started a
 """
 
 import pathlib
-import re
 import sys
 
 from absl import flags
@@ -34,12 +33,56 @@ from keras_resnet.classification.recipes import RECIPES
 from keras_resnet.networks.families import check_cifar_depth
 from keras_resnet.paper import ablation
 
+# The help of each subcommand; see `help_text`.
+NETWORKS = """\
+Draws the blocks of Figures 2 and 5 and the columns of Figure 3 and Table 1.
+
+  python launch/paper.py networks --output=runs/paper
+"""
+
+TABLES = """\
+Counts parameters, multiply-adds, projections and output sizes of the paper's networks.
+
+  python launch/paper.py tables --output=runs/paper
+"""
+
+CONSTRUCTION = """\
+Puts trained networks into deeper ones whose added blocks are identities (section 1).
+
+  python launch/paper.py construction runs/cifar10-cifarresnet20 --depth=56
+"""
+
+RESPONSES = """\
+Measures how strongly each 3x3 layer of trained networks responds (Figure 7).
+
+  python launch/paper.py responses runs/paper/degradation/residual-*
+"""
+
+DEGRADATION = """\
+Trains plain and residual networks of several depths alike (Figure 6).
+
+  python launch/paper.py degradation --dataset=fashion_mnist --train_epochs=5
+
+It compares their training errors: those of deeper plain networks are higher, says the paper,
+and those of deeper residual ones are not. The same command resumes.
+"""
+
+ABLATION = """\
+Trains ResNet-18 with other rates, activations, augmentations and blocks.
+
+  python launch/paper.py ablation --dataset=fashion_mnist --train_images=5000 \\
+      --train_epochs=5 --activations=relu --augmentations=none
+
+It repeats a course project's study: 39 trainings without flags, 6 with those above. The same
+command resumes.
+"""
+
 # The paper trains from scratch.
 OF_FINE_TUNING = ("weights", "freeze", "freeze_batch_norm")
 
 
-def _program(subcommand, usage):
-    program = Program(re.sub("(?m)^    ", "", subcommand.__doc__), usage, in_batches=True)
+def _program(doc, usage):
+    program = Program(doc, usage, in_batches=True)
     flags.DEFINE_string(
         "output",
         "runs/paper",
@@ -60,42 +103,31 @@ def _output(program):
     return output
 
 
-def networks():
-    """Draws the blocks of Figures 2 and 5 and the columns of Figure 3 and Table 1.
-
-    python launch/paper.py networks --output=runs/paper
-    """
-    program = _program(networks, "networks [flags]")
+def _of_networks(doc, name):
+    """A subcommand that needs nothing but a place to write to."""
+    program = _program(doc, f"{name} [flags]")
     program.document("Flags", "output")
 
     def read(arguments):
         positional(arguments[1:])
         return (_output(program),)
 
-    return program, read, "write_networks"
+    return program, read, f"write_{name}"
+
+
+def networks():
+    """Figures 2, 3 and 5 and Table 1, drawn."""
+    return _of_networks(NETWORKS, "networks")
 
 
 def tables():
-    """Counts parameters, multiply-adds, projections and output sizes of the paper's networks.
-
-    python launch/paper.py tables --output=runs/paper
-    """
-    program = _program(tables, "tables [flags]")
-    program.document("Flags", "output")
-
-    def read(arguments):
-        positional(arguments[1:])
-        return (_output(program),)
-
-    return program, read, "write_tables"
+    """Tables 1 and 6, counted."""
+    return _of_networks(TABLES, "tables")
 
 
 def construction():
-    """Puts trained networks into deeper ones whose added blocks are identities (section 1).
-
-    python launch/paper.py construction runs/cifar10-cifarresnet20 --depth=56
-    """
-    program = _program(construction, "construction RUN ... [flags]")
+    """Section 1, for trained networks."""
+    program = _program(CONSTRUCTION, "construction RUN ... [flags]")
     flags.DEFINE_integer(
         "depth", 56, "layers of the deeper network, 6n+2", flag_values=program.flags
     )
@@ -111,11 +143,8 @@ def construction():
 
 
 def responses():
-    """Measures how strongly each 3x3 layer of trained networks responds (Figure 7).
-
-    python launch/paper.py responses runs/paper/degradation/residual-*
-    """
-    program = _program(responses, "responses RUN ... [flags]")
+    """Figure 7, of trained networks."""
+    program = _program(RESPONSES, "responses RUN ... [flags]")
     _define_data_dir(program)
     program.document("Flags", "data_dir", "output")
 
@@ -136,14 +165,8 @@ def _define_data_dir(program):
 
 
 def degradation():
-    """Trains plain and residual networks of several depths alike (Figure 6).
-
-      python launch/paper.py degradation --dataset=fashion_mnist --train_epochs=5
-
-    It compares their training errors: those of deeper plain networks are higher, says the paper,
-    and those of deeper residual ones are not. The same command resumes.
-    """
-    program = _program(degradation, "degradation [flags]")
+    """Figure 6, by training."""
+    program = _program(DEGRADATION, "degradation [flags]")
     flags.DEFINE_list(
         "depths", ["20", "56"], "layers of the networks, 6n+2", flag_values=program.flags
     )
@@ -177,15 +200,8 @@ def degradation():
 
 
 def ablation_study():
-    """Trains ResNet-18 with other rates, activations, augmentations and blocks.
-
-      python launch/paper.py ablation --dataset=fashion_mnist --train_images=5000 \\
-          --train_epochs=5 --activations=relu --augmentations=none
-
-    It repeats a course project's study: 39 trainings without flags, 6 with those above. The same
-    command resumes.
-    """
-    program = _program(ablation_study, "ablation [flags]")
+    """A study of ResNet-18, by training."""
+    program = _program(ABLATION, "ablation [flags]")
     shares = [ablation.label(share) for share in ablation.SHARES]
     for name, default, text in (
         ("shares", shares, "shares of the training at rates 1, 1/10 and 1/100"),

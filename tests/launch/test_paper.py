@@ -396,3 +396,14 @@ def test_alone_it_says_what_it_can_compute():
     assert (shown.returncode, shown.stderr) == (0, "")
     assert shown.stdout == run_program("paper", "--help").stdout
     assert "degradation         Figure 6" in shown.stdout
+
+
+@pytest.mark.parametrize(
+    "subcommand",
+    ["networks", "tables", "construction", "responses", "degradation", "ablation"],
+)
+def test_the_help_of_a_subcommand_begins_with_an_example(subcommand):
+    shown = run_program("paper", subcommand, "--help").stdout
+    first, _, rest = shown.partition("\nusage: ")
+    assert f"\n  python launch/paper.py {subcommand}" in first
+    assert rest.startswith(f"python launch/paper.py {subcommand}")
