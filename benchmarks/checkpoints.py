@@ -20,6 +20,7 @@ from keras_resnet import constructors
 from keras_resnet.classification.recipes import RECIPES
 from keras_resnet.classification.steps import training_values
 from keras_resnet.runs.checkpoints import Checkpoints
+from keras_resnet.training.batches import stamped
 from keras_resnet.training.steps import steps_function
 
 # Name: network, side and batch size; ResNet-50's batch is made for two cores.
@@ -51,7 +52,7 @@ def measure(construct, side, batch_size, directory):
     )
     images = np.random.default_rng(0).normal(size=(batch_size, side, side, 3)).astype(np.float32)
     labels = np.zeros(batch_size, np.int64)
-    batches = iter(tf.data.Dataset.from_tensors((images, labels)).repeat())
+    batches = iter(stamped(tf.data.Dataset.from_tensors((images, labels)).repeat()))
     checkpoints = Checkpoints(directory, model=model.variables, optimizer=optimizer.variables)
     numbers = iter(range(ROUNDS + 1))
     functions = {

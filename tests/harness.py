@@ -217,7 +217,10 @@ def checkpoint_values(run_dir):
 def metrics(run_dir):
     """The lines of metrics, but for the speed."""
     rows = map(json.loads, (run_dir / "metrics.jsonl").read_text().splitlines())
-    return [{name: row[name] for name in row if name != "images_per_second"} for row in rows]
+    return [
+        {name: row[name] for name in row if name not in ("images_per_second", "input_wait")}
+        for row in rows
+    ]
 
 
 def losses(run_dir):

@@ -105,6 +105,7 @@ def training_batches(
     first_step: int,
     last_step: int,
     shard: tuple[int, int] = (0, 1),
+    finish: Callable[[tf.data.Dataset], tf.data.Dataset] = lambda batches: batches,
 ) -> tf.data.Dataset:
     """Batches of a range of training steps, one element for each replica in turn.
 
@@ -120,6 +121,7 @@ def training_batches(
       num_replicas: number of replicas, over all workers.
       first_step, last_step: steps [first_step, last_step), counted from 0.
       shard: (worker, number of workers).
+      finish: what becomes of the batches before some are kept ready.
 
     Returns:
       tf.data.Dataset of what `example` gives, each tensor [b, ...].
@@ -134,7 +136,7 @@ def training_batches(
     )
     num_batches = (last_step - first_step) * num_replicas // shard[1]
     return _batched(
-        examples(source, order, example), global_batch_size // num_replicas, num_batches
+        examples(source, order, example), global_batch_size // num_replicas, num_batches, finish
     )
 
 
@@ -187,10 +189,16 @@ def labelled(
     return lambda image, label, weight: (views(image), label, weight)
 
 
-def _batched(dataset: tf.data.Dataset, batch_size: int, num_batches: int) -> tf.data.Dataset:
+def _batched(
+    dataset: tf.data.Dataset,
+    batch_size: int,
+    num_batches: int,
+    finish: Callable[[tf.data.Dataset], tf.data.Dataset] = lambda batches: batches,
+) -> tf.data.Dataset:
     """Batches that are ready when they are asked for, and whose number `fit` can know."""
     return (
         dataset.batch(batch_size, drop_remainder=True)
+        .apply(finish)
         .apply(tf.data.experimental.assert_cardinality(num_batches))
         .prefetch(tf.data.AUTOTUNE)
     )

@@ -35,16 +35,30 @@ def make_strategy(replicas: int, cluster: Cluster | None = None) -> tf.distribut
         )
     if cluster.num_workers > 1:
         return _connect_workers(cluster, wanted, gpus)
+    if gpus:
+        return strategy_of_devices([f"GPU:{index}" for index in range(wanted)])
     if wanted == 1:
         return tf.distribute.get_strategy()
-    if gpus:
-        return tf.distribute.MirroredStrategy([f"GPU:{index}" for index in range(wanted)])
     _make_logical_cpus(wanted)
     return tf.distribute.MirroredStrategy(
         [f"CPU:{index}" for index in range(wanted)],
         # Collectives clash between two strategies of one process: a notebook may train twice.
         cross_device_ops=tf.distribute.ReductionToOneDevice(),
     )
+
+
+def strategy_of_devices(devices: Sequence[str]) -> tf.distribute.Strategy:
+    """The strategy over some devices of one kind that have memories of their own, such as GPUs.
+
+    Batches are copied to them while they compute those before. What replicas tell each other at
+    once is one message.
+
+    Args:
+      devices: their names, such as "GPU:0".
+    """
+    if len(devices) == 1:
+        return tf.distribute.OneDeviceStrategy(devices[0])
+    return tf.distribute.MirroredStrategy(devices)
 
 
 def _connect_workers(

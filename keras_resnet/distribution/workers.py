@@ -92,6 +92,11 @@ class Workers:
                 f"{numbers[index]}, the chief {numbers[0]}: choose with --replicas."
             )
 
+    @property
+    def local_replicas(self) -> int:
+        """Number of replicas of this process; of all workers the same."""
+        return self.strategy.num_replicas_in_sync // self._cluster.num_workers
+
     # --- Exchange
 
     def share(self, numbers: Sequence[int]) -> np.ndarray:

@@ -218,6 +218,13 @@ class TrainConfig(Options):
     synchronized_batch_norm: bool = option(
         "Devices", "batch normalization over the global batch instead of each replica's", False
     )
+    jit_compile: bool | None = option(
+        "Devices",
+        "compile the training step by XLA; unset: on GPUs yes, on a processor, where it is slower, "
+        "no",
+        None,
+        changes_result=False,
+    )
     deterministic: bool = option(
         "Devices",
         "forbid kernels whose results depend on timing, where TensorFlow has others; not needed on "

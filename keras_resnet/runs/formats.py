@@ -4,8 +4,8 @@ from typing import Any
 
 from keras_resnet.checks import UserError
 
-# Of config.json, data.json and checkpoints: to be raised when their fields or the order of the
-# variables change.
+# Of config.json, data.json and checkpoints: to be raised when what an earlier version wrote cannot
+# be gone on with. (An option or a part of the state that is new has a default.)
 FORMAT = 2
 
 # Format 1 does not say which version wrote it.

@@ -5,9 +5,19 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import tensorflow as tf
+from tensorflow.python.framework.config import is_op_determinism_enabled
 
 from keras_resnet.data.batches import training_batches, training_order
 from keras_resnet.data.sources import Source
+
+
+def stamped(batches: tf.data.Dataset) -> tf.data.Dataset:
+    """Pairs of a batch and when it was made: float64 seconds since 1970.
+
+    Where determinism is asked for, TensorFlow has no clock, and the time is 0.
+    """
+    now = (lambda: tf.constant(0.0, tf.float64)) if is_op_determinism_enabled() else tf.timestamp
+    return batches.map(lambda *batch: (batch if len(batch) > 1 else batch[0], now()))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +41,7 @@ class TrainingBatches:
     strategy: tf.distribute.Strategy
 
     def from_step(self, first_step: int) -> Any:
-        """The distributed batches from a step on."""
+        """The distributed, `stamped` batches from a step on."""
         return self.strategy.distribute_datasets_from_function(
             lambda context: training_batches(
                 self.source,
@@ -42,6 +52,7 @@ class TrainingBatches:
                 first_step=first_step,
                 last_step=self.last_step,
                 shard=(context.input_pipeline_id, context.num_input_pipelines),
+                finish=stamped,
             )
         )
 

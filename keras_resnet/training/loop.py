@@ -1,6 +1,7 @@
 """The training loop: calls of several steps, between them logs, evaluations and checkpoints."""
 
 import dataclasses
+import math
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -17,12 +18,16 @@ from keras_resnet.training.batches import TrainingBatches
 from keras_resnet.training.learner import Learner
 from keras_resnet.training.records import Records
 from keras_resnet.training.state import State, Window
+from keras_resnet.training.steps import TakeSteps
 from keras_resnet.training.timetable import Timetable
 
 # Steps are taken in calls of about this many seconds: long enough to hide the cost of a call, short
 # enough for the progress bar and for Ctrl-C.
 SECONDS_PER_CALL = 1.0
 MAX_STEPS_PER_CALL = 100
+
+# Share of its time that a training may wait for its images unsaid.
+_INPUT_WAIT = 0.1
 
 # Tells whether a signal has asked to stop.
 StopRequested = Callable[[], bool]
@@ -48,12 +53,16 @@ class Loop:
     task: Task
     learner: Learner
     batches: TrainingBatches
-    take_steps: Callable[[Any, tf.Tensor], tf.Tensor]
+    take_steps: TakeSteps
     evaluate: Callable[[StopRequested], dict[str, Any] | None]
     timetable: Timetable
     records: Records
     workers: Workers
     state: State
+
+    def __post_init__(self) -> None:
+        self._has_noted_input = False
+        self._is_first_call = True
 
     def run(self) -> dict[str, Any]:
         """Trains to the last step.
@@ -127,12 +136,13 @@ class Loop:
         started = time.monotonic()
         indices = self.batches.indices(state.step, count)
         with faults_named(self.batches.source, indices), self.workers.losses_named():
-            sums = self.take_steps(batches, tf.constant(count)).numpy()
+            sums, made = (x.numpy() for x in self.take_steps(batches, tf.constant(count)))
         seconds = time.monotonic() - started
+        seconds_ahead = self._seconds_ahead(float(made))
         self.workers.begin("between steps")
         means = sums / self.batches.size
         self._check_losses(means[:, 0])
-        state.window.add(self.task.sums, sums, seconds)
+        state.window.add(self.task.sums, sums, seconds, seconds_ahead)
         state.step += count
         of_last = dict(zip(self.task.sums, means[-1].tolist(), strict=True))
         progress.update(count, of_last, count * self.batches.size / seconds)
@@ -140,6 +150,14 @@ class Loop:
             self._log(progress)
         self._observe_steps(means, progress)
         return int(np.clip(SECONDS_PER_CALL * count / seconds, 1, MAX_STEPS_PER_CALL))
+
+    def _seconds_ahead(self, made: float) -> float | None:
+        """How long ago the last batch was made; None: unknown."""
+        if self._is_first_call:
+            # Then the input starts, which says nothing of its pace.
+            self._is_first_call = False
+            return math.inf
+        return time.time() - made if made else None
 
     def _steps_to_next_event(self) -> int:
         events = [self.timetable.steps_to_next(self.state.step)]
@@ -161,8 +179,27 @@ class Loop:
         figures = {name: value / images for name, value in window.sums.items()}
         rate = self.learner.rates.of_step(self.state.step - 1)
         speed = {"learning_rate": rate, "images_per_second": images / window.seconds}
+        if window.seconds_waited is not None:
+            speed["input_wait"] = window.seconds_waited / window.seconds
         self.records.add("train", {**figures, **speed}, progress)
+        self._note_slow_input(progress, **speed)
         self.state.window = Window()
+
+    def _note_slow_input(
+        self, progress: Progress, images_per_second: float, input_wait: float = 0.0, **_: float
+    ) -> None:
+        """Says once that the images do not come as fast as the devices would take them."""
+        if self._has_noted_input or input_wait <= _INPUT_WAIT:
+            return
+        self._has_noted_input = True
+        replicas = self.learner.strategy.num_replicas_in_sync
+        needed = images_per_second / max(0.01, 1 - input_wait)
+        progress.note(
+            f"The input is the bottleneck: {input_wait:.0%} of the time goes in waiting for it. It "
+            f"gives {images_per_second:.0f} images/s, and the network would take {needed:.0f}"
+            f"{f', {needed / replicas:.0f} a replica' if replicas > 1 else ''}. "
+            'docs/speed.md, "When the input is the bottleneck", says what helps.'
+        )
 
     def _check_losses(self, losses: np.ndarray) -> None:
         wrong = np.flatnonzero(~np.isfinite(losses))

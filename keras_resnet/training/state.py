@@ -15,20 +15,38 @@ class Window:
       sums: the task's, by name, over all images of these steps.
       steps: their number.
       seconds: that they took.
+      seconds_waited: of them, those that they waited for their images; None: unknown.
     """
 
     sums: dict[str, float] = dataclasses.field(default_factory=dict)
     steps: int = 0
     seconds: float = 0.0
+    seconds_waited: float | None = 0.0
 
-    def add(self, names: Sequence[str], sums: np.ndarray, seconds: float) -> None:
-        """Takes up the sums of some steps, float64 [steps, names]."""
+    def add(
+        self, names: Sequence[str], sums: np.ndarray, seconds: float, seconds_ahead: float | None
+    ) -> None:
+        """Takes up some steps.
+
+        Args:
+          names: of what was summed.
+          sums: float64 [steps, names].
+          seconds: that the steps took.
+          seconds_ahead: how long before their end the images of the last one were there; None:
+            unknown.
+        """
         # One by one, so that the result does not depend on how steps fell into calls.
         for of_step in sums.tolist():
             for name, value in zip(names, of_step, strict=True):
                 self.sums[name] = self.sums.get(name, 0.0) + value
         self.steps += len(sums)
         self.seconds += seconds
+        if seconds_ahead is None or self.seconds_waited is None:
+            self.seconds_waited = None
+        else:
+            # A step that waits begins when its images are there: so long it takes itself.
+            own_seconds = max(0.0, len(sums) * seconds_ahead)
+            self.seconds_waited += max(0.0, seconds - own_seconds)
 
 
 @dataclasses.dataclass
@@ -45,6 +63,7 @@ class State:
       rows: number of lines of metrics.jsonl.
       replicas: number of replicas on which the training ran last.
       onednn: whether it ran with oneDNN last, on which its bits depend.
+      xla: whether its steps were compiled by XLA last, likewise.
       schedules: states of the schedules that depend on what they observed, by name.
     """
 
@@ -56,6 +75,7 @@ class State:
     rows: int = 0
     replicas: int = 1
     onednn: bool = False
+    xla: bool = False
     schedules: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:

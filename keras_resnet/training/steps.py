@@ -1,7 +1,7 @@
 """Training steps as one TensorFlow function: loss, gradients, L2 and update, on all replicas."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
 import tensorflow as tf
@@ -9,6 +9,9 @@ import tensorflow as tf
 from keras_resnet.distribution.watchdog import Watchdog
 from keras_resnet.networks.layer_tree import batch_norms, moving_statistics
 from keras_resnet.runs.task import OfBatch
+
+# See `steps_function`.
+TakeSteps: TypeAlias = Callable[[Any, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 
 
 def steps_function(
@@ -22,13 +25,14 @@ def steps_function(
     weight_decay: float,
     average_statistics: bool,
     decay_batch_norm: bool = True,
+    jit_compile: bool = False,
     watchdog: Watchdog | None = None,
-) -> Callable[[Any, tf.Tensor], tf.Tensor]:
+) -> TakeSteps:
     """A tf.function that takes several training steps.
 
     The loss is the mean of that of the images of the global batch. To its gradient comes the
     paper's L2 term, weight_decay * w, for the trainable variables. Gradients are summed over the
-    replicas.
+    replicas, in one message.
 
     Args:
       values_of: function from a batch to values of each of its images, [b] by name.
@@ -40,11 +44,14 @@ def steps_function(
       weight_decay: coefficient of the L2 term.
       decay_batch_norm: whether the scales and offsets of batch normalizations have the L2 term too.
       average_statistics: give all replicas the mean of their moving statistics after each step.
+      jit_compile: compile the step by XLA; of several replicas each compiles its gradients, and
+        what they tell each other follows uncompiled. Not with `synchronized` normalizations.
       watchdog: `Watchdog` that is told of every batch and step; None: there is none.
 
     Returns:
-      A function of (iterator of distributed batches, number of steps as int32 tensor) that returns
-      the sums over the global batch of each step, float64 [steps, sums].
+      A function of (iterator of distributed `stamped` batches, number of steps as int32 tensor)
+      that returns the sums over the global batch of each step, float64 [steps, sums], and when the
+      last batch was made, float64 seconds.
     """
     replicas = strategy.num_replicas_in_sync
     variables = network.trainable_variables
@@ -55,7 +62,7 @@ def steps_function(
     ]
 
     @tf.autograph.experimental.do_not_convert
-    def replica_step(batch: Any) -> list[tf.Tensor]:
+    def gradients_and_sums(batch: Any) -> tuple[list[tf.Tensor], tf.Tensor]:
         with tf.GradientTape() as tape:
             values = values_of(batch)
             loss = tf.reduce_sum(values[sums[0]]) / global_batch_size
@@ -66,27 +73,43 @@ def steps_function(
                 tape.gradient(loss, variables), variables, decays, strict=True
             )
         ]
+        totals = [tf.cast(tf.reduce_sum(values[name]), tf.float64) for name in sums]
+        return gradients, tf.stack(totals)
+
+    if jit_compile and replicas > 1:
+        gradients_and_sums = tf.function(gradients_and_sums, jit_compile=True, autograph=False)
+
+    @tf.autograph.experimental.do_not_convert
+    def replica_step(batch: Any) -> tf.Tensor:
+        gradients, totals = gradients_and_sums(batch)
         optimizer.apply_gradients(zip(gradients, variables, strict=True))
         _average_over_replicas(statistics)
         # They are known before the other replicas' gradients: a step ends with its updates.
         ends = variables if watchdog is not None else []
         with tf.control_dependencies([tf.convert_to_tensor(variable) for variable in ends]):
-            return [tf.identity(tf.reduce_sum(values[name])) for name in sums]
+            return tf.identity(totals)
+
+    if jit_compile and replicas == 1:
+        replica_step = tf.function(replica_step, jit_compile=True, autograph=False)
 
     @tf.function
-    def take_steps(batches: Any, count: tf.Tensor) -> tf.Tensor:
+    def take_steps(batches: Any, count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         totals = tf.TensorArray(tf.float64, count, element_shape=[len(sums)])
+        made = tf.constant(0.0, tf.float64)
         for position in tf.range(count):
-            batch = next(batches)
+            batch, made_of_replicas = next(batches)
+            made = strategy.experimental_local_results(made_of_replicas)[-1]
             if watchdog is not None:
                 part = tf.nest.flatten(batch)[-1]
                 watchdog.count_begun(strategy.experimental_local_results(part))
-            results = strategy.run(replica_step, args=(batch,))
-            results = [strategy.reduce("sum", value, axis=None) for value in results]
+            of_replicas = strategy.run(replica_step, args=(batch,))
+            # Added up where the first replica is: not on the host, which no step needs.
+            with tf.device(strategy.extended.worker_devices[0] if replicas > 1 else None):
+                of_step = strategy.reduce("sum", of_replicas, axis=None)
             if watchdog is not None:
-                watchdog.count_done(results)
-            totals = totals.write(position, tf.stack([tf.cast(v, tf.float64) for v in results]))
-        return totals.stack()
+                watchdog.count_done([of_step])
+            totals = totals.write(position, of_step)
+        return totals.stack(), made
 
     return take_steps
 

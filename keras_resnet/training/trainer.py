@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from keras_resnet.checks import UserError
 from keras_resnet.data.sources import Source
+from keras_resnet.distribution import devices
 from keras_resnet.distribution.watchdog import FIRST_CALL_SECONDS
 from keras_resnet.distribution.workers import Workers, join_workers
 from keras_resnet.evaluation.evaluator import Evaluator
@@ -22,12 +23,13 @@ from keras_resnet.runs.config import TrainConfig
 from keras_resnet.runs.run_directory import RunDirectory
 from keras_resnet.runs.task import Task
 from keras_resnet.training.batches import TrainingBatches
+from keras_resnet.training.compilation import is_compiled
 from keras_resnet.training.learner import Learner
 from keras_resnet.training.loop import Loop, StopRequested
 from keras_resnet.training.rates import Rates, make_rates
 from keras_resnet.training.records import Records
 from keras_resnet.training.state import State
-from keras_resnet.training.steps import steps_function
+from keras_resnet.training.steps import TakeSteps, steps_function
 from keras_resnet.training.timetable import Timetable
 from keras_resnet.version import __version__
 
@@ -70,12 +72,13 @@ def train(config: TrainConfig, run_dir: str | os.PathLike[str]) -> dict[str, Any
     with workers.strategy.scope():
         network = task.network(setup, sources)
         learner = Learner.of(config, network, rates)
-    beginning = _Beginning(task, sources, description, setup, learner, run, config)
+    compiled = _describe_devices(config, workers)
+    beginning = _Beginning(task, sources, description, setup, learner, run, config, compiled)
     with run or contextlib.nullcontext():
         state = State.from_json(workers.from_chief(beginning.state))
         workers.copy_from_chief(learner.variables)
         learner.rates.restore(state.schedules)
-        _note_changes(state, workers, timetable)
+        _note_changes(state, workers, timetable, compiled)
         figure = task.best
         loop = Loop(
             task=task,
@@ -88,7 +91,7 @@ def train(config: TrainConfig, run_dir: str | os.PathLike[str]) -> dict[str, Any
                 timetable.last_step,
                 workers.strategy,
             ),
-            take_steps=_steps(config, task, learner, workers),
+            take_steps=_steps(config, task, learner, workers, compiled),
             evaluate=_evaluation(config, task, network, sources["validation"], workers),
             timetable=timetable,
             records=Records(
@@ -166,6 +169,7 @@ class _Beginning:
     learner: Learner
     run: RunDirectory | None
     config: TrainConfig
+    compiled: bool
 
     def __post_init__(self) -> None:
         self.checkpoints: Checkpoints | None = None
@@ -201,10 +205,22 @@ class _Beginning:
             )
         self.task.begin(self.learner.network)
         replicas = self.learner.strategy.num_replicas_in_sync
-        return State(replicas=replicas, onednn=onednn.is_on()).to_json()
+        state = State(replicas=replicas, onednn=onednn.is_on(), xla=self.compiled)
+        return state.to_json()
 
 
-def _note_changes(state: State, workers: Workers, timetable: Timetable) -> None:
+def _describe_devices(config: TrainConfig, workers: Workers) -> bool:
+    """Says what the training runs on; returns whether its steps are compiled."""
+    replicas = workers.local_replicas
+    gpus = devices.used_gpus(replicas)
+    compiled = is_compiled(config, workers, bool(gpus))
+    print(devices.description(gpus, replicas, config.dtype, compiled))
+    if advice := devices.advice(gpus, config.dtype):
+        print(advice)
+    return compiled
+
+
+def _note_changes(state: State, workers: Workers, timetable: Timetable, compiled: bool) -> None:
     """Says on what a training goes on otherwise than before, and takes note of it."""
     replicas = workers.strategy.num_replicas_in_sync
     if state.replicas != replicas:
@@ -213,18 +229,24 @@ def _note_changes(state: State, workers: Workers, timetable: Timetable) -> None:
             "same batches, but not the same bits."
         )
         state.replicas = replicas
-    if state.step < timetable.last_step and state.onednn != onednn.is_on():
-        before, now = ("with" if is_on else "without" for is_on in (state.onednn, onednn.is_on()))
-        print(
-            f"This training was {before} oneDNN and resumes {now} oneDNN: the same batches, but "
-            f"not the same bits. {onednn.VARIABLE}={int(state.onednn)} keeps it as it was."
-        )
-        state.onednn = onednn.is_on()
+    if state.step == timetable.last_step:
+        return
+    for name, was_on, is_on, as_it_was in (
+        ("oneDNN", state.onednn, onednn.is_on(), f"{onednn.VARIABLE}={int(state.onednn)}"),
+        ("XLA", state.xla, compiled, f"--{'' if state.xla else 'no'}jit_compile"),
+    ):
+        if was_on != is_on:
+            before, now = ("with" if on else "without" for on in (was_on, is_on))
+            print(
+                f"This training was {before} {name} and resumes {now} {name}: the same batches, "
+                f"but not the same bits. {as_it_was} keeps it as it was."
+            )
+    state.onednn, state.xla = onednn.is_on(), compiled
 
 
 def _steps(
-    config: TrainConfig, task: Task, learner: Learner, workers: Workers
-) -> Callable[[Any, tf.Tensor], tf.Tensor]:
+    config: TrainConfig, task: Task, learner: Learner, workers: Workers, compiled: bool
+) -> TakeSteps:
     return steps_function(
         task.training_values(learner.network),
         task.sums,
@@ -235,6 +257,7 @@ def _steps(
         weight_decay=config.weight_decay,
         decay_batch_norm=config.decay_batch_norm,
         average_statistics=not config.synchronized_batch_norm,
+        jit_compile=compiled,
         watchdog=workers.watchdog,
     )
 

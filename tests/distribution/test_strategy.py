@@ -1,7 +1,7 @@
 import pytest
 import tensorflow as tf
 
-from keras_resnet.distribution.strategy import make_strategy
+from keras_resnet.distribution.strategy import make_strategy, strategy_of_devices
 
 
 @pytest.mark.parametrize(("replicas", "expected"), [(0, 1), (1, 1), (2, 2)])
@@ -15,3 +15,13 @@ def test_devices_cannot_be_made_after_tensorflow_started():
     tf.zeros([1])
     with pytest.raises(ValueError, match="3 logical CPUs must be asked for before"):
         make_strategy(3)
+
+
+@pytest.mark.parametrize("names", [("CPU:1",), ("CPU:0", "CPU:1")])
+def test_batches_wait_on_the_devices_that_compute_them(names):
+    strategy = strategy_of_devices(names)
+    batches = strategy.distribute_datasets_from_function(
+        lambda _: tf.data.Dataset.from_tensor_slices(tf.zeros([4, 2, 3])).prefetch(1)
+    )
+    parts = strategy.experimental_local_results(next(iter(batches)))
+    assert [part.device.rpartition("device:")[2] for part in parts] == list(names)

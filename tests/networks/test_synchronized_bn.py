@@ -12,6 +12,7 @@ from processes import Process
 
 from keras_resnet.distribution.strategy import make_strategy
 from keras_resnet.networks import layers
+from keras_resnet.training.batches import stamped
 from keras_resnet.training.steps import steps_function
 
 GAMMA, BETA = np.array([0.5, 1.0, -2.0]), np.array([0.0, 0.25, 1.0])
@@ -196,7 +197,9 @@ def train_network(strategy):
     batches = tf.data.Dataset.from_tensor_slices((images, rng.integers(0, 2, len(images)))).batch(4)
     # The replicas take batches in turns.
     batches = strategy.distribute_datasets_from_function(
-        lambda context: batches.shard(context.num_input_pipelines, context.input_pipeline_id)
+        lambda context: stamped(
+            batches.shard(context.num_input_pipelines, context.input_pipeline_id)
+        )
     )
     take_steps(iter(batches), tf.constant(3))
     return network.get_weights()

@@ -5,8 +5,9 @@ import tensorflow as tf
 
 from keras_resnet import constructors
 from keras_resnet.classification.steps import training_values
-from keras_resnet.distribution.strategy import make_strategy
+from keras_resnet.distribution.strategy import make_strategy, strategy_of_devices
 from keras_resnet.networks import resnet
+from keras_resnet.training.batches import stamped
 from keras_resnet.training.steps import steps_function
 
 
@@ -61,7 +62,8 @@ def test_a_step_is_sgd_with_momentum_and_l2_in_the_gradient(rng):
             tf.TensorSpec([4], tf.int64),
         ),
     )
-    losses, hits = take_steps(iter(data), tf.constant(3)).numpy().T
+    sums, _ = take_steps(iter(stamped(data)), tf.constant(3))
+    losses, hits = sums.numpy().T
     np.testing.assert_allclose(losses / 4, expected_losses, rtol=1e-9)
     np.testing.assert_array_equal(hits, expected_hits)
     assert hits[0] == 2
@@ -85,7 +87,7 @@ def take_one_step(model, images, labels, **options):
         **options,
     )
     data = tf.data.Dataset.from_tensors((images, labels))
-    take_steps(iter(data), tf.constant(1))
+    take_steps(iter(stamped(data)), tf.constant(1))
     return [
         variable.numpy() - value
         for variable, value in zip(model.trainable_variables, before, strict=True)
@@ -146,7 +148,9 @@ def test_replicas_share_their_moving_statistics():
         average_statistics=True,
     )
     data = strategy.distribute_datasets_from_function(
-        lambda _: tf.data.Dataset.from_tensor_slices((images, np.zeros(2, np.int64))).batch(1)
+        lambda _: stamped(
+            tf.data.Dataset.from_tensor_slices((images, np.zeros(2, np.int64))).batch(1)
+        )
     )
     take_steps(iter(data), tf.constant(1))
     kernel = model.get_layer("conv1").kernel.numpy()
@@ -154,3 +158,100 @@ def test_replicas_share_their_moving_statistics():
     moving = model.get_layer("conv1_bn").moving_mean.value
     for replica in strategy.experimental_local_results(moving):
         np.testing.assert_allclose(replica, 0.1 * responses.mean(axis=(0, 1, 2)), rtol=1e-7)
+
+
+NETWORKS = {
+    "bottlenecks": ("imagenet", "bottleneck", (1, 1), (4, 8), {"input_shape": (16, 16, 3)}),
+    "dilated": ("cifar", "basic", (1, 1), (4, 8), {"shortcut": "A", "output_stride": 1}),
+    "stacked": ("cifar", "basic", (3,), (4,), {"stacked": True}),
+}
+
+
+def taken_steps(strategy, kind, batches, **options):
+    """The sums of two steps, and the variables after them."""
+    images, labels = batches
+    *arguments, of_kind = NETWORKS[kind]
+    keras.utils.set_random_seed(0)
+    with strategy.scope():
+        network = resnet.ResNet(
+            *arguments, classes=10, **{"input_shape": images.shape[2:], **of_kind}
+        )
+        optimizer = keras.optimizers.SGD(0.1, momentum=0.9)
+        optimizer.build(network.trainable_variables)
+    replicas = strategy.num_replicas_in_sync
+    take_steps = steps_function(
+        training_values(network),
+        ("loss", "top1"),
+        network,
+        optimizer,
+        strategy,
+        global_batch_size=len(images[0]) * replicas,
+        weight_decay=1e-4,
+        average_statistics=True,
+        **options,
+    )
+    data = strategy.distribute_datasets_from_function(
+        lambda _: stamped(tf.data.Dataset.from_tensor_slices((images, labels)))
+    )
+    sums, _ = take_steps(iter(data), tf.constant(len(images) // replicas))
+    return sums.numpy(), [*network.get_weights(), *(v.numpy() for v in optimizer.variables)]
+
+
+def batches_of(rng, number, kind):
+    size = 16 if kind == "bottlenecks" else 8
+    images = rng.normal(size=(number, 4, size, size, 3)).astype(np.float32)
+    return images, rng.integers(0, 10, (number, 4))
+
+
+@pytest.mark.parametrize(
+    ("kind", "devices"),
+    [("bottlenecks", ["CPU:0"]), ("stacked", ["CPU:1"]), ("dilated", ["CPU:0", "CPU:1"])],
+)
+def test_xla_computes_the_same_steps(rng, kind, devices):
+    strategy = strategy_of_devices(devices)
+    batches = batches_of(rng, 2 * len(devices), kind)
+    sums, variables = taken_steps(strategy, kind, batches)
+    compiled_sums, compiled_variables = taken_steps(strategy, kind, batches, jit_compile=True)
+    np.testing.assert_allclose(compiled_sums, sums, rtol=1e-5)
+    for ours, expected in zip(compiled_variables, variables, strict=True):
+        np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_one_device_has_the_bits_of_the_default_strategy(rng):
+    batches = batches_of(rng, 2, "dilated")
+    one = taken_steps(strategy_of_devices(["CPU:1"]), "dilated", batches)
+    default = taken_steps(tf.distribute.get_strategy(), "dilated", batches)
+    for ours, expected in zip([one[0], *one[1]], [default[0], *default[1]], strict=True):
+        np.testing.assert_array_equal(ours, expected)
+
+
+def operations(graph):
+    """Types of all operations of a concrete function's graph and those that it calls."""
+    graph = graph.as_graph_def()
+    bodies = [graph.node, *(function.node_def for function in graph.library.function)]
+    return [node.op for nodes in bodies for node in nodes]
+
+
+def test_replicas_send_their_gradients_in_one_message_and_their_statistics_in_another():
+    strategy = strategy_of_devices(["CPU:0", "CPU:1"])
+    with strategy.scope():
+        network = constructors.CifarResNet(8, input_shape=(8, 8, 3))
+        optimizer = keras.optimizers.SGD(0.1)
+        optimizer.build(network.trainable_variables)
+    take_steps = steps_function(
+        training_values(network),
+        ("loss",),
+        network,
+        optimizer,
+        strategy,
+        global_batch_size=2,
+        weight_decay=0.0,
+        average_statistics=True,
+    )
+    batch = tf.zeros([1, 8, 8, 3]), tf.zeros([1], tf.int64)
+    batches = strategy.distribute_datasets_from_function(
+        lambda _: stamped(tf.data.Dataset.from_tensors(batch).repeat())
+    )
+    traced = take_steps.get_concrete_function(iter(batches), tf.TensorSpec([], tf.int32))
+    sends = [each for each in operations(traced.graph) if "Collective" in each or "Nccl" in each]
+    assert sends == ["CollectiveReduceV2"] * 4  # Two of each replica.

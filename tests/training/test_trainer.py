@@ -509,7 +509,7 @@ def test_a_run_remembers_whether_it_had_onednn(config, copy, monkeypatch, capsys
         (goes_on_from / "checksums.json").write_text(json.dumps(checksums))
         shutil.rmtree(copy / "checkpoints" / "step-00000020", ignore_errors=True)
         train(config, copy)
-        return [line for line in capsys.readouterr().out.splitlines() if "oneDNN" in line]
+        return [line for line in capsys.readouterr().out.splitlines() if "resumes" in line]
 
     monkeypatch.setattr(onednn, "is_on", lambda: True)
     (line,) = said(False)
@@ -520,6 +520,28 @@ def test_a_run_remembers_whether_it_had_onednn(config, copy, monkeypatch, capsys
     # What else is said is said before the first step.
     monkeypatch.setattr(loop.Loop, "run", lambda _: None)
     assert said(True) == []
+
+
+def test_a_run_remembers_whether_it_had_xla(config, tmp_path, capsys):
+    config = config.with_options(train_steps=3, checkpoint_every_steps=2)
+    train(config.with_options(jit_compile=True), tmp_path / "run")
+    said = capsys.readouterr().out
+    assert "with XLA" in said.splitlines()[0] and "resumes" not in said
+    train(config, interrupted(tmp_path / "run", tmp_path / "again", 2))
+    said = capsys.readouterr().out
+    assert "was with XLA and resumes without XLA" in said
+    assert "--jit_compile keeps it as it was" in said
+    last = json.loads((tmp_path / "again/checkpoints/step-00000003/state.json").read_text())
+    assert last["xla"] is False
+
+
+@pytest.mark.faults
+def test_with_xla_it_resumes_with_the_same_bits(config, tmp_path, capsys):
+    config = config.with_options(train_steps=4, checkpoint_every_steps=2, jit_compile=True)
+    train(config, tmp_path / "run")
+    train(config, interrupted(tmp_path / "run", tmp_path / "again", 2))
+    assert "resumes with" not in capsys.readouterr().out
+    assert_same_bits(tmp_path / "again", tmp_path / "run")
 
 
 def test_a_process_without_onednn_is_told_that_it_is_too_late(

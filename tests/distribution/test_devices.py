@@ -1,0 +1,98 @@
+import os
+import pathlib
+
+import pytest
+import tensorflow as tf
+
+from keras_resnet.distribution import devices
+from keras_resnet.distribution.devices import Gpu
+from keras_resnet.process import onednn
+from keras_resnet.process.processor import processor_name
+
+H100, A100, V100 = Gpu("NVIDIA H100", (9, 0)), Gpu("NVIDIA A100", (8, 0)), Gpu("Tesla V100", (7, 0))
+
+
+@pytest.fixture
+def driver(tmp_path, monkeypatch):
+    """A machine with an NVIDIA driver, as far as the package looks."""
+    path = tmp_path / "version"
+    path.write_text("NVRM version: 550.54")
+    monkeypatch.setattr(devices, "_DRIVER", path)
+
+
+@pytest.mark.parametrize(
+    ("gpus", "dtype", "compiled", "expected"),
+    [
+        (
+            [H100],
+            "float32",
+            True,
+            "Training in float32 on 1 x NVIDIA H100, with XLA and TF32 (convolutions of float32 "
+            "numbers rounded to 10 bits).",
+        ),
+        ([H100, H100], "mixed_bfloat16", False, "Training in mixed_bfloat16 on 2 x NVIDIA H100."),
+        # TF32 is a matter of both.
+        (
+            [H100, V100],
+            "float32",
+            True,
+            "Training in float32 on 1 x NVIDIA H100 and 1 x Tesla V100, with XLA.",
+        ),
+    ],
+)
+def test_gpus_are_described(gpus, dtype, compiled, expected):
+    assert devices.description(gpus, len(gpus), dtype, compiled) == expected
+
+
+def test_tf32_that_is_off_is_not_said():
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    try:
+        said = devices.description([A100], 1, "float32", False)
+    finally:
+        tf.config.experimental.enable_tensor_float_32_execution(True)
+    assert said == "Training in float32 on 1 x NVIDIA A100."
+
+
+def test_a_processor_is_described():
+    of_onednn = ["oneDNN"] * onednn.is_on()
+    for replicas, parts in ((1, ""), (3, " as 3 replicas")):
+        said = devices.description([], replicas, "float32", True)
+        expected = f"Training in float32 on {processor_name()}{parts}, with "
+        assert said == f"{expected}{' and '.join(['XLA', *of_onednn])}."
+
+
+def test_what_bfloat16_would_gain_is_said_where_all_gpus_have_it():
+    assert "NVIDIA A100 has bfloat16: --dtype=mixed_bf" in devices.advice([H100, A100], "float32")
+    assert devices.advice([H100, V100], "float32") is None
+    assert devices.advice([H100], "mixed_bfloat16") is None
+    assert "Tesla V100 has no bfloat16" in devices.advice([H100, V100], "mixed_bfloat16")
+
+
+def test_a_gpu_that_is_not_used_is_named_with_the_reason(driver, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert "CUDA_VISIBLE_DEVICES='' hides it" in devices.advice([], "float32")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    assert "[and-cuda]" in devices.advice([], "float32")
+
+
+def test_without_a_driver_there_is_nothing_to_say(tmp_path, monkeypatch):
+    monkeypatch.setattr(devices, "_DRIVER", tmp_path / "none")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert devices.advice([], "float32") is None
+
+
+def test_gpus_are_those_of_tensorflow():
+    assert devices.used_gpus(1) == []
+
+
+def test_the_memory_is_that_of_the_machine_or_of_the_smallest_gpu(tmp_path, monkeypatch):
+    kilobytes = int(pathlib.Path("/proc/meminfo").read_text().split()[1])
+    assert devices.memory_bytes([]) == kilobytes * 1024
+    # What the driver's own program prints, in MiB.
+    program = tmp_path / "nvidia-smi"
+    program.write_text("#!/bin/sh\nprintf '81559\\n40960\\n'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    assert devices.memory_bytes([H100, A100]) == 40960 * 2**20
+    program.write_text("#!/bin/sh\nexit 9\n")
+    assert devices.memory_bytes([H100]) is None
