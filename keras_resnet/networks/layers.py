@@ -13,7 +13,7 @@ import keras
 import tensorflow as tf
 
 from keras_resnet import checks
-from keras_resnet.networks import synchronized_bn
+from keras_resnet.networks import frozen_bn, synchronized_bn
 from keras_resnet.networks.families import SHORTCUTS, STRIDE_PLACES
 
 # Batch, height, width, channels.
@@ -160,11 +160,14 @@ class BatchNormalization(keras.layers.BatchNormalization):
     def call(
         self, inputs: tf.Tensor, training: bool | None = None, mask: tf.Tensor | None = None
     ) -> tf.Tensor:
+        is_frozen = bool(training) and not self.trainable
         training = bool(training) and self.trainable
         across_replicas = training and self.synchronized and synchronized_bn.has_other_replicas()
         # The fused kernels keep their statistics in float32 for float32, bfloat16 and float16.
         if inputs.dtype == tf.float64:
             results = self._normalize_by_formula(inputs, training, across_replicas)
+        elif is_frozen:
+            results = self._normalize_frozen(inputs), None, None
         elif across_replicas:
             gamma, beta = tf.convert_to_tensor(self.gamma), tf.convert_to_tensor(self.beta)
             results = synchronized_bn.batch_normalization(inputs, gamma, beta, self.epsilon)
@@ -187,6 +190,17 @@ class BatchNormalization(keras.layers.BatchNormalization):
             variance=None if training else tf.convert_to_tensor(self.moving_variance),
             epsilon=self.epsilon,
             is_training=training,
+        )
+
+    def _normalize_frozen(self, inputs: tf.Tensor) -> tf.Tensor:
+        """Within a training step; other inference is fused with the convolution before it."""
+        return frozen_bn.batch_normalization(
+            inputs,
+            tf.convert_to_tensor(self.gamma),
+            tf.convert_to_tensor(self.beta),
+            tf.convert_to_tensor(self.moving_mean),
+            tf.convert_to_tensor(self.moving_variance),
+            self.epsilon,
         )
 
     def _normalize_by_formula(

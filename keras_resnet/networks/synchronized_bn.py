@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from keras_resnet.networks import frozen_bn
+
 
 def has_other_replicas() -> bool:
     """Whether the calling code runs on several replicas, each with a part of the global batch."""
@@ -85,17 +87,7 @@ def batch_normalization(
         outputs, _, _ = tf.compat.v1.nn.fused_batch_norm(x, gamma, beta, **moments)
 
         def gradient(dy: tf.Tensor, *_: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-            # As if the moments were constants.
-            dx, dgamma, dbeta, _, _ = tf.raw_ops.FusedBatchNormGradV3(
-                y_backprop=dy,
-                x=x,
-                scale=gamma,
-                reserve_space_1=mean,
-                reserve_space_2=variance,
-                reserve_space_3=[],
-                epsilon=epsilon,
-                is_training=False,
-            )
+            dx, dgamma, dbeta = frozen_bn.gradients(dy, x, gamma, mean, variance, epsilon)
             # The moments depend on x as well: x_hat * mean(dy * x_hat) + mean(dy), means over the
             # global batch, comes off dy. It is a normalization of x with another gamma and beta.
             replica = tf.distribute.get_replica_context()

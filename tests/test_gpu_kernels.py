@@ -1,0 +1,209 @@
+"""Every operation from normalized pixels to the update has a kernel for GPUs."""
+
+import contextlib
+
+import gpu_kernels
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow.python.framework import config
+
+from keras_resnet.classification.steps import answers, training_values
+from keras_resnet.distribution.strategy import strategy_of_devices
+from keras_resnet.images.augmentation import Augmentation, augment, draw
+from keras_resnet.images.preprocessing import Preprocessing
+from keras_resnet.networks.feature_pyramid import feature_pyramid
+from keras_resnet.networks.resnet import ResNet
+from keras_resnet.training.batches import stamped
+from keras_resnet.training.steps import steps_function
+
+SIZE, BATCH, CLASSES = 32, 4, 7
+DTYPES = ("float32", "mixed_float16", "mixed_bfloat16")
+PREPROCESSING = Preprocessing(SIZE, 40, (120.0, 115.0, 100.0))
+
+SMALLEST = {"blocks": (1,), "filters": (4,), "input_shape": (SIZE, SIZE, 3), "classes": CLASSES}
+
+# Operations that have no kernel for GPUs, and none that needs the GPU before.
+ON_HOST = {
+    *("Const of string", "DecodeJpeg", "DecodePaddedRaw", "Equal of string", "ExtractJpegShape"),
+    *("Min of int64", "ScaleAndTranslate of uint8", "Substr of int32"),
+}
+ON_HOST_IN_TRAINING = {*ON_HOST, "DecodeAndCropJpeg", "Slice of uint8"} - {"Min of int64"}
+
+
+def network(block="bottleneck", stem="imagenet", **options):
+    options = {"input_shape": (SIZE, SIZE, 3), "classes": CLASSES, **options}
+    return ResNet(stem, block, (1, 1), (4, 8), **options)
+
+
+def training_step(make_network, devices=("CPU:0",), **options):
+    """The traced steps of a training."""
+    strategy = strategy_of_devices(devices)
+    with strategy.scope():
+        trained = make_network()
+        optimizer = keras.optimizers.SGD(0.1, momentum=0.9, use_ema=True)
+        optimizer.build(trained.trainable_variables)
+    take_steps = steps_function(
+        training_values(trained, label_smoothing=0.1),
+        ("loss", "top1"),
+        trained,
+        optimizer,
+        strategy,
+        global_batch_size=BATCH,
+        weight_decay=1e-4,
+        average_statistics=True,
+        **options,
+    )
+    shape = BATCH // len(devices), SIZE, SIZE, 3
+    batch = np.zeros(shape, np.float32), np.zeros(shape[:1], np.int64)
+    batches = strategy.distribute_datasets_from_function(
+        lambda _: stamped(tf.data.Dataset.from_tensors(batch).repeat())
+    )
+    return take_steps.get_concrete_function(iter(batches), tf.TensorSpec([], tf.int32))
+
+
+def evaluation(make_network):
+    """What evaluation computes of a batch, traced."""
+    batch = (
+        tf.TensorSpec([BATCH, SIZE, SIZE, 3]),
+        tf.TensorSpec([BATCH], tf.int64),
+        tf.TensorSpec([BATCH]),
+    )
+    return tf.function(answers(make_network())).get_concrete_function(batch)
+
+
+def pyramid_step(make_network):
+    """Gradients through a dilated pyramid, whose normalizations are frozen, traced."""
+    pyramid = feature_pyramid(make_network(), output_stride=4)
+
+    @tf.function
+    def gradients(images):
+        with tf.GradientTape() as tape:
+            maps = tf.nest.flatten(pyramid(images, training=True))
+            loss = sum(tf.reduce_sum(tf.cast(each, tf.float32) ** 2) for each in maps)
+        return tape.gradient(loss, pyramid.trainable_variables)
+
+    return gradients.get_concrete_function(tf.TensorSpec([2, SIZE, SIZE, 3]))
+
+
+@contextlib.contextmanager
+def determinism():
+    config.enable_op_determinism()
+    yield
+    config.disable_op_determinism()
+
+
+SYNCHRONIZED = {"stem": "cifar", "block": "basic", "synchronized": True}
+TRACED = {
+    "bottlenecks": lambda dtype: training_step(lambda: network(dtype=dtype)),
+    "basic blocks": lambda dtype: training_step(
+        lambda: network("basic", "cifar", shortcut="A", dtype=dtype)
+    ),
+    "synchronized": lambda dtype: training_step(
+        lambda: ResNet(**SYNCHRONIZED, **SMALLEST, dtype=dtype), ("CPU:0", "CPU:1")
+    ),
+    "evaluation": lambda dtype: evaluation(lambda: network(dtype=dtype)),
+    "pyramid": lambda dtype: pyramid_step(lambda: network(dtype=dtype)),
+}
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("kind", TRACED)
+def test_every_operation_has_a_kernel_and_nothing_is_copied(kind, dtype):
+    function = TRACED[kind](dtype)
+    graph = function.graph.as_graph_def()
+    assert len(gpu_kernels.operations(graph)) > 100
+    assert gpu_kernels.without_kernel(graph) == {}
+    rewritten = gpu_kernels.as_on_a_gpu(function)
+    assert gpu_kernels.without_kernel(rewritten) == {}
+    # The handle of an iterator, which stays where it is: its batches are on the device.
+    iterator = ("to the GPU", "Enter", "IteratorGetNext")
+    assert gpu_kernels.copies(rewritten).keys() <= {iterator}
+
+
+@pytest.mark.parametrize("kind", TRACED)
+def test_no_operation_raises_under_determinism(kind):
+    with determinism():
+        graph = TRACED[kind]("float32").graph.as_graph_def()
+    assert gpu_kernels.raising_under_determinism(graph) == {}
+    assert gpu_kernels.without_kernel(graph) == {}
+
+
+def test_xla_has_all_but_the_iterator():
+    graph = TRACED["bottlenecks"]("mixed_bfloat16").graph.as_graph_def()
+    assert gpu_kernels.without_kernel(graph, "XLA_GPU_JIT") == {"IteratorGetNext": 1}
+
+
+def traced(function, *inputs):
+    return tf.function(function).get_concrete_function(*inputs)
+
+
+def test_pictures_are_made_into_pixels_on_the_host():
+    encoded = tf.TensorSpec([], tf.string)
+    recipe = Augmentation("crop_mirror", (36, 44), 0.1)
+    draws = tf.TensorSpec([draw(1, 0, 0).shape[1]])
+    for function, inputs, on_host in (
+        (PREPROCESSING, [encoded], ON_HOST),
+        (
+            lambda image, draws: augment(image, draws, PREPROCESSING, recipe, 0),
+            [encoded, draws],
+            ON_HOST_IN_TRAINING,
+        ),
+    ):
+        graph = traced(function, *inputs).graph.as_graph_def()
+        assert gpu_kernels.without_kernel(graph).keys() == on_host
+
+
+# --- That the tests above can fail
+
+
+def test_an_operation_without_a_kernel_is_named_and_costs_two_copies():
+    def function(images):
+        maps = tf.nn.relu(images)
+        return tf.nn.relu(tf.image.resize(maps, [8, 8], antialias=True))
+
+    found = traced(function, tf.TensorSpec([1, 16, 16, 3]))
+    assert gpu_kernels.without_kernel(found.graph.as_graph_def()) == {
+        "ScaleAndTranslate of float32": 1
+    }
+    assert gpu_kernels.copies(gpu_kernels.as_on_a_gpu(found)) == {
+        ("to the host", "Relu", "ScaleAndTranslate"): 1,
+        ("to the GPU", "ScaleAndTranslate", "Relu"): 1,
+    }
+
+
+def test_an_operation_without_a_kernel_for_a_type_is_named_within_a_loop():
+    def function(values):
+        return tf.while_loop(lambda _: True, lambda x: [tf.linalg.cholesky(x)], [values])
+
+    graph = traced(function, tf.TensorSpec([2, 2], tf.float16)).graph.as_graph_def()
+    assert gpu_kernels.without_kernel(graph) == {"Cholesky of float16": 1}
+
+
+def test_an_operation_that_raises_under_determinism_is_named():
+    def function(images):
+        ones = tf.ones([3])
+        with tf.GradientTape() as tape:
+            tape.watch(images)
+            cut = tf.image.crop_and_resize(images, tf.zeros([1, 4]), [0], [2, 2])
+            frozen = tf.compat.v1.nn.fused_batch_norm(
+                cut, ones, ones, ones, ones, is_training=False
+            )
+        return tape.gradient(frozen[0], images)
+
+    with determinism():
+        graph = traced(function, tf.TensorSpec([1, 8, 8, 3])).graph.as_graph_def()
+    assert gpu_kernels.raising_under_determinism(graph) == {
+        "CropAndResizeGradBoxes": 1,
+        "CropAndResizeGradImage": 1,
+        "FusedBatchNormGradV3": 1,
+    }
+
+
+def test_stacked_blocks_need_xla():
+    """Without it the gradients of their loop read where they are on the host, for each block."""
+    options = {**SMALLEST, "blocks": (3,), "stacked": True}
+    function = training_step(lambda: ResNet("cifar", "basic", **options))
+    copied = gpu_kernels.copies(gpu_kernels.as_on_a_gpu(function))
+    assert {way[:2] for way in copied} >= {("to the host", "TensorListPopBack")}
