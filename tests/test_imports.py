@@ -35,8 +35,14 @@ MODULES = {
 OF_STANDARD_LIBRARY = (
     *("version", "checks", "runs.formats", "runs.options", "runs.config"),
     *("classification.options", "classification.recipes", "data.names", "images.limits"),
-    *("networks.families", "paper.ablation", "process.keras_settings", "process.onednn"),
-    *("process.processor", "process.signals", "serving.answers", "serving.options"),
+    *("networks.families", "paper.ablation", "process.keras_settings", "process.memory"),
+    *(
+        "process.onednn",
+        "process.processor",
+        "process.signals",
+        "serving.answers",
+        "serving.options",
+    ),
     *("weights.formats", "weights.sets"),
 )
 

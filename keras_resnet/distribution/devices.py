@@ -118,3 +118,11 @@ def memory_bytes(gpus: list[Gpu]) -> int | None:
         return min(int(line) for line in answer.stdout.split()) * 2**20
     except (OSError, subprocess.SubprocessError, ValueError):
         return None
+
+
+def is_shortage(error: tf.errors.OpError) -> bool:
+    """Whether an error of TensorFlow's is that a device has no memory left."""
+    # CUDA's own libraries have other errors for it.
+    signs = ("out of memory", "OUT_OF_MEMORY", "ALLOC_FAILED")
+    is_that = isinstance(error, tf.errors.ResourceExhaustedError)
+    return is_that or any(sign in str(error.message) for sign in signs)

@@ -1,15 +1,18 @@
 """What a network answers about each picture of a source, gathered from all replicas and workers."""
 
+import contextlib
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from keras_resnet.checks import UserError
 from keras_resnet.data.batches import evaluation_batches
 from keras_resnet.data.integrity import faults_named
 from keras_resnet.data.sources import Source
+from keras_resnet.distribution.devices import is_shortage
 from keras_resnet.distribution.watchdog import FIRST_CALL_SECONDS
 from keras_resnet.distribution.workers import Workers
 
@@ -80,7 +83,11 @@ class Evaluator:
         found: Gathered = {}
         workers = self._workers
         workers.begin("beginning to evaluate", FIRST_CALL_SECONDS)
-        with faults_named(self._source, range(len(self._source))), workers.losses_named():
+        with (
+            faults_named(self._source, range(len(self._source))),
+            workers.losses_named(),
+            self._shortages_explained(),
+        ):
             iterator = iter(self._batches)
             for _ in range(self._num_batches):
                 batch = next(iterator)
@@ -96,6 +103,19 @@ class Evaluator:
             workers.begin("gathering answers", FIRST_CALL_SECONDS)
             shares = workers.exchange(_packed(found))
         return self._in_order([_unpacked(each) for each in shares])
+
+    @contextlib.contextmanager
+    def _shortages_explained(self) -> Iterator[None]:
+        try:
+            yield
+        except tf.errors.OpError as error:
+            if not is_shortage(error):
+                raise
+            raise UserError(
+                f"The device has no memory left to evaluate {self._batch_size} pictures at once. "
+                f"Try half as many (--batch_size={max(1, self._batch_size // 2)}; in a training "
+                "--global_batch_size)."
+            ) from error
 
     def _in_order(self, found: list[Gathered]) -> Gathered:
         """All answers, for those of each worker."""

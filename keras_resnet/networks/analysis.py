@@ -59,6 +59,43 @@ def _multiply_adds(graph: tf.Graph) -> int:
     return total
 
 
+def kept_bytes(model: keras.Model) -> int | None:
+    """Bytes that a training step keeps of each image from its forward pass for its gradients.
+
+    Counted, like `multiply_adds`, from the graph: the maps that the gradients' operations take.
+    Weights, gradients and what a kernel needs while it runs come to it.
+
+    Args:
+      model: Keras model of images of one size.
+
+    Returns:
+      The number; None where it is unknown: of stacked blocks, and of images of any size.
+    """
+    if None in model.input_shape[1:] or any(isinstance(x, BlockStack) for x in model.layers):
+        return None
+    # The side of no kernel, so that what has it first is of images.
+    batch_size = 11
+
+    def gradients(images: tf.Tensor) -> list[tf.Tensor]:
+        with tf.GradientTape() as tape:
+            outputs = tf.nest.flatten(model(images, training=True))
+            loss = sum(tf.reduce_sum(tf.cast(each, tf.float32)) for each in outputs)
+        forward.update(tf.compat.v1.get_default_graph().get_operations())
+        return tape.gradient(loss, model.trainable_variables)
+
+    forward: set[tf.Operation] = set()
+    images = tf.TensorSpec([batch_size, *model.input_shape[1:]], model.input.dtype)
+    graph = tf.function(gradients).get_concrete_function(images).graph
+    backward = [operation for operation in graph.get_operations() if operation not in forward]
+    kept = {
+        tensor.ref(): math.prod(tensor.shape) * tensor.dtype.size
+        for operation in backward
+        for tensor in operation.inputs
+        if tensor.op in forward and tensor.shape.rank and tensor.shape[0] == batch_size
+    }
+    return sum(kept.values()) // batch_size
+
+
 def projections(model: keras.Model) -> list[str]:
     """Names of the blocks of a network whose shortcut is a projection, in order."""
     names: list[str] = []

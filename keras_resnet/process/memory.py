@@ -1,6 +1,7 @@
 """How this process keeps its memory."""
 
 import ctypes
+import os
 
 # Of glibc's mallopt; the third is the largest that it takes.
 _M_TRIM_THRESHOLD = -1
@@ -19,3 +20,12 @@ def keep_freed_memory() -> None:
     if mallopt is not None:
         mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
         mallopt(_M_MMAP_THRESHOLD, _LARGEST_MMAP_THRESHOLD)
+
+
+def grow_gpu_memory() -> None:
+    """Has TensorFlow take memory of GPUs as it needs it, not all at once; a setting stays as it is.
+
+    So a second process, such as an evaluation beside a training, finds room. TensorFlow reads the
+    environment when it first uses a GPU.
+    """
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")

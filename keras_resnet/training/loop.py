@@ -17,6 +17,7 @@ from keras_resnet.runs.task import Task
 from keras_resnet.training.batches import TrainingBatches
 from keras_resnet.training.learner import Learner
 from keras_resnet.training.records import Records
+from keras_resnet.training.shortage import shortages_explained
 from keras_resnet.training.state import State, Window
 from keras_resnet.training.steps import TakeSteps
 from keras_resnet.training.timetable import Timetable
@@ -135,7 +136,16 @@ class Loop:
         self.workers.begin_call("taking steps", "waiting for data")
         started = time.monotonic()
         indices = self.batches.indices(state.step, count)
-        with faults_named(self.batches.source, indices), self.workers.losses_named():
+        with (
+            faults_named(self.batches.source, indices),
+            self.workers.losses_named(),
+            shortages_explained(
+                self.learner.network,
+                self.batches.size,
+                self.learner.strategy.num_replicas_in_sync,
+                self.workers.local_replicas,
+            ),
+        ):
             sums, made = (x.numpy() for x in self.take_steps(batches, tf.constant(count)))
         seconds = time.monotonic() - started
         seconds_ahead = self._seconds_ahead(float(made))

@@ -17,7 +17,7 @@ from keras_resnet.distribution.watchdog import FIRST_CALL_SECONDS
 from keras_resnet.distribution.workers import Workers, join_workers
 from keras_resnet.evaluation.evaluator import Evaluator
 from keras_resnet.process import onednn
-from keras_resnet.process.memory import keep_freed_memory
+from keras_resnet.process.memory import grow_gpu_memory, keep_freed_memory
 from keras_resnet.runs.checkpoints import Checkpoints
 from keras_resnet.runs.config import TrainConfig
 from keras_resnet.runs.run_directory import RunDirectory
@@ -111,6 +111,7 @@ def train(config: TrainConfig, run_dir: str | os.PathLike[str]) -> dict[str, Any
 
 def _prepare_process(config: TrainConfig) -> None:
     keep_freed_memory()
+    grow_gpu_memory()
     if onednn.is_left_off() and not tf.config.list_physical_devices("GPU"):
         print(
             "TensorFlow was imported without oneDNN, with which this processor trains about twice "

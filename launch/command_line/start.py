@@ -22,7 +22,7 @@ if "keras_resnet" not in sys.modules:
     sys.modules["keras_resnet"] = importlib.util.module_from_spec(_spec)
 
 from keras_resnet.checks import UserError
-from keras_resnet.process import keras_settings, onednn
+from keras_resnet.process import keras_settings, memory, onednn
 
 # How the process that keeps the notes learns that TensorFlow started, or failed to.
 _STARTED, _FAILED = b"\0started\0", b"\0failed\0"
@@ -37,6 +37,7 @@ def start(in_batches):
     Raises:
       UserError: TensorFlow does not start, or Keras is set to another framework.
     """
+    memory.grow_gpu_memory()
     if in_batches:
         onednn.turn_on()
     package = sys.modules["keras_resnet"]

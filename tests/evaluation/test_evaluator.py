@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_resnet.checks import UserError
 from keras_resnet.data.batches import labelled
 from keras_resnet.data.sources import MemorySource
 from keras_resnet.distribution.strategy import make_strategy
@@ -96,3 +97,12 @@ def test_an_evaluator_sees_the_weights_of_the_moment(source):
     before = evaluator()["value"]
     factor.assign(3.0)
     np.testing.assert_array_equal(evaluator()["value"], 3 * np.array(before))
+
+
+def test_a_shortage_of_memory_names_the_batch_size(source):
+    def shortage(_):
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+
+    evaluator = Evaluator(shortage, source, labelled(lambda image: image), 16)
+    with pytest.raises(UserError, match=r"evaluate 16 pictures at once.*--batch_size=8"):
+        evaluator()

@@ -112,3 +112,21 @@ def test_another_input_costs_in_proportion_to_its_pixels():
     assert large == 4 * small
     with pytest.raises(ValueError, match="`input_shape` must be"):
         analysis.multiply_adds(model)
+
+
+@pytest.mark.parametrize(("dtype", "size"), [("float32", 4), ("mixed_bfloat16", 2)])
+def test_the_gradients_need_what_arithmetic_says(dtype, size):
+    network = keras_resnet.CifarResNet(20, dtype=dtype)
+    # Of each convolution its output, and that after the activation: figure 5, three times 2 x 3.
+    maps = 2 * (16 * 32**2 + 6 * (16 * 32**2 + 32 * 16**2 + 64 * 8**2))
+    # What convolutions of stride 2 see, padded, and the shortcuts of option A before the zeros.
+    maps += 16 * 34**2 + 32 * 18**2 + 16 * 16**2 + 32 * 8**2
+    images = 3 * 32**2
+    expected = size * (maps + images)
+    # Besides, in float32, averages and answers.
+    assert expected <= analysis.kept_bytes(network) <= expected + 4 * (64 + 2 * 10)
+
+
+def test_what_gradients_need_is_unknown_of_stacks_and_of_any_size():
+    assert analysis.kept_bytes(keras_resnet.CifarResNet(20, stacked=True)) is None
+    assert analysis.kept_bytes(keras_resnet.CifarResNet(8, input_shape=(None, None, 3))) is None

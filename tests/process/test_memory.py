@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 
@@ -38,3 +39,13 @@ def test_freed_memory_is_used_again_without_page_faults():
     # 16 MB are 4096 pages.
     assert faults_per_round(keep=False) > 1000
     assert faults_per_round(keep=True) < 10
+
+
+def test_gpu_memory_grows_unless_the_user_decided(monkeypatch):
+    name = "TF_FORCE_GPU_ALLOW_GROWTH"
+    monkeypatch.setenv(name, "false")
+    memory.grow_gpu_memory()
+    assert os.environ[name] == "false"
+    monkeypatch.delenv(name)
+    memory.grow_gpu_memory()
+    assert os.environ.pop(name) == "true"

@@ -1,0 +1,79 @@
+import re
+
+import pytest
+import tensorflow as tf
+
+from keras_resnet import constructors
+from keras_resnet.checks import UserError
+from keras_resnet.distribution.devices import memory_bytes
+from keras_resnet.networks.analysis import kept_bytes, trainable_parameters
+from keras_resnet.training.shortage import shortages_explained
+
+SHORTAGE = tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+
+
+def message(network, global_batch_size, replicas=1, error=SHORTAGE):
+    with (
+        pytest.raises(UserError) as raised,
+        shortages_explained(network, global_batch_size, replicas, replicas),
+    ):
+        raise error
+    return str(raised.value)
+
+
+@pytest.fixture(scope="module")
+def network():
+    return constructors.CifarResNet(20)
+
+
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_the_batch_size_is_named_and_what_would_fit(network, replicas):
+    memory = memory_bytes([]) / replicas
+    of_weights = 3 * 4 * trainable_parameters(network)
+    fits = int((0.85 * memory - of_weights) / kept_bytes(network))
+    said = message(network, 10 * fits * replicas, replicas)
+    assert f"global_batch_size={10 * fits * replicas}, {10 * fits} images on each replica" in said
+    assert f"Try --global_batch_size={fits * replicas}." in said
+    assert f"{memory / 2**30:.3g} GiB" in said
+
+
+def test_it_is_never_more_than_half_of_what_did_not_fit(network):
+    assert "Try --global_batch_size=8." in message(network, 16)
+    assert "Try --global_batch_size=12." in message(network, 24, replicas=2)
+
+
+def test_of_stacked_blocks_the_half_is_advised(network):
+    stacked = constructors.CifarResNet(20, stacked=True)
+    said = message(stacked, 64)
+    assert "Try --global_batch_size=32." in said and "MiB" not in said
+
+
+def test_a_network_of_which_no_image_fits_says_so(network, monkeypatch):
+    monkeypatch.setattr("keras_resnet.training.shortage.memory_bytes", lambda _: 2**20)
+    assert "Not one would fit" in message(network, 64)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        tf.errors.InternalError(None, None, "CUDA_ERROR_OUT_OF_MEMORY: out of memory"),
+        tf.errors.InternalError(None, None, "CUDNN_STATUS_ALLOC_FAILED"),
+    ],
+)
+def test_cudas_own_errors_over_memory_are_known(network, error):
+    assert "no memory left with global_batch_size=64" in message(network, 64, error=error)
+
+
+@pytest.mark.faults
+def test_tensorflows_own_shortage_is_known(network):
+    """It tries again for ten seconds."""
+    with pytest.raises(UserError, match="no memory"), shortages_explained(network, 8, 1, 1):
+        tf.zeros([2**24, 2**24])  # A petabyte.
+
+
+def test_other_errors_stay_as_they_are(network):
+    with (
+        pytest.raises(tf.errors.InvalidArgumentError, match=re.escape("shapes")),
+        shortages_explained(network, 8, 1, 1),
+    ):
+        tf.raw_ops.AddV2(x=tf.zeros([2]), y=tf.zeros([3]))
