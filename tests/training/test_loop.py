@@ -3,14 +3,18 @@ import os
 import re
 import shutil
 import signal
+import time
 
 import disk
 import numpy as np
 import pytest
 import surroundings
+import tensorflow as tf
 from harness import assert_same_bits, metrics, tiny_training
 from pictures import make_picture_folder
+from tensorflow.python.framework.config import disable_op_determinism
 
+from keras_resnet.classification import task
 from keras_resnet.classification.evaluation import evaluate
 from keras_resnet.evaluation.evaluator import Evaluator
 from keras_resnet.process.signals import Interrupted
@@ -161,3 +165,42 @@ def test_a_run_without_checkpoints_says_that_it_begins_anew(config, whole, copy,
     assert "though the run has reached step 12. It begins anew." in output
     assert "Beginning a training of 12 steps, " in output
     assert_same_bits(copy, whole[0])
+
+
+def training_rows(run_dir):
+    lines = (run_dir / "metrics.jsonl").read_text().splitlines()
+    return [row for row in map(json.loads, lines) if row["split"] == "train"]
+
+
+def test_an_input_that_is_the_bottleneck_is_said_once(config, tmp_path, monkeypatch, capsys):
+    usual = task.training_example
+
+    def slow_example(*arguments):
+        example = usual(*arguments)
+
+        def slow(image, label, index, draws):
+            tf.numpy_function(lambda: time.sleep(0.03), [], [])
+            return example(image, label, index, draws)
+
+        return slow
+
+    monkeypatch.setattr(task, "training_example", slow_example)
+    train(config.with_options(train_steps=6, evaluate_every_steps=6), tmp_path / "run")
+    rows = training_rows(tmp_path / "run")
+    # A step takes a fraction of what its 8 images do, of which two come at once.
+    assert rows[-1]["input_wait"] > 0.5
+    said = re.findall(r"The input is the bottleneck: (\d+)%.* take (\d+)", capsys.readouterr().out)
+    ((percent, needed),) = said
+    first = next(row for row in rows if row["input_wait"] > 0.1)
+    assert int(percent) == round(100 * first["input_wait"])
+    rate = first["images_per_second"] / (1 - first["input_wait"])
+    assert int(needed) == pytest.approx(rate, rel=0.1, abs=1)
+
+
+def test_under_determinism_where_there_is_no_clock_nothing_is_said_of_waiting(config, tmp_path):
+    try:
+        train(config.with_options(train_steps=2, deterministic=True), tmp_path / "run")
+    finally:
+        disable_op_determinism()
+    assert "images_per_second" in training_rows(tmp_path / "run")[0]
+    assert "input_wait" not in training_rows(tmp_path / "run")[0]
