@@ -23,6 +23,8 @@ from tfds_sets import rewrite_shard, swap_label, write_tfds
 from keras_resnet.checks import UserError
 from keras_resnet.classification.evaluation import evaluate
 from keras_resnet.data import datasets
+from keras_resnet.distribution import workers
+from keras_resnet.distribution.strategy import strategy_of_devices
 from keras_resnet.process import onednn
 from keras_resnet.runs.metrics import SPLITS
 from keras_resnet.runs.run_directory import load_network
@@ -542,6 +544,18 @@ def test_with_xla_it_resumes_with_the_same_bits(config, tmp_path, capsys):
     train(config, interrupted(tmp_path / "run", tmp_path / "again", 2))
     assert "resumes with" not in capsys.readouterr().out
     assert_same_bits(tmp_path / "again", tmp_path / "run")
+
+
+def test_on_one_device_of_its_own_a_run_has_the_same_bits(config, finished, tmp_path, monkeypatch):
+    """As on one GPU, which has a memory of its own."""
+    strategy = strategy_of_devices(["CPU:1"])
+    monkeypatch.setattr(workers, "make_strategy", lambda *_: strategy)
+    run_dir = tmp_path / "run"
+    train(config, run_dir)
+    assert_same_bits(run_dir, finished[0])
+    # And it goes on where another device was.
+    train(config, interrupted(finished[0], tmp_path / "again", 14))
+    assert_same_bits(tmp_path / "again", finished[0])
 
 
 def test_a_process_without_onednn_is_told_that_it_is_too_late(
