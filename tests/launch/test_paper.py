@@ -1,5 +1,6 @@
 import json
 
+import keras
 import numpy as np
 import PIL.Image
 import pytest
@@ -24,6 +25,10 @@ def write_tables(directory):
     return directory
 
 
+def zeros(_, shape, dtype=None):
+    return keras.ops.zeros(shape, dtype)
+
+
 @pytest.fixture(scope="module")
 def output(tmp_path_factory):
     """The tables of some depths, which takes a fifth of the time."""
@@ -32,6 +37,8 @@ def output(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tables, "IMAGENET_VARIANTS", some)
         patch.setattr(tables, "PUBLISHED_CIFAR", depths)
+        # The values of 230 million weights are not looked at, and would take as long as the rest.
+        patch.setattr(keras.initializers.VarianceScaling, "__call__", zeros)
         return write_tables(tmp_path_factory.mktemp("paper"))
 
 
@@ -337,8 +344,11 @@ def test_a_shallower_copy_is_refused(degradation, tmp_path):
 
 
 def test_an_ablation_trains_what_is_asked_for(small, tmp_path, monkeypatch):
-    # Quick to train.
+    # Quick to train: few channels, and a block a stage.
     monkeypatch.setattr(constructors, "IMAGENET_FILTERS", (2, 4, 8, 16))
+    monkeypatch.setitem(constructors.IMAGENET_TABLE, 18, ("basic", (1, 1, 1, 1)))
+    shallow = constructors._constructor("ResNet18", 18, constructors.RESIDUAL)
+    monkeypatch.setattr(constructors, "ResNet18", shallow)
     process = run_program(
         "paper",
         "ablation",
