@@ -1,8 +1,16 @@
 import json
 
 import numpy as np
+import pytest
+import surroundings
 from processes import assert_user_error, run_program
 from tfds_sets import write_tfds
+
+
+@pytest.fixture(scope="module", autouse=True)
+def trainings(tmp_path_factory):
+    with surroundings.of_trainings(tmp_path_factory):
+        yield
 
 
 def test_help_shows_the_papers_recipe():

@@ -7,6 +7,7 @@ import sys
 import time
 
 import pytest
+import surroundings
 from harness import metrics
 from processes import LAUNCH, ROOT, Process, assert_user_error, run_command, run_program
 
@@ -17,6 +18,12 @@ TINY = (
     "--global_batch_size=8",
     "--train_steps=3",
 )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def trainings(tmp_path_factory):
+    with surroundings.of_trainings(tmp_path_factory):
+        yield
 
 
 def test_without_imagenet_it_says_how_to_prepare_it_and_what_to_try(tmp_path):

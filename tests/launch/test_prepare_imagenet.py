@@ -2,13 +2,21 @@ import json
 import signal
 
 import pytest
+import surroundings
 from harness import Training, assert_same_bits, interrupt_at
 from ilsvrc import write_archives
 from processes import LAUNCH, assert_user_error, run_program
 
 from keras_resnet.class_names import imagenet_synsets, readable
 from keras_resnet.classification.recipes import RECIPES
+from keras_resnet.serving import warm_up
 from keras_resnet.training.trainer import train
+
+
+@pytest.fixture(scope="module", autouse=True)
+def trainings(tmp_path_factory):
+    with surroundings.of_trainings(tmp_path_factory):
+        yield
 
 
 def test_the_source_must_be_named():
@@ -18,7 +26,7 @@ def test_the_source_must_be_named():
 @pytest.mark.parametrize(
     "killed", [False, pytest.param(True, marks=pytest.mark.faults)], ids=["at_once", "killed"]
 )
-def test_from_the_archives_to_a_prediction(tmp_path, rng, killed):
+def test_from_the_archives_to_a_prediction(tmp_path, rng, monkeypatch, killed):
     source = write_archives(tmp_path / "source", rng, train_per_class=4, validation=6)
     data = tmp_path / "data"
     flags = (f"--source={source}", f"--data_dir={data}")
@@ -31,7 +39,7 @@ def test_from_the_archives_to_a_prediction(tmp_path, rng, killed):
         network="CifarResNet",
         depth=8,
         data_dir=str(data),
-        image_size=32,
+        image_size=16,
         global_batch_size=8,
         train_steps=7,
         log_every_steps=1,
@@ -52,6 +60,8 @@ def test_from_the_archives_to_a_prediction(tmp_path, rng, killed):
     process = run_program("evaluate", run)
     top1 = json.loads((run / "evaluation.json").read_text())["top1"]
     assert f"top-1 {100 * top1:.2f}%" in process.stdout
+    # One picture at once is asked for.
+    monkeypatch.setattr(warm_up, "BATCH_SIZES", (1,))
     process = run_program("export", run, f"--output={tmp_path / 'export'}")
     assert process.returncode == 0, process.stderr
     process = run_program("predict", tmp_path / "export", LAUNCH / "star.jpg")
