@@ -10,6 +10,7 @@ import numpy as np
 import PIL.Image
 import pytest
 import skimage.data
+import surroundings
 import tensorflow as tf
 from harness import Training, free_ports, losses, metrics, tf_config, tiny_training
 from processes import Process
@@ -19,6 +20,12 @@ from keras_resnet.distribution.strategy import make_strategy
 from keras_resnet.distribution.workers import Workers
 from keras_resnet.runs.run_directory import load_network
 from keras_resnet.training.trainer import train
+
+
+@pytest.fixture(scope="module", autouse=True)
+def trainings(tmp_path_factory):
+    with surroundings.of_trainings(tmp_path_factory):
+        yield
 
 
 def test_a_process_alone_asks_nobody():
