@@ -8,8 +8,9 @@ import pytest
 from processes import LAUNCH, ROOT, assert_user_error, run_program
 
 import keras_resnet
-from keras_resnet.data import datasets
+from keras_resnet.data import datasets, shapes
 from keras_resnet.runs.run_directory import load_network
+from keras_resnet.serving import warm_up
 from keras_resnet.serving.clients import connect
 from keras_resnet.tasks import load_config
 
@@ -42,7 +43,8 @@ def test_its_network_answers_as_its_export_did(answer):
     np.testing.assert_allclose(probabilities[list(answer.classes)], answer.probabilities, atol=1e-5)
 
 
-def test_it_is_exported(tmp_path, answer):
+def test_it_is_exported(tmp_path, monkeypatch, answer):
+    monkeypatch.setattr(warm_up, "BATCH_SIZES", (1,))
     process = run_program("export", BEFORE / "finished", f"--output={tmp_path / 'shapes'}")
     assert process.returncode == 0, process.stderr
     (again,) = connect(str(tmp_path / "shapes")).classify([STAR.read_bytes()])
@@ -50,7 +52,11 @@ def test_it_is_exported(tmp_path, answer):
     np.testing.assert_allclose(again.probabilities, answer.probabilities, atol=1e-5)
 
 
-def test_it_is_fine_tuned_from(tmp_path):
+def test_it_is_fine_tuned_from(tmp_path, monkeypatch):
+    # A step sees 32 of 3200 training pictures, and to draw them all takes seconds.
+    few = [shapes.draw("train", index) for index in range(64)]
+    of_all = {"train": tuple(zip(*few, strict=True)), "validation": shapes.examples("validation")}
+    monkeypatch.setattr(shapes, "examples", of_all.get)
     config = load_config(BEFORE / "finished").with_options(
         weights=str(BEFORE / "finished"), train_steps=1, learning_rate=0.0, weight_decay=0.0
     )
