@@ -22,7 +22,10 @@ def pytest_configure(config):
 
 
 # A file runs in one process. The longest begin, so that all processes end together.
-LONGEST_FILES = ("test_training", "test_paper", "test_workers", "test_examples", "test_imagenet")
+LONGEST_FILES = (
+    *("test_trainer", "test_workers", "test_paper", "test_export", "test_convert_weights"),
+    *("test_examples", "test_loop", "test_task", "test_imagenet", "test_prepare_imagenet"),
+)
 
 
 def pytest_collection_modifyitems(items):
