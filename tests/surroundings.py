@@ -1,7 +1,8 @@
-"""Where the trainings of a module of tests run that share what they leave."""
+"""What tests of a module share: where their trainings run, and networks without weights."""
 
 import contextlib
 
+import keras
 import pytest
 
 from keras_resnet.runs.run_directory import RunDirectory
@@ -26,4 +27,20 @@ def with_curves():
     """Within the context trainings draw their curves, as they do elsewhere."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(RunDirectory, "draw_curves", _DRAW_CURVES)
+        yield
+
+
+@contextlib.contextmanager
+def with_blank_kernels():
+    """Within the context the kernels of new networks are zeros.
+
+    For networks of the published sizes of which the weights are not looked at, or are read from a
+    file: to draw tens of millions takes as long as the rest of a construction.
+    """
+
+    def zeros(_, shape, dtype=None):
+        return keras.ops.zeros(shape, dtype)
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(keras.initializers.VarianceScaling, "__call__", zeros)
         yield

@@ -4,11 +4,18 @@ import inspect
 import keras
 import numpy as np
 import pytest
+import surroundings
 
 import keras_resnet
 from keras_resnet import constructors
 from keras_resnet.images.preprocessing import Preprocessing
 from keras_resnet.networks import analysis, layers
+
+
+@pytest.fixture(scope="module", autouse=True)
+def blank_kernels():
+    with surroundings.with_blank_kernels():
+        yield
 
 
 @functools.cache

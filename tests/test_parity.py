@@ -5,6 +5,7 @@ import numpy as np
 import PIL.Image
 import pytest
 import skimage.data
+import surroundings
 import tensorflow as tf
 from formulas import normalize
 
@@ -88,15 +89,16 @@ DEPTHS = [50, *(pytest.param(depth, marks=pytest.mark.faults) for depth in (101,
 def pair(request):
     """Our network and that of keras.applications, to the last map of each stage and the logits."""
     blocks = BOTTLENECKS[request.param]
-    peer, ours = (
-        getattr(module, f"ResNet{request.param}")(
-            weights=None,
-            classifier_activation=None,
-            # Only so does keras.applications take pictures of any size and keep its top.
-            input_tensor=keras.Input((None, None, 3)),
+    with surroundings.with_blank_kernels():
+        peer, ours = (
+            getattr(module, f"ResNet{request.param}")(
+                weights=None,
+                classifier_activation=None,
+                # Only so does keras.applications take pictures of any size and keep its top.
+                input_tensor=keras.Input((None, None, 3)),
+            )
+            for module in (keras.applications, keras_resnet)
         )
-        for module in (keras.applications, keras_resnet)
-    )
     names = [name for name, _, _ in convolutions(ours, blocks)]
     randomize_applications(peer, names, np.random.default_rng(request.param))
     give(ours, from_keras(weights_of(peer)))

@@ -13,6 +13,7 @@ import peers
 import pytest
 import safetensors
 import safetensors.numpy
+import surroundings
 from keras.src.legacy.saving import legacy_h5_format
 from letters import SPEC, with_statistics
 
@@ -59,6 +60,13 @@ def applications(tmp_path_factory):
     return values, path
 
 
+@pytest.fixture
+def blank_kernels(applications):
+    """Networks are built for the weights of that file."""
+    with surroundings.with_blank_kernels():
+        yield
+
+
 def load(model, path):
     WeightFile(path).assign_to(model)
     return model
@@ -98,6 +106,7 @@ def test_what_a_file_says_comes_with_it(tmp_path):
         file.network("1x1")
 
 
+@pytest.mark.usefixtures("blank_kernels")
 def test_a_constructor_takes_a_file(applications, tmp_path):
     values, path = applications
     spec = Preprocessing(size=48, resize=56, mean=(1.0, 2.0, 3.0))
@@ -134,6 +143,7 @@ def publish(monkeypatch):
         yield serve
 
 
+@pytest.mark.usefixtures("blank_kernels")
 def test_a_published_set_comes_with_stride_and_preprocessing(applications, publish):
     values, path = applications
     publish(path, "keras", "md5")
