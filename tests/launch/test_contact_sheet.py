@@ -2,8 +2,12 @@ import PIL.Image
 import pytest
 from processes import assert_user_error, run_program
 
+from keras_resnet.classification import contact_sheet
 
-def test_a_path_of_a_folder_is_drawn(tmp_path, picture_folder):
+
+def test_a_path_of_a_folder_is_drawn(tmp_path, picture_folder, monkeypatch):
+    # The layout of all six rows takes seconds: that is tested beside `draw`.
+    monkeypatch.setattr(contact_sheet, "ROWS", 1)
     flags = (f"--dataset={picture_folder}", "--image_size=32", "--augmentation=none")
     process = run_program("contact_sheet", *flags, f"--output={tmp_path / 'sheet.png'}")
     assert process.returncode == 0, process.stderr
