@@ -296,12 +296,12 @@ def test_degradation_trains_four_networks_and_goes_on(degradation):
 
 
 def test_responses_are_those_of_trained_networks(degradation, tmp_path):
-    runs = [degradation[0] / "degradation" / name for name in ("plain-14", "residual-14")]
+    runs = [degradation[0] / "degradation" / name for name in ("plain-8", "residual-8")]
     process = run_program("paper", "responses", *runs, f"--output={tmp_path}")
     assert process.returncode == 0, process.stderr
     content = json.loads((tmp_path / "responses.json").read_text())
-    assert list(content["layers"]) == ["CifarPlainNet-14", "CifarResNet-14"]
-    assert all(len(layers) == 13 for layers in content["layers"].values())
+    assert list(content["layers"]) == ["CifarPlainNet-8", "CifarResNet-8"]
+    assert all(len(layers) == 7 for layers in content["layers"].values())
     assert number_of_colors(tmp_path / "responses.png") > 10
 
 
