@@ -1,4 +1,5 @@
 import gc
+import itertools
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
@@ -46,10 +47,17 @@ def rng():
     return np.random.default_rng(0)
 
 
+@pytest.fixture(scope="session")
+def homes(tmp_path_factory):
+    """Endless paths. pytest's own numbering looks at all directories before, each time."""
+    directory = tmp_path_factory.mktemp("keras")
+    return (directory / str(number) for number in itertools.count())
+
+
 @pytest.fixture(autouse=True)
-def keras_home(tmp_path_factory, monkeypatch):
+def keras_home(homes, monkeypatch):
     """Where the test and its processes remember what they found out about files; not there yet."""
-    home = tmp_path_factory.mktemp("keras") / "home"
+    home = next(homes)
     monkeypatch.setenv("KERAS_HOME", str(home))
     return home
 
