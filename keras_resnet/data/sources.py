@@ -81,8 +81,10 @@ class MemorySource(Source):
     def __init__(
         self, images: npt.ArrayLike, labels: npt.ArrayLike, class_names: tuple[str, ...]
     ) -> None:
-        self.images = tf.convert_to_tensor(images)
-        self.labels = tf.convert_to_tensor(labels, tf.int64)
+        # Not into the memory of a GPU: tf.data reads them on the host.
+        with tf.device("CPU:0"):
+            self.images = tf.convert_to_tensor(images)
+            self.labels = tf.convert_to_tensor(labels, tf.int64)
         if self.images.dtype == tf.string:
             super().__init__(class_names)
         else:

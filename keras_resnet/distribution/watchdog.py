@@ -51,8 +51,10 @@ class Watchdog:
         self._name = name
         self._stall_seconds = stall_seconds
         self._main_thread = threading.main_thread().ident
-        # Counted in graphs: what was begun and not done may be waiting for the others.
-        self._begun, self._done = (tf.Variable(0, dtype=tf.int64) for _ in range(2))
+        # Counted in graphs: what was begun and not done may be waiting for the others. On the host:
+        # to read what is on a GPU waits for the GPU.
+        with tf.device("CPU:0"):
+            self._begun, self._done = (tf.Variable(0, dtype=tf.int64) for _ in range(2))
         self._durations: dict[str, float | None] = {}
         self._called: set[str] = set()
         self._ended = threading.Event()
@@ -119,13 +121,11 @@ class Watchdog:
 
     def count_begun(self, inputs: Sequence[tf.Tensor]) -> None:
         """In a graph: counts when inputs, a list of tensors, are there."""
-        with tf.control_dependencies(inputs):
-            self._begun.assign_add(1)
+        _count(self._begun, inputs)
 
     def count_done(self, results: Sequence[tf.Tensor]) -> None:
         """In a graph: counts when the results of as many inputs are there."""
-        with tf.control_dependencies(results):
-            self._done.assign_add(1)
+        _count(self._done, results)
 
     def end(self) -> None:
         """Watches no more."""
@@ -163,3 +163,12 @@ class Watchdog:
             flush=True,
         )
         os._exit(EXIT_WORKER_LOST)
+
+
+def _count(counter: tf.Variable, values: Sequence[tf.Tensor]) -> None:
+    """In a graph: counts when values are there, on whichever devices."""
+    # A GPU is only told to compute them; a copy on the host waits until they are.
+    with tf.device("CPU:0"):
+        copies = [tf.identity(value) for value in values]
+        with tf.control_dependencies(copies):
+            counter.assign_add(1)

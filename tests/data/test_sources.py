@@ -21,6 +21,12 @@ def test_memory_answers_with_pixels_and_labels(rng):
     assert int(label) == 1
 
 
+def test_memory_is_the_hosts_whatever_the_device(rng):
+    with tf.device("CPU:1"):
+        source = MemorySource(rng.integers(0, 256, (2, 3, 3, 1), np.uint8), [0, 1], ("a", "b"))
+    assert {x.device[-5:] for x in (source.images, source.labels)} == {"CPU:0"}
+
+
 def test_files_are_read_when_they_are_asked_for(tmp_path):
     paths = [tmp_path / name for name in ("a.jpg", "caf\udce9.png")]
     source = FileSource(paths, [1, 0], ("x", "y"))

@@ -3,9 +3,10 @@
 import textwrap
 
 import pytest
+import tensorflow as tf
 from processes import run_process
 
-from keras_resnet.distribution.watchdog import EXIT_WORKER_LOST
+from keras_resnet.distribution.watchdog import EXIT_WORKER_LOST, Watchdog
 
 # The watchdog looks often, so that the clock of a test soon turns.
 BY_A_CLOCK = """
@@ -255,3 +256,22 @@ def test_a_slow_evaluation_is_no_stuck_one(watched):
         Evaluator(answers, source, labelled(lambda image: image), 1, workers)()
     """
     assert_ended(watched(body), "evaluating", 305)
+
+
+def test_it_counts_on_the_host_what_other_devices_compute():
+    with tf.device("CPU:1"):
+        dog = Watchdog("worker 1", 30)
+
+    @tf.function
+    def take_steps():
+        with tf.device("CPU:1"):
+            value = tf.random.stateless_uniform([3], [0, 0])
+            dog.count_begun([value])
+            dog.count_done([value, value])
+        return value
+
+    take_steps()
+    take_steps()
+    dog.end()
+    for counter in (dog._begun, dog._done):
+        assert counter.numpy() == 2 and counter.device.endswith("CPU:0")
