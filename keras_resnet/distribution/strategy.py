@@ -2,6 +2,7 @@
 
 import contextlib
 import faulthandler
+import functools
 import signal
 from collections.abc import Iterator, Sequence
 
@@ -56,6 +57,13 @@ def strategy_of_devices(devices: Sequence[str]) -> tf.distribute.Strategy:
     Args:
       devices: their names, such as "GPU:0".
     """
+    return _strategy_of_devices(tuple(devices))
+
+
+# Two strategies of one process would number their collectives alike, and each take the other's: a
+# second training, as of `paper degradation`, would fail.
+@functools.cache
+def _strategy_of_devices(devices: tuple[str, ...]) -> tf.distribute.Strategy:
     if len(devices) == 1:
         return tf.distribute.OneDeviceStrategy(devices[0])
     return tf.distribute.MirroredStrategy(devices)

@@ -25,3 +25,17 @@ def test_batches_wait_on_the_devices_that_compute_them(names):
     )
     parts = strategy.experimental_local_results(next(iter(batches)))
     assert [part.device.rpartition("device:")[2] for part in parts] == list(names)
+
+
+def test_trainings_of_one_process_do_not_take_each_others_messages():
+    for size in (3, 5):
+        strategy = strategy_of_devices(["CPU:0", "CPU:1"])
+
+        @tf.function
+        def sums(strategy=strategy, size=size):
+            def add():
+                return tf.distribute.get_replica_context().all_reduce("sum", tf.ones([size]))
+
+            return strategy.experimental_local_results(strategy.run(add))
+
+        assert [total.numpy().tolist() for total in sums()] == [[2.0] * size] * 2
