@@ -225,22 +225,23 @@ def test_one_device_has_the_bits_of_the_default_strategy(rng):
         np.testing.assert_array_equal(ours, expected)
 
 
-def operations(graph):
-    """Types of all operations of a concrete function's graph and those that it calls."""
+def nodes(graph):
+    """All nodes of a concrete function's graph and of those that it calls."""
     graph = graph.as_graph_def()
     bodies = [graph.node, *(function.node_def for function in graph.library.function)]
-    return [node.op for nodes in bodies for node in nodes]
+    return [node for nodes in bodies for node in nodes]
 
 
-def test_replicas_send_their_gradients_in_one_message_and_their_statistics_in_another():
-    strategy = strategy_of_devices(["CPU:0", "CPU:1"])
+def test_replicas_tell_each_other_as_little_as_can_be():
+    # The host is the other device than the first.
+    strategy = strategy_of_devices(["CPU:1", "CPU:0"])
     with strategy.scope():
         network = constructors.CifarResNet(8, input_shape=(8, 8, 3))
         optimizer = keras.optimizers.SGD(0.1)
         optimizer.build(network.trainable_variables)
     take_steps = steps_function(
         training_values(network),
-        ("loss",),
+        ("loss", "top1"),
         network,
         optimizer,
         strategy,
@@ -253,5 +254,9 @@ def test_replicas_send_their_gradients_in_one_message_and_their_statistics_in_an
         lambda _: stamped(tf.data.Dataset.from_tensors(batch).repeat())
     )
     traced = take_steps.get_concrete_function(iter(batches), tf.TensorSpec([], tf.int32))
-    sends = [each for each in operations(traced.graph) if "Collective" in each or "Nccl" in each]
-    assert sends == ["CollectiveReduceV2"] * 4  # Two of each replica.
+    sends = [n.op for n in nodes(traced.graph) if "Collective" in n.op or "Nccl" in n.op]
+    # Of each replica its gradients, and its moving statistics.
+    assert sends == ["CollectiveReduceV2"] * 4
+    # The sums of a step, all in one, on the first device. (Others add up gradients.)
+    added = [n for n in nodes(traced.graph) if n.op == "AddN" and n.attr["T"].type == tf.float64]
+    assert [node.device[-5:] for node in added] == ["CPU:1"]
