@@ -315,6 +315,73 @@ MUTANTS = (
         "",
         "tests/process/test_onednn.py::test_it_is_turned_on_where_tensorflow_leaves_it_off",
     ),
+    (
+        "keras_resnet/networks/frozen_bn.py",
+        "    if is_op_determinism_enabled():\n",
+        "    if False:\n",
+        "tests/test_gpu_kernels.py::test_no_operation_raises_under_determinism",
+    ),
+    (
+        "keras_resnet/networks/layers.py",
+        "        elif is_frozen:\n",
+        "        elif False:\n",
+        "tests/test_gpu_kernels.py::test_no_operation_raises_under_determinism",
+    ),
+    (
+        "keras_resnet/distribution/strategy.py",
+        "@functools.cache\n",
+        "",
+        "tests/distribution/test_strategy.py::test_trainings_of_one_process_do_not_take_each_others_"
+        "messages",
+    ),
+    (
+        "keras_resnet/distribution/strategy.py",
+        "        return tf.distribute.OneDeviceStrategy(devices[0])\n",
+        "        return tf.distribute.get_strategy()\n",
+        "tests/distribution/test_strategy.py::test_batches_wait_on_the_devices_that_compute_them",
+    ),
+    (
+        "keras_resnet/training/steps.py",
+        "tf.device(strategy.extended.worker_devices[0] if replicas > 1 else None)",
+        "tf.device(None)",
+        "tests/training/test_steps.py::test_replicas_tell_each_other_as_little_as_can_be",
+    ),
+    (
+        "keras_resnet/training/state.py",
+        "len(sums) * seconds_ahead",
+        "seconds_ahead",
+        "tests/training/test_state.py::test_a_step_waits_for_what_its_images_come_late",
+    ),
+    (
+        "keras_resnet/training/loop.py",
+        "            return math.inf\n",
+        "            return 0.0\n",
+        "tests/training/test_loop.py::test_an_input_that_is_the_bottleneck_is_said_once",
+    ),
+    (
+        "keras_resnet/training/trainer.py",
+        "    state.onednn, state.xla = onednn.is_on(), compiled\n",
+        "    state.onednn = onednn.is_on()\n",
+        "tests/training/test_trainer.py::test_a_run_remembers_whether_it_had_xla",
+    ),
+    (
+        "keras_resnet/training/compilation.py",
+        "if config.synchronized_batch_norm and strategy.num_replicas_in_sync > 1:",
+        "if config.synchronized_batch_norm:",
+        "tests/training/test_compilation.py::test_what_xla_cannot_compile_goes_on_without_and_says_so",
+    ),
+    (
+        "keras_resnet/training/shortage.py",
+        "min(fitting, half)",
+        "fitting",
+        "tests/training/test_shortage.py::test_it_is_never_more_than_half_of_what_did_not_fit",
+    ),
+    (
+        "keras_resnet/networks/analysis.py",
+        "if tensor.op in forward and tensor.shape.rank",
+        "if tensor.shape.rank",
+        "tests/networks/test_analysis.py::test_the_gradients_need_what_arithmetic_says",
+    ),
 )
 
 # Decided by whoever imports TensorFlow first: as for the tests.
