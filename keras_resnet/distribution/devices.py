@@ -98,6 +98,7 @@ def advice(gpus: list[Gpu], dtype: str) -> str | None:
 def _advice_on_precision(gpus: list[Gpu], dtype: str) -> str | None:
     slowest = min(gpus, key=lambda gpu: gpu.capability)
     if dtype == "float32" and slowest.capability >= _AMPERE:
+        # NVIDIA's data sheets, in TFLOPS without sparsity: A100 312 and 156, H100 989 and 494.
         return (
             f"{slowest.name} has bfloat16: --dtype=mixed_bfloat16 computes convolutions at up to "
             "twice the rate of TF32, and its maps take half the memory, so a batch may be twice as "
