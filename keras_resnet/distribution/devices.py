@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import shutil
 import subprocess
 import typing
 
@@ -11,6 +12,8 @@ from keras_resnet.process import onednn
 from keras_resnet.process.processor import processor_name
 
 _DRIVER = pathlib.Path("/proc/driver/nvidia/version")
+# The driver's own program, which is there also where there is no such file (WSL).
+_SMI = "nvidia-smi"
 _VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 # The first whose tensor cores have bfloat16 and TF32: Ampere.
@@ -80,7 +83,7 @@ def advice(gpus: list[Gpu], dtype: str) -> str | None:
     """
     if gpus:
         return _advice_on_precision(gpus, dtype)
-    if not _DRIVER.exists():
+    if not _DRIVER.exists() and shutil.which(_SMI) is None:
         return None
     visible = os.environ.get(_VISIBLE)
     if visible is not None:
@@ -90,8 +93,8 @@ def advice(gpus: list[Gpu], dtype: str) -> str | None:
         )
     return (
         "An NVIDIA GPU is not used, since TensorFlow finds none, or not its CUDA libraries: "
-        'pip install "keras-resnet-paper[and-cuda]" (BUILD.md, "GPU"); TF_CPP_MIN_LOG_LEVEL=0 in '
-        "the environment has TensorFlow say why."
+        'pip install ".[and-cuda]" (BUILD.md, "GPU"); TF_CPP_MIN_LOG_LEVEL=0 in the environment '
+        "has TensorFlow say why."
     )
 
 
@@ -113,7 +116,7 @@ def memory_bytes(gpus: list[Gpu]) -> int | None:
     """The memory of the smallest GPU of this machine, without GPUs its own; None: unknown."""
     if not gpus:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    query = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
+    query = [_SMI, "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
     try:
         answer = subprocess.run(query, capture_output=True, text=True, check=True, timeout=30)
         return min(int(line) for line in answer.stdout.split()) * 2**20

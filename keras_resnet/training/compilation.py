@@ -6,31 +6,35 @@ from keras_resnet.distribution.workers import Workers
 from keras_resnet.runs.config import TrainConfig
 
 
-def is_compiled(config: TrainConfig, workers: Workers, has_gpu: bool) -> bool:
-    """Whether the steps of a training are compiled; says so where that is not what was asked for.
+def compilation(config: TrainConfig, workers: Workers, has_gpu: bool) -> tuple[bool, str | None]:
+    """Whether the steps of a training are compiled, and what is to be said of it.
 
     Args:
       config: `TrainConfig`, whose `jit_compile` asks for it, or leaves it to the device.
       workers: `Workers`: all compile, or none.
       has_gpu: whether it runs on GPUs. There XLA fuses what else are single passes over the
         memory; on a processor its steps take three times as long.
+
+    Returns:
+      Whether they are, and a line to be said, or None.
     """
     wanted = has_gpu if config.jit_compile is None else config.jit_compile
     reason = _refusal(config, workers.strategy, has_gpu) if wanted else None
-    all_can = workers.share([wanted and reason is None]).all()
-    if not wanted or all_can:
-        return bool(all_can)
-    reason = reason or "that of another worker cannot"
-    print(f"XLA does not compile the training step: {reason}. The training goes on without.")
-    return False
+    can = workers.share([wanted and reason is None])[:, 0]
+    if not wanted:
+        return False, None
+    if can.all():
+        return True, "XLA compiles the first step, which takes much longer for it."
+    reason = reason or "another worker, whose output says why, cannot"
+    return False, f"XLA does not compile the training step: {reason}. It goes on without."
 
 
 def _refusal(config: TrainConfig, strategy: tf.distribute.Strategy, has_gpu: bool) -> str | None:
     """Why XLA cannot compile the step; None: it can."""
     if config.synchronized_batch_norm and strategy.num_replicas_in_sync > 1:
         return "synchronized batch normalizations ask the other replicas in its midst"
-    if config.deterministic and has_gpu:
-        return "on a GPU it has no deterministic gradient of max pooling"
+    if config.deterministic:
+        return "it has no deterministic gradient of max pooling"
     with tf.device("GPU:0" if has_gpu else "CPU:0"):
         return compiler_error(tf.math.tanh)
 

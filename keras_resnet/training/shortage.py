@@ -42,12 +42,13 @@ def shortages_explained(
         memory = memory // local_replicas if memory is not None and not gpus else memory
         advice = _advice(network, global_batch_size, replicas, memory)
         where = gpus[0].name if gpus else "The processor"
+        if "bfloat16" not in {layer.compute_dtype for layer in network.layers}:
+            advice += " --dtype=mixed_bfloat16 halves what an image takes."
         # TensorFlow's own message fills screens.
         raise UserError(
             f"{where} has no memory left with global_batch_size={global_batch_size}, "
             f"{global_batch_size // replicas} images on each replica. {advice} "
-            "--dtype=mixed_bfloat16 halves what an image takes. Either is another run: it needs "
-            "another --run_dir."
+            "That is another run, which needs another --run_dir."
         ) from error
 
 

@@ -23,7 +23,7 @@ from keras_resnet.runs.config import TrainConfig
 from keras_resnet.runs.run_directory import RunDirectory
 from keras_resnet.runs.task import Task
 from keras_resnet.training.batches import TrainingBatches
-from keras_resnet.training.compilation import is_compiled
+from keras_resnet.training.compilation import compilation
 from keras_resnet.training.learner import Learner
 from keras_resnet.training.loop import Loop, StopRequested
 from keras_resnet.training.rates import Rates, make_rates
@@ -214,10 +214,11 @@ def _describe_devices(config: TrainConfig, workers: Workers) -> bool:
     """Says what the training runs on; returns whether its steps are compiled."""
     replicas = workers.local_replicas
     gpus = devices.used_gpus(replicas)
-    compiled = is_compiled(config, workers, bool(gpus))
-    print(devices.description(gpus, replicas, config.dtype, compiled))
-    if advice := devices.advice(gpus, config.dtype):
-        print(advice)
+    compiled, about_xla = compilation(config, workers, bool(gpus))
+    description = devices.description(gpus, replicas, config.dtype, compiled)
+    for line in (description, about_xla, devices.advice(gpus, config.dtype)):
+        if line is not None:
+            print(line)
     return compiled
 
 

@@ -77,8 +77,12 @@ def test_a_gpu_that_is_not_used_is_named_with_the_reason(driver, monkeypatch):
 
 def test_without_a_driver_there_is_nothing_to_say(tmp_path, monkeypatch):
     monkeypatch.setattr(devices, "_DRIVER", tmp_path / "none")
+    monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert devices.advice([], "float32") is None
+    # Under WSL the driver has no such file, but its program.
+    (tmp_path / "nvidia-smi").touch(0o755)
+    assert "hides it" in devices.advice([], "float32")
 
 
 def test_gpus_are_those_of_tensorflow():

@@ -71,6 +71,12 @@ def test_tensorflows_own_shortage_is_known(network):
         tf.zeros([2**24, 2**24])  # A petabyte.
 
 
+def test_half_the_precision_is_advised_where_it_is_not_taken(network):
+    advice = "--dtype=mixed_bfloat16 halves what an image takes"
+    assert advice in message(network, 16)
+    assert advice not in message(constructors.CifarResNet(8, dtype="mixed_bfloat16"), 16)
+
+
 def test_other_errors_stay_as_they_are(network):
     with (
         pytest.raises(tf.errors.InvalidArgumentError, match=re.escape("shapes")),
