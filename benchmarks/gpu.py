@@ -1,12 +1,15 @@
 """Everything that needs a GPU to be known, in at most four minutes, results as they come.
 
-  python benchmarks/gpu.py            # a line for each result; as JSON in build/gpu.jsonl
-  python benchmarks/gpu.py --smoke    # the same on a processor, of the smallest sizes: a trial
-
 Training (ours, with batches from the host; keras.applications; torchvision if torch is there),
 whether the GPU computes what the processor does, inference, and the input pipeline. The aim: as
 fast as torchvision with channels last, autocast and torch.compile, at batch 256 in bfloat16; 3,000
-images/s on an H100. Without a GPU there is nothing to measure.
+images/s on an H100.
+
+  python benchmarks/gpu.py            # a line for each result; as JSON in build/gpu.jsonl
+  python benchmarks/gpu.py --smoke    # a trial of all of it on a processor, of the smallest sizes
+
+Without a GPU there is nothing to measure. Where something failed, or is not "good" against the
+processor, the status is 1.
 """
 
 import argparse
@@ -45,69 +48,119 @@ def names_of_gpus():
 def measure(part, arguments):
     """One part, in this process."""
     report = reports.Report(arguments.output, arguments.smoke, arguments.deadline)
+    if part != "torchvision_peer" and not arguments.smoke:
+        check_tensorflow()
     importlib.import_module(f"on_gpu.{part}").measure(report)
 
 
+def check_tensorflow():
+    """Ends the process, with the reason, where TensorFlow does not see the GPU."""
+    from on_gpu import networks  # noqa: F401, it sets TensorFlow up
+
+    from keras_resnet.distribution import devices
+
+    gpus = devices.used_gpus(1)
+    if not gpus:
+        sys.exit(devices.advice(gpus, "float32"))
+
+
 def measure_in_process(part, arguments):
-    """One part, in a process of its own; says so if that ends badly."""
-    command = [sys.executable, __file__, f"--part={part}", f"--deadline={arguments.deadline}"]
+    """One part, in a process of its own; whether it ended well."""
+    python = sys.executable
+    if part == "torchvision_peer" and arguments.torch_python:
+        python = arguments.torch_python
+    command = [python, __file__, f"--part={part}", f"--deadline={arguments.deadline}"]
     command += [f"--output={arguments.output}"]
-    python = arguments.torch_python if part == "torchvision_peer" else None
-    if python:
-        command[0] = python
     try:
         seconds = max(1, arguments.deadline + 20 - time.time())
-        ended = subprocess.run(command, timeout=seconds, check=False).returncode
+        status = subprocess.run(command, timeout=seconds, check=False).returncode
     except subprocess.TimeoutExpired:
-        ended = "no time left"
-    if ended:
-        print(f"{part} ended with {ended}", flush=True)
+        status = "no time left"
+    except OSError as error:
+        status = error
+    if status:
+        print(f"{part} ended with {status}", flush=True)
+    return not status
 
 
-def print_ratios(path):
+def print_ratios(results):
     """How many times as fast ours is."""
-    results = reports.read(path)
     ours = results.get(OURS, {}).get("images_per_second")
     for name in PEERS if ours else ():
         if theirs := results.get(name, {}).get("images_per_second"):
             print(f"ours {ours / theirs:.2f} x {name}")
 
 
-def main():
-    """Measures all parts, or one."""
+def parsed():
+    """The arguments, checked."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--smoke", action="store_true", help="try all on a processor")
-    parser.add_argument("--seconds", type=float, default=240, help="for everything together")
-    parser.add_argument("--parts", default=",".join(PARTS), help="which, and in which order")
-    parser.add_argument("--output", default="build/gpu.jsonl", help="file for the results")
-    parser.add_argument("--torch_python", help="a Python with torch; by default this one")
+    parser.add_argument(
+        "--seconds", type=float, default=240, help="after which nothing new begins (240)"
+    )
+    parser.add_argument(
+        "--parts", default=",".join(PARTS), help=f"which, and in which order ({','.join(PARTS)})"
+    )
+    parser.add_argument(
+        "--output",
+        type=pathlib.Path,
+        help="file for the results (build/gpu.jsonl, of a trial build/gpu-smoke.jsonl); what it "
+        "held gets the ending .old",
+    )
+    parser.add_argument(
+        "--torch_python", help="a Python with torch and torchvision (this one); not in a trial"
+    )
     parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)  # This process is one.
     parser.add_argument("--deadline", type=float, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    unknown = set(arguments.parts.split(",")) - set(PARTS)
+    if unknown:
+        parser.error(f"--parts may name {', '.join(PARTS)}. Received: {arguments.parts!r}")
+    if arguments.output is None:
+        name = "gpu-smoke.jsonl" if arguments.smoke else "gpu.jsonl"
+        arguments.output = pathlib.Path("build", name)
+    return parser, arguments
+
+
+def begin_output(parser, path):
+    """Makes way for the results; an earlier file is kept."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_file():
+            path.replace(f"{path}.old")
+        path.write_text("")
+    except OSError as error:
+        parser.error(f"--output cannot be written: {error}")
+
+
+def main():
+    """Measures all parts, or one."""
+    parser, arguments = parsed()
     if arguments.part:
         measure(arguments.part, arguments)
         return
-    parts = arguments.parts.split(",")
-    if unknown := set(parts) - set(PARTS):
-        parser.error(f"--parts may name {', '.join(PARTS)}. Received: {', '.join(unknown)}")
     gpus = names_of_gpus()
     if not gpus and not arguments.smoke:
         print("No GPU is here: nothing to measure. --smoke tries the program on a processor.")
         return
     arguments.deadline = time.time() + arguments.seconds
-    output = pathlib.Path(arguments.output)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.unlink(missing_ok=True)
+    begin_output(parser, arguments.output)
     print("A trial on the processor" if arguments.smoke else f"{len(gpus)} x {gpus[0]}")
-    for part in parts:
+    good = True
+    for part in arguments.parts.split(","):
         print(f"-- {part}, {arguments.deadline - time.time():.0f} s left", flush=True)
         if arguments.smoke:
             measure(part, arguments)
         else:
-            measure_in_process(part, arguments)
-    print_ratios(output)
+            good &= measure_in_process(part, arguments)
+    results = reports.read(arguments.output)
+    print_ratios(results)
+    bad = [name for name, figures in results.items() if not reports.is_good(figures)]
+    if bad:
+        print(f"Not good: {'; '.join(bad)}")
+    sys.exit(not good or bool(bad))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import os
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import tensorflow as tf
@@ -13,6 +13,7 @@ from keras_resnet.networks.resnet import ResNet
 from keras_resnet.process.memory import grow_gpu_memory
 
 grow_gpu_memory()
+tf.get_logger().setLevel("ERROR")  # That functions are traced often is the point.
 
 
 def ours(report, dtype="float32", **options):

@@ -1,6 +1,5 @@
 """The input pipeline of this machine, from JPEGs in memory: what a GPU must wait for."""
 
-import os
 import time
 
 import numpy as np
@@ -13,6 +12,7 @@ from keras_resnet.data.sources import MemorySource
 from keras_resnet.images.augmentation import Augmentation
 from keras_resnet.images.preprocessing import Preprocessing
 from keras_resnet.process.memory import keep_freed_memory
+from keras_resnet.process.processor import processor_name
 
 
 def measure(report):
@@ -26,7 +26,7 @@ def measure(report):
     }
     for name, dataset in sides.items():
         report.measure(
-            f"input, {name}, {os.cpu_count()} processors",
+            f"input, {name}, {processor_name()}",
             lambda dataset=dataset: _rate(dataset, batch_size, steps),
         )
 

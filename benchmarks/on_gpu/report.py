@@ -97,3 +97,8 @@ def read(path):
     """The results in a file, dicts by name."""
     with open(path) as file:
         return {line.pop("name"): line for line in map(json.loads, file)}
+
+
+def is_good(figures):
+    """Whether a result is neither an error nor different from what it should be."""
+    return "failed" not in figures and figures.get("is", "good") == "good"

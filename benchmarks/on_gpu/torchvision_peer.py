@@ -9,10 +9,10 @@ def measure(report):
         import torch
         import torchvision  # noqa: F401
     except ImportError as error:
-        report.add("torchvision", {"not measured": str(error)})
+        report.add("torchvision", {"not_measured": f"({error})"})
         return
     if not report.smoke and not torch.cuda.is_available():
-        report.add("torchvision", {"not measured": "torch sees no GPU"})
+        report.add("torchvision", {"not_measured": "(torch sees no GPU)"})
         return
     torch.backends.cudnn.benchmark = True
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True

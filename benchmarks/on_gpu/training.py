@@ -28,9 +28,7 @@ def measure(report):
     for depth, dtype in ((20, float32), (56, float32), (20, bfloat16))[: 1 if report.smoke else 3]:
         _rate_of_cifar(report, depth, dtype)
     estimate = first * kept_bytes(ours(report, bfloat16)) / 2**30
-    report.add(
-        f"memory of maps, {bfloat16}, batch {first}", {"estimated_gib": float(f"{estimate:.3g}")}
-    )
+    report.add(f"memory of maps, {bfloat16}, batch {first}", {"estimated_gib": f"{estimate:.3g}"})
 
 
 def name_of(network, dtype, batch_size, compiled):

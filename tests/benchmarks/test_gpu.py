@@ -1,4 +1,5 @@
 import json
+import os
 
 from processes import ROOT, run_process
 
@@ -29,6 +30,38 @@ def test_without_a_gpu_there_is_nothing_to_measure(tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("No GPU is here: nothing to measure.")
     assert not (tmp_path / "gpu.jsonl").exists()
+
+
+def test_an_earlier_file_is_kept_and_a_bad_one_refused(tmp_path):
+    output = tmp_path / "gpu.jsonl"
+    output.write_text("earlier\n")
+    options = "--smoke", "--seconds=-1", "--parts=torchvision_peer"
+    assert run_process(tmp_path, BENCHMARK, *options, f"--output={output}").returncode == 0
+    assert (tmp_path / "gpu.jsonl.old").read_text() == "earlier\n"
+    for bad, message in (
+        (f"--output={tmp_path}", "--output cannot be written"),
+        (f"--output={output}/below", "--output cannot be written"),
+        ("--parts=", "--parts may name training, "),
+        ("--parts=training,input", "Received: 'training,input'"),
+    ):
+        done = run_process(tmp_path, BENCHMARK, "--smoke", bad)
+        assert done.returncode == 2 and message in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_gpu_that_tensorflow_does_not_see_is_said_once_a_part(tmp_path, monkeypatch):
+    """The driver's program is there, and the extra with CUDA is not."""
+    program = tmp_path / "nvidia-smi"
+    program.write_text("#!/bin/sh\necho NVIDIA H100\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    parts = "--parts=torchvision_peer,inference"
+    done = run_process(
+        tmp_path, BENCHMARK, parts, "--torch_python=/nope", f"--output={tmp_path / 'gpu.jsonl'}"
+    )
+    assert done.returncode == 1
+    said = done.stdout + done.stderr
+    assert done.stdout.startswith("1 x NVIDIA H100\n") and "Traceback" not in said
+    assert "/nope" in said and "[and-cuda]" in said and "inference ended with 1" in said
 
 
 def test_what_comes_too_late_is_skipped_and_said(tmp_path):
