@@ -16,9 +16,10 @@ def pytest_configure(config):
         return  # This process only hands out tests, and need not wait for TensorFlow.
     import tensorflow as tf
 
-    # Two replicas on one CPU, which must be asked for before TensorFlow computes anything.
+    # Two replicas on one CPU, and a host beside them, which must be asked for before TensorFlow
+    # computes anything.
     tf.config.set_logical_device_configuration(
-        tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+        tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 3
     )
 
 

@@ -26,6 +26,12 @@ RAISE_UNDER_DETERMINISM = {
     *("UnsortedSegmentProd", "UnsortedSegmentSum"),
 }
 
+# Have kernels for any device, and yet compute on the host.
+_CALLS_OF_PYTHON = {"EagerPyFunc", "PyFunc", "PyFuncStateless"}
+
+# The logical processor that is the host where another one takes the part of the GPU.
+HOST = "CPU:0"
+
 _GPU = "/job:localhost/replica:0/task:0/device:GPU:0"
 
 # Kept in the host's memory by whatever has no kernel of its own, such as loops and calls.
@@ -39,7 +45,7 @@ def as_on_a_gpu(function):
     """
     graph = function.graph.as_graph_def()
     for node in (*graph.node, *(node for each in graph.library.function for node in each.node_def)):
-        if kernel_of(node, "GPU") is not None:
+        if kernel_of(node, "GPU") is not None and not _is_on_host(node):
             node.device = _GPU
     meta_graph = tf.compat.v1.train.export_meta_graph(graph_def=graph, graph=function.graph)
     # What must stay.
@@ -71,8 +77,8 @@ def bodies(graph):
 
 
 def operations(graph):
-    """All nodes of a GraphDef and its functions, without the calls of these."""
-    own = {each.signature.name for each in graph.library.function}
+    """All nodes of a GraphDef and its functions, without the calls of these and the inputs."""
+    own = {"Placeholder", *(each.signature.name for each in graph.library.function)}
     return [node for nodes, _ in bodies(graph) for node in nodes if node.op not in own]
 
 
@@ -83,8 +89,12 @@ def _kernels(operation):
 
 def kernel_of(node, device):
     """The kernel that a node has on a kind of device, or None."""
+    if node.op in _CALLS_OF_PYTHON:
+        return None
+    # What XLA compiles has kernels of its own.
+    kinds = (device,) if device.startswith("XLA") else (device, "DEFAULT")
     for kernel in _kernels(node.op):
-        if kernel.device_type not in (device, "DEFAULT"):
+        if kernel.device_type not in kinds:
             continue
         constraints = [each for each in kernel.constraint if each.allowed_values.list.type]
         if all(
@@ -172,6 +182,11 @@ def _producer(name, by_name, arguments):
     return node.op, memories[int(index or 0)]
 
 
+def _is_on_host(node):
+    """Whether the code asks for the host."""
+    return node.device.endswith(HOST)
+
+
 def _definition(node):
     return op_def_registry.get(node.op)
 
@@ -192,10 +207,9 @@ def _memories(node, side):
     on_host = []
     for argument in arguments:
         for type_ in _types_of(node, argument):
-            if kernel is None:
+            if kernel is None or _is_on_host(node):
                 on_host.append(True)
-            elif kernel.device_type == "DEFAULT":
-                on_host.append(type_ in _HOST_TYPES)
             else:
-                on_host.append(argument.name in kernel.host_memory_arg)
+                of_default = kernel.device_type == "DEFAULT" and type_ in _HOST_TYPES
+                on_host.append(of_default or argument.name in kernel.host_memory_arg)
     return on_host

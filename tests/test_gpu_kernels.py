@@ -37,8 +37,8 @@ def network(block="bottleneck", stem="imagenet", **options):
     return ResNet(stem, block, (1, 1), (4, 8), **options)
 
 
-def training_step(make_network, devices=("CPU:0",), **options):
-    """The traced steps of a training."""
+def training_step(make_network, devices=("CPU:1",), **options):
+    """The traced steps of a training on logical processors in place of GPUs."""
     strategy = strategy_of_devices(devices)
     with strategy.scope():
         trained = make_network()
@@ -101,7 +101,7 @@ TRACED = {
         lambda: network("basic", "cifar", shortcut="A", dtype=dtype)
     ),
     "synchronized": lambda dtype: training_step(
-        lambda: ResNet(**SYNCHRONIZED, **SMALLEST, dtype=dtype), ("CPU:0", "CPU:1")
+        lambda: ResNet(**SYNCHRONIZED, **SMALLEST, dtype=dtype), ("CPU:1", "CPU:2")
     ),
     "evaluation": lambda dtype: evaluation(lambda: network(dtype=dtype)),
     "pyramid": lambda dtype: pyramid_step(lambda: network(dtype=dtype)),
@@ -171,6 +171,24 @@ def test_an_operation_without_a_kernel_is_named_and_costs_two_copies():
         ("to the host", "Relu", "ScaleAndTranslate"): 1,
         ("to the GPU", "ScaleAndTranslate", "Relu"): 1,
     }
+
+
+def test_what_is_decided_on_the_host_is_copied_there():
+    """A condition, a loop's, what is placed there, and what calls Python."""
+    vector = tf.TensorSpec([3])
+    for function, operation in (
+        (lambda x: tf.cond(x[0] > 1, lambda: x + 1, lambda: x), "Greater"),
+        (lambda x: tf.while_loop(lambda y: y[0] < 9, lambda y: [y * 2], [x])[0], "Less"),
+        (lambda x: on_the_host(tf.nn.relu, x + 1), "AddV2"),
+        (lambda x: tf.ensure_shape(tf.py_function(tf.nn.relu, [x + 1], tf.float32), [3]), "AddV2"),
+    ):
+        copied = gpu_kernels.copies(gpu_kernels.as_on_a_gpu(traced(function, vector)))
+        assert ("to the host", operation) in {way[:2] for way in copied}, copied
+
+
+def on_the_host(function, value):
+    with tf.device(gpu_kernels.HOST):
+        return function(value)
 
 
 def test_an_operation_without_a_kernel_for_a_type_is_named_within_a_loop():

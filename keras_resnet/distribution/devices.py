@@ -86,12 +86,13 @@ def advice(gpus: list[Gpu], dtype: str) -> str | None:
     if not _DRIVER.exists() and shutil.which(_SMI) is None:
         return None
     visible = os.environ.get(_VISIBLE)
-    if visible is not None:
+    if visible is not None and (visible == "" or visible.startswith("-")):
         return (
-            f"An NVIDIA GPU is not used: {_VISIBLE}={visible!r} hides it, or names none that is "
-            f"here. `unset {_VISIBLE}` shows all."
+            f"An NVIDIA GPU is not used: {_VISIBLE}={visible!r} hides it. `unset {_VISIBLE}` shows "
+            "all."
         )
-    return (
+    hidden = "" if visible is None else f"{_VISIBLE}={visible!r} may name none that is here. "
+    return hidden + (
         "An NVIDIA GPU is not used, since TensorFlow finds none, or not its CUDA libraries: "
         'pip install ".[and-cuda]" (BUILD.md, "GPU"); TF_CPP_MIN_LOG_LEVEL=0 in the environment '
         "has TensorFlow say why."
@@ -124,9 +125,14 @@ def memory_bytes(gpus: list[Gpu]) -> int | None:
         return None
 
 
+# TensorFlow's allocators, XLA's, CUDA and cuDNN say it each in their words. TensorFlow's own kind
+# of error will not do: too many open files are of it, too.
+_SIGNS_OF_SHORTAGE = (
+    *("oom when allocating", "out of memory", "out_of_memory", "alloc_failed"),
+    "failed to allocate",
+)
+
+
 def is_shortage(error: tf.errors.OpError) -> bool:
     """Whether an error of TensorFlow's is that a device has no memory left."""
-    # CUDA's own libraries have other errors for it.
-    signs = ("out of memory", "OUT_OF_MEMORY", "ALLOC_FAILED")
-    is_that = isinstance(error, tf.errors.ResourceExhaustedError)
-    return is_that or any(sign in str(error.message) for sign in signs)
+    return any(sign in str(error.message).lower() for sign in _SIGNS_OF_SHORTAGE)

@@ -111,10 +111,15 @@ class Evaluator:
         except tf.errors.OpError as error:
             if not is_shortage(error):
                 raise
+            half = self._batch_size // 2
+            advice = (
+                f"Try half as many (--batch_size={half}; in a training --global_batch_size)."
+                if half
+                else "Take smaller pictures."
+            )
             raise UserError(
                 f"The device has no memory left to evaluate {self._batch_size} pictures at once. "
-                f"Try half as many (--batch_size={max(1, self._batch_size // 2)}; in a training "
-                "--global_batch_size)."
+                f"{advice} TensorFlow says: {str(error.message).strip().splitlines()[0][:300]}"
             ) from error
 
     def _in_order(self, found: list[Gathered]) -> Gathered:

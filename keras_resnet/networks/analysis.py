@@ -69,9 +69,14 @@ def kept_bytes(model: keras.Model) -> int | None:
       model: Keras model of images of one size.
 
     Returns:
-      The number; None where it is unknown: of stacked blocks, and of images of any size.
+      The number; None where it is unknown: of stacked blocks, of images of any size, and of models
+      of several inputs.
     """
-    if None in model.input_shape[1:] or any(isinstance(x, BlockStack) for x in model.layers):
+    if (
+        len(model.inputs) > 1
+        or None in model.input_shape[1:]
+        or any(isinstance(x, BlockStack) for x in model.layers)
+    ):
         return None
     # The side of no kernel, so that what has it first is of images.
     batch_size = 11

@@ -383,6 +383,12 @@ class TrainConfig(Options):
         name = values["task"]
         task = options_of(name)(**values[name])
         options = {key: value for key, value in values.items() if key not in (*_ABOUT, name)}
+        unknown = options.keys() - {"task", *(field.name for field in fields(cls))}
+        if unknown:
+            raise UserError(
+                f"it has options that this version does not know, {', '.join(sorted(unknown))}: a "
+                f"later one wrote it (keras_resnet {values.get('keras_resnet')})"
+            )
         return cls(**{**options, "task": task})
 
 

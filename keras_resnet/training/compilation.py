@@ -1,6 +1,7 @@
 """Whether XLA compiles the training step: as asked, as the device is, and as XLA can."""
 
 import tensorflow as tf
+from tensorflow.python.framework.config import is_op_determinism_enabled
 
 from keras_resnet.distribution.workers import Workers
 from keras_resnet.runs.config import TrainConfig
@@ -33,7 +34,8 @@ def _refusal(config: TrainConfig, strategy: tf.distribute.Strategy, has_gpu: boo
     """Why XLA cannot compile the step; None: it can."""
     if config.synchronized_batch_norm and strategy.num_replicas_in_sync > 1:
         return "synchronized batch normalizations ask the other replicas in its midst"
-    if config.deterministic:
+    # By this training, or one before it in this process.
+    if is_op_determinism_enabled():
         return "it has no deterministic gradient of max pooling"
     with tf.device("GPU:0" if has_gpu else "CPU:0"):
         return compiler_error(tf.math.tanh)

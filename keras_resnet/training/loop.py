@@ -163,11 +163,12 @@ class Loop:
 
     def _seconds_ahead(self, made: float) -> float | None:
         """How long ago the last batch was made; None: unknown."""
-        if self._is_first_call:
-            # Then the input starts, which says nothing of its pace.
-            self._is_first_call = False
-            return math.inf
-        return time.time() - made if made else None
+        is_first, self._is_first_call = self._is_first_call, False
+        seconds = time.time() - made
+        if not made or seconds < 0:  # There is no clock, or it was set back.
+            return None
+        # In the first call the input starts, which says nothing of its pace.
+        return math.inf if is_first else seconds
 
     def _steps_to_next_event(self) -> int:
         events = [self.timetable.steps_to_next(self.state.step)]

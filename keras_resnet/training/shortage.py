@@ -48,13 +48,16 @@ def shortages_explained(
         raise UserError(
             f"{where} has no memory left with global_batch_size={global_batch_size}, "
             f"{global_batch_size // replicas} images on each replica. {advice} "
-            "That is another run, which needs another --run_dir."
+            "That is another run, which needs another --run_dir. TensorFlow says: "
+            f"{str(error.message).strip().splitlines()[0][:300]}"
         ) from error
 
 
 def _advice(network: keras.Model, global_batch_size: int, replicas: int, memory: int | None) -> str:
     """What to try, for the memory of each replica in bytes, None where it is unknown."""
-    half = max(1, global_batch_size // replicas // 2) * replicas
+    if global_batch_size == replicas:
+        return "One image is too much: take a smaller network or --image_size."
+    half = global_batch_size // replicas // 2 * replicas
     of_image = kept_bytes(network)
     if of_image is None or memory is None:
         return f"Try --global_batch_size={half}."

@@ -45,8 +45,7 @@ class Window:
             self.seconds_waited = None
         else:
             # A step that waits begins when its images are there: so long it takes itself.
-            own_seconds = max(0.0, len(sums) * seconds_ahead)
-            self.seconds_waited += max(0.0, seconds - own_seconds)
+            self.seconds_waited += max(0.0, seconds - len(sums) * seconds_ahead)
 
 
 @dataclasses.dataclass
@@ -85,4 +84,6 @@ class State:
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Self:
         """The inverse of `to_json`."""
-        return cls(**{**values, "window": Window(**values["window"])})
+        # Of windows that begun before it was counted it is not known.
+        window = Window(**{"seconds_waited": None, **values["window"]})
+        return cls(**{**values, "window": window})

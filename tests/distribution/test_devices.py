@@ -71,8 +71,15 @@ def test_what_bfloat16_would_gain_is_said_where_all_gpus_have_it():
 def test_a_gpu_that_is_not_used_is_named_with_the_reason(driver, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert "CUDA_VISIBLE_DEVICES='' hides it" in devices.advice([], "float32")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    assert "CUDA_VISIBLE_DEVICES='-1' hides it" in devices.advice([], "float32")
+    # One that names a GPU, as Slurm's does, is hardly to blame.
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    said = devices.advice([], "float32")
+    assert "CUDA_VISIBLE_DEVICES='0' may name none" in said and "[and-cuda]" in said
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
-    assert "[and-cuda]" in devices.advice([], "float32")
+    said = devices.advice([], "float32")
+    assert "CUDA_VISIBLE" not in said and "[and-cuda]" in said
 
 
 def test_without_a_driver_there_is_nothing_to_say(tmp_path, monkeypatch):
@@ -100,3 +107,20 @@ def test_the_memory_is_that_of_the_machine_or_of_the_smallest_gpu(tmp_path, monk
     assert devices.memory_bytes([H100, A100]) == 40960 * 2**20
     program.write_text("#!/bin/sh\nexit 9\n")
     assert devices.memory_bytes([H100]) is None
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("OOM when allocating tensor with shape[256,64,112,112] and type float", True),
+        ("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 123 bytes.", True),
+        ("failed to allocate memory [Op:Mul]", True),
+        ("CUDA_ERROR_OUT_OF_MEMORY: out of memory", True),
+        ("CUDNN_STATUS_ALLOC_FAILED", True),
+        ("/data/a.jpg; Too many open files", False),
+        ("No space left on device", False),
+    ],
+)
+def test_a_shortage_is_one_of_memory(message, expected):
+    for kind in (tf.errors.ResourceExhaustedError, tf.errors.InternalError):
+        assert devices.is_shortage(kind(None, None, message)) == expected

@@ -103,6 +103,7 @@ def test_a_shortage_of_memory_names_the_batch_size(source):
     def shortage(_):
         raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
 
-    evaluator = Evaluator(shortage, source, labelled(lambda image: image), 16)
-    with pytest.raises(UserError, match=r"evaluate 16 pictures at once.*--batch_size=8"):
-        evaluator()
+    for batch_size, advice in ((16, "--batch_size=8;"), (1, "Take smaller pictures")):
+        evaluator = Evaluator(shortage, source, labelled(lambda image: image), batch_size)
+        with pytest.raises(UserError, match=f"evaluate {batch_size} pictures at once.*{advice}"):
+            evaluator()

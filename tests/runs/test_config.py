@@ -130,6 +130,8 @@ def test_where_data_are_and_what_is_written_when_change_no_result():
         field.name for field in fields(TrainConfig) if not field.metadata["changes_result"]
     } == {
         "data_dir",
+        # It changes the bits, as devices do, of which the run takes note.
+        "jit_compile",
         "stall_seconds",
         "log_every_steps",
         "evaluate_every_steps",
@@ -164,3 +166,13 @@ def test_a_network_that_there_is_not_is_refused_without_building_it(options, mes
         CIFAR.with_options(**options)
     of_bottlenecks = {"network": "ResNet", "depth": 50, "bottleneck_stride": "3x3"}
     assert CIFAR.with_options(**of_bottlenecks, stem="cifar", shortcut="C").depth == 50
+
+
+def test_options_of_a_later_version_are_named():
+    options_of = {"classification": ClassificationOptions}.get
+    values = {**json.loads(CIFAR.to_json()), "warp": 9, "keras_resnet": "7.0"}
+    with pytest.raises(ValueError, match=r"does not know, warp: .*keras_resnet 7\.0"):
+        TrainConfig.from_json(values, options_of)
+    # One of before an option was there has its default.
+    del values["warp"], values["jit_compile"]
+    assert TrainConfig.from_json(values, options_of) == CIFAR

@@ -32,16 +32,22 @@ def test_what_xla_cannot_compile_goes_on_without_and_says_so(one):
         "XLA does not compile the training step: synchronized batch normalizations ask the other "
         "replicas in its midst. It goes on without.",
     )
-    # On a processor, too; and unset on a GPU, which this is as far as it is asked.
-    for config, has_gpu in (
-        (tiny_training(deterministic=True, jit_compile=True), False),
-        (tiny_training(deterministic=True), True),
-    ):
-        compiled, said = compilation(config, one, has_gpu)
-        assert not compiled and "no deterministic gradient of max pooling" in said
 
 
-def test_xla_has_no_deterministic_gradient_of_max_pooling():
+@pytest.fixture
+def determinism():
+    enable_op_determinism()
+    yield
+    disable_op_determinism()
+
+
+@pytest.mark.parametrize(("asked", "has_gpu"), [(True, False), (None, True)])
+def test_under_determinism_it_goes_on_without_on_any_device(one, determinism, asked, has_gpu):
+    compiled, said = compilation(tiny_training(jit_compile=asked), one, has_gpu)
+    assert not compiled and "no deterministic gradient of max pooling" in said
+
+
+def test_xla_has_no_deterministic_gradient_of_max_pooling(determinism):
     """Where this fails a later TensorFlow has: it can compile under determinism."""
 
     def gradient(values):
@@ -51,12 +57,7 @@ def test_xla_has_no_deterministic_gradient_of_max_pooling():
             pooled = tf.nn.max_pool2d(images, 3, 2, "SAME")
         return tape.gradient(pooled, images)
 
-    assert compiler_error(gradient) is None
-    enable_op_determinism()
-    try:
-        assert "deterministic" in compiler_error(gradient)
-    finally:
-        disable_op_determinism()
+    assert "deterministic" in compiler_error(gradient)
 
 
 def test_the_compilers_own_words_are_passed_on():

@@ -35,11 +35,18 @@ def test_the_batch_size_is_named_and_what_would_fit(network, replicas):
     assert f"global_batch_size={10 * fits * replicas}, {10 * fits} images on each replica" in said
     assert f"Try --global_batch_size={fits * replicas}." in said
     assert f"{memory / 2**30:.3g} GiB" in said
+    assert said.endswith("TensorFlow says: OOM when allocating tensor")
 
 
 def test_it_is_never_more_than_half_of_what_did_not_fit(network):
     assert "Try --global_batch_size=8." in message(network, 16)
     assert "Try --global_batch_size=12." in message(network, 24, replicas=2)
+
+
+def test_one_image_that_is_too_much_is_no_batch_size(network):
+    for replicas in (1, 2):
+        said = message(network, replicas, replicas)
+        assert "One image is too much" in said and "Try" not in said
 
 
 def test_of_stacked_blocks_the_half_is_advised(network):
@@ -51,17 +58,6 @@ def test_of_stacked_blocks_the_half_is_advised(network):
 def test_a_network_of_which_no_image_fits_says_so(network, monkeypatch):
     monkeypatch.setattr("keras_resnet.training.shortage.memory_bytes", lambda _: 2**20)
     assert "Not one would fit" in message(network, 64)
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        tf.errors.InternalError(None, None, "CUDA_ERROR_OUT_OF_MEMORY: out of memory"),
-        tf.errors.InternalError(None, None, "CUDNN_STATUS_ALLOC_FAILED"),
-    ],
-)
-def test_cudas_own_errors_over_memory_are_known(network, error):
-    assert "no memory left with global_batch_size=64" in message(network, 64, error=error)
 
 
 @pytest.mark.faults
