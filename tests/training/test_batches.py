@@ -1,3 +1,5 @@
+import time
+
 import numpy as np
 import tensorflow as tf
 
@@ -16,7 +18,12 @@ def test_indices_are_those_of_the_batches_from_any_step():
         last_step=7,
         strategy=tf.distribute.get_strategy(),
     )
-    labels = {step: np.concatenate(list(batches.from_step(step))).tolist() for step in (0, 5)}
+    started = time.time()
+    labels = {}
+    for step in (0, 5):
+        parts, made = zip(*batches.from_step(step), strict=True)
+        labels[step] = np.concatenate(parts).tolist()
+        assert started <= min(made) and max(made) <= time.time()
     assert len(labels[0]) == 7 * 4 and labels[5] == labels[0][5 * 4 :]
     assert list(batches.indices(0, 7)) == labels[0]
     assert list(batches.indices(5, 1)) == labels[5][:4]
