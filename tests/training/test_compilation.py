@@ -1,10 +1,13 @@
+import numpy as np
 import pytest
 import tensorflow as tf
 from harness import tiny_training
+from tensorflow.python.eager import context
 from tensorflow.python.framework.config import disable_op_determinism, enable_op_determinism
 
 from keras_resnet.distribution.strategy import make_strategy
 from keras_resnet.distribution.workers import Workers
+from keras_resnet.training import compilation as module
 from keras_resnet.training.compilation import compilation, compiler_error
 
 
@@ -58,6 +61,23 @@ def test_xla_has_no_deterministic_gradient_of_max_pooling(determinism):
         return tape.gradient(pooled, images)
 
     assert "deterministic" in compiler_error(gradient)
+
+
+def test_replicas_that_ask_nothing_compile():
+    assert compilation(tiny_training(jit_compile=True), Workers(make_strategy(2)), False)[0]
+
+
+@pytest.mark.parametrize(("has_gpu", "device"), [(False, "CPU:0"), (True, "GPU:0")])
+def test_the_device_that_trains_is_the_one_that_is_tried(one, has_gpu, device, monkeypatch):
+    monkeypatch.setattr(module, "compiler_error", lambda _: context.context().device_name)
+    compiled, said = compilation(tiny_training(jit_compile=True), one, has_gpu)
+    assert not compiled and f"{device}. It goes on without." in said
+
+
+def test_all_workers_compile_or_none(one, monkeypatch):
+    monkeypatch.setattr(one, "share", lambda own: np.array([own, [False]]))
+    compiled, said = compilation(tiny_training(jit_compile=True), one, False)
+    assert not compiled and "another worker, whose output says why, cannot" in said
 
 
 def test_the_compilers_own_words_are_passed_on():
