@@ -107,3 +107,12 @@ def test_a_shortage_of_memory_names_the_batch_size(source):
         evaluator = Evaluator(shortage, source, labelled(lambda image: image), batch_size)
         with pytest.raises(UserError, match=f"evaluate {batch_size} pictures at once.*{advice}"):
             evaluator()
+
+
+def test_other_errors_stay_as_they_are(source):
+    def fault(_):
+        raise tf.errors.InternalError(None, None, "a kernel of its own kind")
+
+    evaluator = Evaluator(fault, source, labelled(lambda image: image), 16)
+    with pytest.raises(tf.errors.InternalError, match="of its own kind"):
+        evaluator()

@@ -5,17 +5,17 @@ import tensorflow as tf
 
 from keras_resnet import constructors
 from keras_resnet.checks import UserError
-from keras_resnet.distribution.devices import memory_bytes
+from keras_resnet.distribution.devices import Gpu, memory_bytes
 from keras_resnet.networks.analysis import kept_bytes, trainable_parameters
 from keras_resnet.training.shortage import shortages_explained
 
 SHORTAGE = tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
 
 
-def message(network, global_batch_size, replicas=1, error=SHORTAGE):
+def message(network, global_batch_size, replicas=1, error=SHORTAGE, local_replicas=None):
     with (
         pytest.raises(UserError) as raised,
-        shortages_explained(network, global_batch_size, replicas, replicas),
+        shortages_explained(network, global_batch_size, replicas, local_replicas or replicas),
     ):
         raise error
     return str(raised.value)
@@ -24,6 +24,11 @@ def message(network, global_batch_size, replicas=1, error=SHORTAGE):
 @pytest.fixture(scope="module")
 def network():
     return constructors.CifarResNet(20)
+
+
+@pytest.fixture(scope="module")
+def small():
+    return constructors.CifarResNet(8)
 
 
 @pytest.mark.parametrize("replicas", [1, 2])
@@ -53,6 +58,28 @@ def test_of_stacked_blocks_the_half_is_advised(network):
     stacked = constructors.CifarResNet(20, stacked=True)
     said = message(stacked, 64)
     assert "Try --global_batch_size=32." in said and "MiB" not in said
+    # A multiple of the replicas.
+    assert "Try --global_batch_size=2." in message(stacked, 6, replicas=2)
+
+
+def test_where_the_memory_is_unknown_the_half_is_advised(small, monkeypatch):
+    monkeypatch.setattr("keras_resnet.training.shortage.memory_bytes", lambda _: None)
+    said = message(small, 64)
+    assert "Try --global_batch_size=32." in said and "MiB" not in said
+
+
+def test_gpus_have_memories_of_their_own(small, monkeypatch):
+    gpu = Gpu("NVIDIA H100", (9, 0))
+    monkeypatch.setattr("keras_resnet.training.shortage.used_gpus", lambda number: [gpu] * number)
+    monkeypatch.setattr("keras_resnet.training.shortage.memory_bytes", lambda _: 2**30)
+    said = message(small, 64, replicas=2)
+    assert said.startswith("NVIDIA H100 has no memory left") and "a replica has 1 GiB" in said
+
+
+def test_only_replicas_of_one_machine_share_its_memory(small):
+    said = message(small, 64, replicas=4, local_replicas=2)
+    assert "16 images on each replica" in said
+    assert f"a replica has {memory_bytes([]) / 2 / 2**30:.3g} GiB" in said
 
 
 def test_a_network_of_which_no_image_fits_says_so(network, monkeypatch):
