@@ -31,6 +31,13 @@ def driver(tmp_path, monkeypatch):
             "numbers rounded to 10 bits).",
         ),
         ([H100, H100], "mixed_bfloat16", False, "Training in mixed_bfloat16 on 2 x NVIDIA H100."),
+        (
+            [A100],
+            "float32",
+            False,
+            "Training in float32 on 1 x NVIDIA A100, with TF32 (convolutions of float32 numbers "
+            "rounded to 10 bits).",
+        ),
         # TF32 is a matter of both.
         (
             [H100, V100],
@@ -66,6 +73,8 @@ def test_what_bfloat16_would_gain_is_said_where_all_gpus_have_it():
     assert devices.advice([H100, V100], "float32") is None
     assert devices.advice([H100], "mixed_bfloat16") is None
     assert "Tesla V100 has no bfloat16" in devices.advice([H100, V100], "mixed_bfloat16")
+    # Of what TensorFlow does not know nothing is said.
+    assert devices.advice([Gpu("a GPU", (0, 0))], "mixed_bfloat16") is None
 
 
 def test_a_gpu_that_is_not_used_is_named_with_the_reason(driver, monkeypatch):
@@ -96,6 +105,19 @@ def test_gpus_are_those_of_tensorflow():
     assert devices.used_gpus(1) == []
 
 
+def test_gpus_are_as_many_as_replicas(monkeypatch):
+    gpus = [H100, A100, V100]
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda _: gpus)
+    monkeypatch.setattr(
+        tf.config.experimental,
+        "get_device_details",
+        lambda gpu: {"device_name": gpu.name, "compute_capability": gpu.capability},
+    )
+    assert devices.used_gpus(2) == [H100, A100]
+    monkeypatch.setattr(tf.config.experimental, "get_device_details", lambda _: {})
+    assert devices.used_gpus(1) == [("a GPU", (0, 0))]
+
+
 def test_the_memory_is_that_of_the_machine_or_of_the_smallest_gpu(tmp_path, monkeypatch):
     kilobytes = int(pathlib.Path("/proc/meminfo").read_text().split()[1])
     assert devices.memory_bytes([]) == kilobytes * 1024
@@ -105,7 +127,10 @@ def test_the_memory_is_that_of_the_machine_or_of_the_smallest_gpu(tmp_path, monk
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     assert devices.memory_bytes([H100, A100]) == 40960 * 2**20
-    program.write_text("#!/bin/sh\nexit 9\n")
+    for unable in ("exit 9", "echo '[N/A]'", "true"):
+        program.write_text(f"#!/bin/sh\n{unable}\n")
+        assert devices.memory_bytes([H100]) is None, unable
+    monkeypatch.setenv("PATH", str(tmp_path / "none"))
     assert devices.memory_bytes([H100]) is None
 
 

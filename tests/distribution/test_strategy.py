@@ -1,6 +1,7 @@
 import pytest
 import tensorflow as tf
 
+from keras_resnet.distribution import strategy as strategies
 from keras_resnet.distribution.strategy import make_strategy, strategy_of_devices
 
 
@@ -15,6 +16,13 @@ def test_devices_cannot_be_made_after_tensorflow_started():
     tf.zeros([1])
     with pytest.raises(ValueError, match="4 logical CPUs must be asked for before"):
         make_strategy(4)
+
+
+@pytest.mark.parametrize(("replicas", "expected"), [(0, "012"), (1, "0"), (2, "01"), (3, "012")])
+def test_replicas_are_the_first_gpus_where_there_are_some(replicas, expected, monkeypatch):
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda _: ["a GPU"] * 3)
+    monkeypatch.setattr(strategies, "strategy_of_devices", lambda names: names)
+    assert make_strategy(replicas) == [f"GPU:{index}" for index in expected]
 
 
 @pytest.mark.parametrize("names", [("CPU:1",), ("CPU:0", "CPU:1")])
