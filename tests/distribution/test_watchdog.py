@@ -275,3 +275,12 @@ def test_it_counts_on_the_host_what_other_devices_compute():
     dog.end()
     for counter in (dog._begun, dog._done):
         assert counter.numpy() == 2 and counter.device.endswith("CPU:0")
+    # A device is only told to compute: each waits for copies that are on the host.
+    operations = take_steps.get_concrete_function().graph.get_operations()
+    counts = [each for each in operations if each.type == "AssignAddVariableOp"]
+    ones = [each.inputs[1].op for each in counts]
+    copies = [before for each in (*counts, *ones) for before in each.control_inputs]
+    copies = [each for each in copies if each not in counts]
+    assert len(counts) == 2
+    assert [each.type for each in copies] == ["Identity"] * 3
+    assert all(each.device.endswith("CPU:0") for each in copies)
