@@ -64,6 +64,18 @@ def test_a_frozen_layer_trains_what_is_before_it_and_keeps_itself(rng, is_determ
         np.testing.assert_array_equal(before, after)
 
 
+def test_inference_is_the_same_whether_frozen_or_not():
+    """So the kernel stays one that TensorFlow fuses with the convolution before it."""
+    norm = layers.BatchNormalization()
+    norm.build((None, 4, 4, 6))
+    found = []
+    for norm.trainable in (True, False):
+        infer = tf.function(lambda x: norm(x, training=False))
+        graph = infer.get_concrete_function(tf.TensorSpec([2, 4, 4, 6])).graph
+        found.append([operation.type for operation in graph.get_operations()])
+    assert found[0] == found[1] and "FusedBatchNormV3" in found[0]
+
+
 def test_keras_agrees(rng):
     """Its own layer, frozen, which is not fused."""
     ours = layers.BatchNormalization(epsilon=EPSILON)
