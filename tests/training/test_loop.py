@@ -4,6 +4,7 @@ import re
 import shutil
 import signal
 import time
+import types
 
 import disk
 import numpy as np
@@ -14,11 +15,15 @@ from harness import assert_same_bits, metrics, tiny_training
 from pictures import make_picture_folder
 from tensorflow.python.framework.config import disable_op_determinism
 
+from keras_resnet.checks import UserError
 from keras_resnet.classification import task
 from keras_resnet.classification.evaluation import evaluate
+from keras_resnet.distribution.strategy import make_strategy
+from keras_resnet.distribution.workers import Workers
 from keras_resnet.evaluation.evaluator import Evaluator
 from keras_resnet.process.signals import Interrupted
 from keras_resnet.runs.run_directory import load_network
+from keras_resnet.training import loop, trainer
 from keras_resnet.training.inputs import make_sources
 from keras_resnet.training.trainer import train
 
@@ -198,6 +203,34 @@ def test_an_input_that_is_the_bottleneck_is_said_once(config, tmp_path, monkeypa
     assert int(percent) == round(100 * first["input_wait"])
     rate = first["images_per_second"] / (1 - first["input_wait"])
     assert int(needed) == pytest.approx(rate, rel=0.1, abs=1)
+
+
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_a_tenth_of_the_time_may_go_in_waiting_unsaid(replicas):
+    said = []
+    for wait in (0.1, 0.104, 1.0):
+        # What it takes of a loop.
+        learner = types.SimpleNamespace(strategy=make_strategy(replicas))
+        fresh = types.SimpleNamespace(_has_noted_input=False, learner=learner)
+        progress = types.SimpleNamespace(note=said.append)
+        loop.Loop._note_slow_input(fresh, progress, images_per_second=896.0, input_wait=wait)
+    tenth, all_ = said
+    assert "bottleneck: 10% of" in tenth and "gives 896 images/s" in tenth
+    assert f"would take 1000{', 500 a replica' if replicas > 1 else ''}." in tenth
+    # A clock that was set makes it seem so: no more than a hundred times as fast.
+    assert "bottleneck: 100% of" in all_ and "would take 89600" in all_
+
+
+def test_a_training_without_memory_left_says_what_it_had(config, tmp_path, monkeypatch):
+    """On two replicas of which, as far as it knows, one is on this machine."""
+
+    def shortage(*_):
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+
+    monkeypatch.setattr(trainer, "steps_function", lambda *_, **__: shortage)
+    monkeypatch.setattr(Workers, "local_replicas", 1)
+    with pytest.raises(UserError, match="global_batch_size=8, 4 images on each replica"):
+        train(config.with_options(replicas=2), tmp_path / "run")
 
 
 def test_under_determinism_where_there_is_no_clock_nothing_is_said_of_waiting(config, tmp_path):
