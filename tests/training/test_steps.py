@@ -128,7 +128,7 @@ def test_batch_norms_are_not_decayed_when_told(rng, stacked):
     assert decayed == 1 + 2 + (2 if stacked else 4) + 2
 
 
-def test_replicas_share_their_moving_statistics():
+def test_replicas_share_their_moving_statistics_and_the_last_batch_tells_the_time():
     strategy = make_strategy(2)
     images = np.arange(2 * 6 * 6 * 3, dtype=np.float64).reshape(2, 6, 6, 3) % 7
     images[1] += 5
@@ -147,12 +147,15 @@ def test_replicas_share_their_moving_statistics():
         weight_decay=0.0,
         average_statistics=True,
     )
-    data = strategy.distribute_datasets_from_function(
-        lambda _: stamped(
-            tf.data.Dataset.from_tensor_slices((images, np.zeros(2, np.int64))).batch(1)
-        )
+    # Made one after the other.
+    pairs = tf.data.Dataset.from_tensor_slices(
+        ((images, np.zeros(2, np.int64)), np.array([1.0, 2.0]))
     )
-    take_steps(iter(data), tf.constant(1))
+    data = strategy.distribute_datasets_from_function(
+        lambda _: pairs.batch(1).map(lambda batch, made: (batch, made[0]))
+    )
+    _, made = take_steps(iter(data), tf.constant(1))
+    assert made.numpy() == 2.0
     kernel = model.get_layer("conv1").kernel.numpy()
     responses = tf.nn.conv2d(images, kernel, 1, "SAME").numpy()
     moving = model.get_layer("conv1_bn").moving_mean.value
@@ -232,8 +235,9 @@ def nodes(graph):
     return [node for nodes in bodies for node in nodes]
 
 
-def test_replicas_tell_each_other_as_little_as_can_be():
-    strategy = strategy_of_devices(["CPU:1", "CPU:2"])
+def traced_steps(devices, **options):
+    """The graph of steps of one image on each device."""
+    strategy = strategy_of_devices(devices)
     with strategy.scope():
         network = constructors.CifarResNet(8, input_shape=(8, 8, 3))
         optimizer = keras.optimizers.SGD(0.1)
@@ -244,18 +248,40 @@ def test_replicas_tell_each_other_as_little_as_can_be():
         network,
         optimizer,
         strategy,
-        global_batch_size=2,
+        global_batch_size=len(devices),
         weight_decay=0.0,
         average_statistics=True,
+        **options,
     )
     batch = tf.zeros([1, 8, 8, 3]), tf.zeros([1], tf.int64)
     batches = strategy.distribute_datasets_from_function(
         lambda _: stamped(tf.data.Dataset.from_tensors(batch).repeat())
     )
-    traced = take_steps.get_concrete_function(iter(batches), tf.TensorSpec([], tf.int32))
-    sends = [n.op for n in nodes(traced.graph) if "Collective" in n.op or "Nccl" in n.op]
+    return take_steps.get_concrete_function(iter(batches), tf.TensorSpec([], tf.int32)).graph
+
+
+@pytest.mark.parametrize("devices", [["CPU:1"], ["CPU:0", "CPU:1"]])
+def test_xla_has_the_step_of_one_replica_and_the_gradients_of_several(devices):
+    def compiled(**options):
+        functions = traced_steps(devices, **options).as_graph_def().library.function
+        return [
+            {node.op for node in each.node_def}
+            for each in functions
+            if each.attr["_XlaMustCompile"].b
+        ]
+
+    assert not any("Conv2DBackpropFilter" in each for each in compiled())
+    steps = [each for each in compiled(jit_compile=True) if "Conv2DBackpropFilter" in each]
+    assert len(steps) == len(devices)
+    for each in steps:
+        assert ("AssignSubVariableOp" in each) == (len(devices) == 1)
+
+
+def test_replicas_tell_each_other_as_little_as_can_be():
+    graph = traced_steps(["CPU:1", "CPU:2"])
+    sends = [n.op for n in nodes(graph) if "Collective" in n.op or "Nccl" in n.op]
     # Of each replica its gradients, and its moving statistics.
     assert sends == ["CollectiveReduceV2"] * 4
     # The sums of a step, all in one, on the first device. (Others add up gradients.)
-    added = [n for n in nodes(traced.graph) if n.op == "AddN" and n.attr["T"].type == tf.float64]
+    added = [n for n in nodes(graph) if n.op == "AddN" and n.attr["T"].type == tf.float64]
     assert [node.device[-5:] for node in added] == ["CPU:1"]
