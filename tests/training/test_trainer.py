@@ -1,5 +1,6 @@
 import hashlib
 import json
+import os
 import random
 import shutil
 import signal
@@ -524,11 +525,24 @@ def test_a_run_remembers_whether_it_had_onednn(config, copy, monkeypatch, capsys
     assert said(True) == []
 
 
-def test_a_run_remembers_whether_it_had_xla(config, tmp_path, capsys):
+def test_a_run_remembers_whether_it_had_xla(config, tmp_path, monkeypatch, capsys):
     config = config.with_options(train_steps=3, checkpoint_every_steps=2)
+    monkeypatch.setattr(trainer.devices, "advice", lambda _, dtype: f"Another than {dtype}!")
+    steps_of = trainer.steps_function
+    compiled = []
+
+    def noting(*arguments, jit_compile, **options):
+        compiled.append(jit_compile)
+        return steps_of(*arguments, **options)
+
+    monkeypatch.setattr(trainer, "steps_function", noting)
     train(config.with_options(jit_compile=True), tmp_path / "run")
     said = capsys.readouterr().out
     assert "with XLA" in said.splitlines()[0] and "resumes" not in said
+    assert said.splitlines()[1] == "Another than float32!"
+    # Where no step is left nothing is resumed.
+    train(config, tmp_path / "run")
+    assert compiled == [True, False] and "resumes" not in capsys.readouterr().out
     train(config, interrupted(tmp_path / "run", tmp_path / "again", 2))
     said = capsys.readouterr().out
     assert "was with XLA and resumes without XLA" in said
@@ -556,6 +570,17 @@ def test_on_one_device_of_its_own_a_run_has_the_same_bits(config, finished, tmp_
     # And it goes on where another device was.
     train(config, interrupted(finished[0], tmp_path / "again", 14))
     assert_same_bits(tmp_path / "again", finished[0])
+
+
+def test_a_training_takes_memory_of_gpus_as_it_needs_it(config, tmp_path, monkeypatch):
+    name = "TF_FORCE_GPU_ALLOW_GROWTH"
+    monkeypatch.setenv(name, "")
+    monkeypatch.delenv(name)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "thesis.tex").write_text("x")  # It need not train.
+    with pytest.raises(UserError):
+        train(config, tmp_path / "run")
+    assert os.environ[name] == "true"
 
 
 def test_a_process_without_onednn_is_told_that_it_is_too_late(
