@@ -44,6 +44,20 @@ print(json.dumps(found))
 """
 
 
+def test_memory_of_gpus_is_asked_for_as_it_is_needed():
+    """Before TensorFlow starts, which reads it once."""
+    program = (
+        "import os; from command_line import start; start.start(False); "
+        "print(os.environ['TF_FORCE_GPU_ALLOW_GROWTH'])"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT), str(LAUNCH)))}
+    environment.pop("TF_FORCE_GPU_ALLOW_GROWTH", None)
+    finished = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert finished.stdout.split() == ["true"], finished.stderr
+
+
 def test_answers_need_no_tensorflow():
     """Help, version and mistakes of every program, in one process that imported nothing else."""
     assert sorted(MISTAKES) == PROGRAMS
