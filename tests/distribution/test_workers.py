@@ -28,6 +28,14 @@ def trainings(tmp_path_factory):
         yield
 
 
+def test_each_worker_has_as_many_of_the_replicas(monkeypatch):
+    workers = Workers(make_strategy(2))
+    assert workers.local_replicas == 2
+    tasks = ("worker", 0, "localhost:1"), ("worker", 1, "localhost:2")
+    monkeypatch.setattr(workers, "_cluster", Cluster(tasks))
+    assert workers.local_replicas == 1
+
+
 def test_a_process_alone_asks_nobody():
     workers = Workers(tf.distribute.get_strategy())
     assert workers.is_chief
