@@ -1,11 +1,66 @@
+import importlib
 import json
 import os
+import runpy
+import time
 
+import pytest
 from processes import ROOT, run_process
 
 BENCHMARK = ROOT / "benchmarks" / "gpu.py"
 
 PARTS = ("training", "torchvision", "correctness", "determinism", "inference", "input", "memory")
+
+
+@pytest.fixture
+def imported(monkeypatch):
+    """Imports a part of the benchmark into this process."""
+    monkeypatch.setenv("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # As it does itself.
+    monkeypatch.syspath_prepend(BENCHMARK.parent)
+    return lambda part: importlib.import_module(f"on_gpu.{part}")
+
+
+def test_ours_is_compared_with_its_peers(imported, capsys):
+    name_of = imported("training").name_of
+    peer = name_of("keras.applications", "mixed_bfloat16", 256, True)
+    rates = {
+        name_of("keras_resnet", "mixed_bfloat16", 256, True): 3000,
+        peer: 1500,
+        name_of("keras_resnet", "float32", 256, True): 1,
+    }
+    results = {name: {"images_per_second": rate} for name, rate in rates.items()}
+    runpy.run_path(str(BENCHMARK))["print_ratios"](results)
+    assert capsys.readouterr().out == f"ours 2.00 x {peer}\n"
+
+
+def test_a_rate_is_that_of_one_step(imported, tmp_path):
+    report = imported("report").Report(tmp_path / "rates", True, time.time() + 60)
+    report._seconds = 0.2
+    report.rate("sleep", lambda: lambda: time.sleep(0.002), 10, lambda _: None)
+    (figures,) = imported("report").read(tmp_path / "rates").values()
+    assert 2 <= figures["milliseconds"] < 20  # Of some twenty in a row.
+    expected = 10 * 1000 / figures["milliseconds"]
+    assert figures["images_per_second"] == pytest.approx(expected, rel=0.01)
+
+
+def test_a_difference_above_the_tolerance_is_not_good(imported, tmp_path):
+    report = imported("report").Report(tmp_path / "differences", True, time.time() + 60)
+    for name, value in (("small", 4.2), ("large", 5.0)):
+        values = iter([[1.0, -4.0], [1.0, -value]])
+        imported("correctness")._compare(report, name, values.__next__, 0.1)
+    small, large = imported("report").read(tmp_path / "differences").values()
+    assert small == {"difference": "0.05", "is": "good"}
+    assert large == {"difference": "0.25", "is": "ABOVE 0.1"}
+
+
+def test_what_fails_is_said_in_its_place_and_the_next_goes_on(imported, tmp_path):
+    report = imported("report").Report(tmp_path / "results", True, time.time() + 60)
+    report.measure("first", lambda: 1 / 0)
+    report.measure("second", lambda: {"is": "good"})
+    assert imported("report").read(tmp_path / "results") == {
+        "first": {"failed": "ZeroDivisionError: division by zero"},
+        "second": {"is": "good"},
+    }
 
 
 def test_a_trial_runs_all_of_it(tmp_path):
