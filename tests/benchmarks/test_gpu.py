@@ -68,7 +68,9 @@ def test_a_trial_runs_all_of_it(tmp_path):
     done = run_process(tmp_path, BENCHMARK, "--smoke", f"--output={output}")
     assert done.returncode == 0, done.stderr
     results = {line.pop("name"): line for line in map(json.loads, output.read_text().splitlines())}
-    assert len(results) > 15 and {name.partition(" ")[0].strip(",") for name in results} == {*PARTS}
+    assert len(results) >= 12 and {name.partition(" ")[0].strip(",") for name in results} == {
+        *PARTS
+    }
     for name, figures in results.items():
         assert not figures.keys() & {"failed", "skipped"}, (name, figures)
         if name.startswith(("correctness", "determinism")):
@@ -103,6 +105,7 @@ def test_an_earlier_file_is_kept_and_a_bad_one_refused(tmp_path):
         assert done.returncode == 2 and message in done.stderr and "Traceback" not in done.stderr
 
 
+@pytest.mark.faults
 def test_a_gpu_that_tensorflow_does_not_see_is_said_once_a_part(tmp_path, monkeypatch):
     """The driver's program is there, and the extra with CUDA is not."""
     program = tmp_path / "nvidia-smi"
@@ -126,4 +129,4 @@ def test_what_comes_too_late_is_skipped_and_said(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in output.read_text().splitlines()]
-    assert [line["skipped"] for line in lines] == ["out of time"] * 3
+    assert [line["skipped"] for line in lines] == ["out of time"] * 2

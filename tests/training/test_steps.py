@@ -164,9 +164,10 @@ def test_replicas_share_their_moving_statistics_and_the_last_batch_tells_the_tim
 
 
 NETWORKS = {
-    "bottlenecks": ("imagenet", "bottleneck", (1, 1), (4, 8), {"input_shape": (16, 16, 3)}),
+    "bottlenecks": ("imagenet", "bottleneck", (1,), (4,), {"input_shape": (16, 16, 3)}),
     "dilated": ("cifar", "basic", (1, 1), (4, 8), {"shortcut": "A", "output_stride": 1}),
     "stacked": ("cifar", "basic", (3,), (4,), {"stacked": True}),
+    "smallest": ("cifar", "basic", (1,), (4,), {}),
 }
 
 
@@ -208,7 +209,12 @@ def batches_of(rng, number, kind):
 
 @pytest.mark.parametrize(
     ("kind", "devices"),
-    [("bottlenecks", ["CPU:0"]), ("stacked", ["CPU:1"]), ("dilated", ["CPU:0", "CPU:1"])],
+    [
+        ("bottlenecks", ["CPU:0"]),
+        ("stacked", ["CPU:1"]),
+        ("dilated", ["CPU:1"]),
+        ("smallest", ["CPU:0", "CPU:1"]),
+    ],
 )
 def test_xla_computes_the_same_steps(rng, kind, devices):
     strategy = strategy_of_devices(devices)
@@ -262,16 +268,11 @@ def traced_steps(devices, **options):
 
 @pytest.mark.parametrize("devices", [["CPU:1"], ["CPU:0", "CPU:1"]])
 def test_xla_has_the_step_of_one_replica_and_the_gradients_of_several(devices):
-    def compiled(**options):
-        functions = traced_steps(devices, **options).as_graph_def().library.function
-        return [
-            {node.op for node in each.node_def}
-            for each in functions
-            if each.attr["_XlaMustCompile"].b
-        ]
-
-    assert not any("Conv2DBackpropFilter" in each for each in compiled())
-    steps = [each for each in compiled(jit_compile=True) if "Conv2DBackpropFilter" in each]
+    functions = traced_steps(devices, jit_compile=True).as_graph_def().library.function
+    compiled = [
+        {node.op for node in each.node_def} for each in functions if each.attr["_XlaMustCompile"].b
+    ]
+    steps = [each for each in compiled if "Conv2DBackpropFilter" in each]
     assert len(steps) == len(devices)
     for each in steps:
         assert ("AssignSubVariableOp" in each) == (len(devices) == 1)
@@ -279,6 +280,8 @@ def test_xla_has_the_step_of_one_replica_and_the_gradients_of_several(devices):
 
 def test_replicas_tell_each_other_as_little_as_can_be():
     graph = traced_steps(["CPU:1", "CPU:2"])
+    functions = graph.as_graph_def().library.function
+    assert not any(each.attr["_XlaMustCompile"].b for each in functions)
     sends = [n.op for n in nodes(graph) if "Collective" in n.op or "Nccl" in n.op]
     # Of each replica its gradients, and its moving statistics.
     assert sends == ["CollectiveReduceV2"] * 4
