@@ -9,12 +9,16 @@ PARITY := .venv-parity
 
 .PHONY: demo test faults mutants parity lint format bench clean
 
+# Of the thousands of files that are installed pip would compile all, which takes longer than the rest;
+# Python compiles those that it imports, the most of them by the line after.
 $(VENV)/.installed: setup.py pyproject.toml
 	@test -n "$(PYTHON)" || { echo "No Python 3.11, 3.12 or 3.13 with venv is here. On Debian and" \
 	  "Ubuntu: apt-get install python3 python3-venv; or name one: make PYTHON=/a/bin/python."; exit 1; }
 	@echo "Installing TensorFlow and the rest into $(VENV) with $(PYTHON): a few minutes, 3 GB."
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --editable ".[dev]"
+	$(BIN)/pip install --quiet --no-compile --editable ".[dev]"
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -c "import keras_resnet" 2> $(VENV)/import.log || \
+	  { cat $(VENV)/import.log; exit 1; }
 	touch $@
 
 # Train, evaluate, export and ask the export, on the embedded data set.

@@ -16,13 +16,6 @@ def test_a_state_survives_json():
     assert State.from_json(json.loads(json.dumps(state.to_json()))) == state
 
 
-def test_what_a_checkpoint_of_before_does_not_say_was_not_so():
-    written = State(step=7).to_json()
-    del written["xla"], written["window"]["seconds_waited"]
-    assert State.from_json(written) == State(step=7)
-    assert not State.from_json(written).xla
-
-
 def test_sums_do_not_depend_on_how_steps_fell_into_calls(rng):
     sums = rng.normal(size=(9, 2)) * 10.0 ** rng.integers(-9, 9, (9, 1))
     whole, parts = Window(), Window()

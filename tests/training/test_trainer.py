@@ -539,7 +539,7 @@ def test_a_run_remembers_whether_it_had_xla(config, tmp_path, monkeypatch, capsy
     train(config.with_options(jit_compile=True), tmp_path / "run")
     said = capsys.readouterr().out
     assert "with XLA" in said.splitlines()[0] and "resumes" not in said
-    assert said.splitlines()[1] == "Another than float32!"
+    assert said.splitlines()[2] == "Another than float32!"
     # Where no step is left nothing is resumed.
     train(config, tmp_path / "run")
     assert compiled == [True, False] and "resumes" not in capsys.readouterr().out
