@@ -354,8 +354,8 @@ MUTANTS = (
     ),
     (
         "keras_resnet/training/loop.py",
-        "            return math.inf\n",
-        "            return 0.0\n",
+        "        return math.inf if is_first else seconds\n",
+        "        return seconds\n",
         "tests/training/test_loop.py::test_an_input_that_is_the_bottleneck_is_said_once",
     ),
     (
