@@ -9,14 +9,10 @@ import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import keras
 import tensorflow as tf
+from on_gpu.networks import training_steps
 
 import keras_resnet
-from keras_resnet.classification.steps import training_values
-from keras_resnet.distribution.strategy import strategy_of_devices
-from keras_resnet.training.batches import stamped
-from keras_resnet.training.steps import steps_function
 
 HOST, DEVICES = "CPU:0", ("CPU:1", "CPU:2")
 IMAGES = 4  # Of each device; the graph is the same for any number.
@@ -24,27 +20,10 @@ IMAGES = 4  # Of each device; the graph is the same for any number.
 
 def step_nodes(devices, compiled):
     """The nodes of a step: of the body of the loop over steps."""
-    strategy = strategy_of_devices(devices)
-    with strategy.scope():
-        network = keras_resnet.ResNet50(dtype="mixed_bfloat16")
-        optimizer = keras.optimizers.SGD(0.1, momentum=0.9)
-        optimizer.build(network.trainable_variables)
-    take_steps = steps_function(
-        training_values(network),
-        ("loss", "top1"),
-        network,
-        optimizer,
-        strategy,
-        global_batch_size=IMAGES * len(devices),
-        weight_decay=1e-4,
-        average_statistics=True,
-        jit_compile=compiled,
+    take_steps, batches = training_steps(
+        lambda: keras_resnet.ResNet50(dtype="mixed_bfloat16"), devices, 224, IMAGES, compiled
     )
-    batch = tf.zeros([IMAGES, 224, 224, 3]), tf.zeros([IMAGES], tf.int64)
-    batches = strategy.distribute_datasets_from_function(
-        lambda _: stamped(tf.data.Dataset.from_tensors(batch).repeat())
-    )
-    traced = take_steps.get_concrete_function(iter(batches), tf.TensorSpec([], tf.int32))
+    traced = take_steps.get_concrete_function(batches, tf.TensorSpec([], tf.int32))
     graph = traced.graph.as_graph_def()
     (loop,) = [node for node in graph.node if node.op == "While"]
     bodies = {function.signature.name: function.node_def for function in graph.library.function}

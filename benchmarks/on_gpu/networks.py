@@ -9,8 +9,12 @@ import tensorflow as tf
 from on_gpu.report import CLASSES
 
 import keras_resnet
+from keras_resnet.classification.steps import training_values
+from keras_resnet.distribution.strategy import strategy_of_devices
 from keras_resnet.networks.resnet import ResNet
 from keras_resnet.process.memory import grow_gpu_memory
+from keras_resnet.training.batches import stamped
+from keras_resnet.training.steps import steps_function
 
 grow_gpu_memory()
 tf.get_logger().setLevel("ERROR")  # That functions are traced often is the point.
@@ -66,6 +70,36 @@ def plain_step(model, batch, compiled):
         return loss
 
     return lambda: step(*batch)
+
+
+def training_steps(make_network, devices, size, number, compiled):
+    """Our steps on batches from the host: `take_steps` of `steps_function`, and the batches.
+
+    Args:
+      make_network: function of nothing that makes the network.
+      devices: names of the replicas' devices.
+      size, number: side and number of the images of each replica.
+      compiled: whether XLA compiles the steps.
+    """
+    strategy = strategy_of_devices(devices)
+    with strategy.scope():
+        network = make_network()
+        optimizer = keras.optimizers.SGD(0.01, momentum=0.9)
+        optimizer.build(network.trainable_variables)
+    take_steps = steps_function(
+        training_values(network),
+        ("loss", "top1"),
+        network,
+        optimizer,
+        strategy,
+        global_batch_size=number * len(devices),
+        weight_decay=1e-4,
+        average_statistics=True,
+        jit_compile=compiled,
+    )
+    with tf.device("CPU:0"):
+        data = stamped(tf.data.Dataset.from_tensors(batch_of(size, number)).repeat()).prefetch(4)
+    return take_steps, iter(strategy.distribute_datasets_from_function(lambda _: data))
 
 
 def wait(value):

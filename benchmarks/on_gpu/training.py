@@ -2,15 +2,11 @@
 
 import keras
 import tensorflow as tf
-from on_gpu.networks import batch_of, ours, peak_from_now, peer, plain_step, wait
+from on_gpu.networks import batch_of, ours, peak_from_now, peer, plain_step, training_steps, wait
 from on_gpu.report import CLASSES
 
 import keras_resnet
-from keras_resnet.classification.steps import training_values
-from keras_resnet.distribution.strategy import strategy_of_devices
 from keras_resnet.networks.analysis import kept_bytes
-from keras_resnet.training.batches import stamped
-from keras_resnet.training.steps import steps_function
 
 STEPS_OF_A_CALL = 10
 
@@ -52,26 +48,7 @@ def _rate_of_ours(report, dtype, batch_size, compiled):
 
 def our_steps(report, make_network, size, batch_size, compiled, calls):
     """A function that takes some steps as our trainings do: the sums of their losses."""
-    strategy = strategy_of_devices([report.device])
-    with strategy.scope():
-        network = make_network()
-        optimizer = keras.optimizers.SGD(0.01, momentum=0.9)
-        optimizer.build(network.trainable_variables)
-    take_steps = steps_function(
-        training_values(network),
-        ("loss", "top1"),
-        network,
-        optimizer,
-        strategy,
-        global_batch_size=batch_size,
-        weight_decay=1e-4,
-        average_statistics=True,
-        jit_compile=compiled,
-    )
-    with tf.device("CPU:0"):
-        batch = batch_of(size, batch_size)
-        data = stamped(tf.data.Dataset.from_tensors(batch).repeat()).prefetch(4)
-    batches = iter(strategy.distribute_datasets_from_function(lambda _: data))
+    take_steps, batches = training_steps(make_network, [report.device], size, batch_size, compiled)
     return lambda: take_steps(batches, tf.constant(calls))[0]
 
 

@@ -133,6 +133,12 @@ _SIGNS_OF_SHORTAGE = (
 )
 
 
-def is_shortage(error: tf.errors.OpError) -> bool:
-    """Whether an error of TensorFlow's is that a device has no memory left."""
-    return any(sign in str(error.message).lower() for sign in _SIGNS_OF_SHORTAGE)
+def shortage(error: tf.errors.OpError) -> str | None:
+    """The line of an error of TensorFlow's that says that a device has no memory left, or None.
+
+    Errors of graphs begin with where in the code an operation was made.
+    """
+    for line in str(error.message).splitlines():
+        if any(sign in line.lower() for sign in _SIGNS_OF_SHORTAGE):
+            return line.strip()[:300]
+    return None

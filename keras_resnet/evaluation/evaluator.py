@@ -12,7 +12,7 @@ from keras_resnet.checks import UserError
 from keras_resnet.data.batches import evaluation_batches
 from keras_resnet.data.integrity import faults_named
 from keras_resnet.data.sources import Source
-from keras_resnet.distribution.devices import is_shortage
+from keras_resnet.distribution.devices import shortage
 from keras_resnet.distribution.watchdog import FIRST_CALL_SECONDS
 from keras_resnet.distribution.workers import Workers
 
@@ -109,7 +109,8 @@ class Evaluator:
         try:
             yield
         except tf.errors.OpError as error:
-            if not is_shortage(error):
+            line = shortage(error)
+            if line is None:
                 raise
             half = self._batch_size // 2
             advice = (
@@ -119,7 +120,7 @@ class Evaluator:
             )
             raise UserError(
                 f"The device has no memory left to evaluate {self._batch_size} pictures at once. "
-                f"{advice} TensorFlow says: {str(error.message).strip().splitlines()[0][:300]}"
+                f"{advice} TensorFlow says: {line}"
             ) from error
 
     def _in_order(self, found: list[Gathered]) -> Gathered:

@@ -6,6 +6,8 @@ from tensorflow.python.framework.config import is_op_determinism_enabled
 from keras_resnet.distribution.workers import Workers
 from keras_resnet.runs.config import TrainConfig
 
+_OF_PLACES = ("Graph execution error", "Detected at node", " ", "<")
+
 
 def compilation(config: TrainConfig, workers: Workers, has_gpu: bool) -> tuple[bool, str | None]:
     """Whether the steps of a training are compiled, and what is to be said of it.
@@ -49,6 +51,8 @@ def compiler_error(function: object) -> str | None:
     try:
         tf.function(function, jit_compile=True, autograph=False)(tf.ones([2]))
     except (tf.errors.OpError, ValueError) as error:
-        lines = str(getattr(error, "message", error)).strip().splitlines()
-        return lines[0].rstrip(".") if lines else type(error).__name__
+        lines = str(getattr(error, "message", error)).splitlines()
+        # An error of a graph begins with where in the code an operation was made.
+        said = [line for line in lines if line.strip() and not line.startswith(_OF_PLACES)]
+        return said[0].strip().rstrip(".") if said else type(error).__name__
     return None

@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from keras_resnet.checks import UserError
-from keras_resnet.distribution.devices import is_shortage, memory_bytes, used_gpus
+from keras_resnet.distribution.devices import memory_bytes, shortage, used_gpus
 from keras_resnet.networks.analysis import kept_bytes
 
 # What is left for maps of a device's memory: kernels take room to work in, and it is split.
@@ -34,7 +34,8 @@ def shortages_explained(
     try:
         yield
     except tf.errors.OpError as error:
-        if not is_shortage(error):
+        line = shortage(error)
+        if line is None:
             raise
         gpus = used_gpus(local_replicas)
         memory = memory_bytes(gpus)
@@ -48,8 +49,7 @@ def shortages_explained(
         raise UserError(
             f"{where} has no memory left with global_batch_size={global_batch_size}, "
             f"{global_batch_size // replicas} images on each replica. {advice} "
-            "That is another run, which needs another --run_dir. TensorFlow says: "
-            f"{str(error.message).strip().splitlines()[0][:300]}"
+            f"That is another run, which needs another --run_dir. TensorFlow says: {line}"
         ) from error
 
 

@@ -148,4 +148,8 @@ def test_the_memory_is_that_of_the_machine_or_of_the_smallest_gpu(tmp_path, monk
 )
 def test_a_shortage_is_one_of_memory(message, expected):
     for kind in (tf.errors.ResourceExhaustedError, tf.errors.InternalError):
-        assert devices.is_shortage(kind(None, None, message)) == expected
+        # As of an operation in a graph.
+        of_graph = f"Graph execution error:\n\nDetected at node x\n  File y\n\n{message}\n\t [[x]]"
+        for text in (message, of_graph):
+            said = devices.shortage(kind(None, None, text))
+            assert said == (message if expected else None)

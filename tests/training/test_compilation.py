@@ -84,3 +84,13 @@ def test_the_compilers_own_words_are_passed_on():
     assert compiler_error(tf.math.exp) is None
     error = compiler_error(lambda x: tf.strings.length(tf.strings.as_string(x)))
     assert "AsString" in error and "\n" not in error
+
+
+def test_where_in_the_code_it_was_is_not_passed_on():
+    said = "libdevice not found at ./libdevice.10.bc"
+    message = f"Graph execution error:\n\nDetected at node x defined at\n  File y, line 1\n\n{said}"
+
+    def fail(_):
+        raise tf.errors.InternalError(None, None, message)
+
+    assert compiler_error(fail) == said
