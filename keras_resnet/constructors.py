@@ -21,6 +21,9 @@ from keras_resnet.weights.local import open_weights
 IMAGENET_FILTERS = (64, 128, 256, 512)
 CIFAR_FILTERS = (16, 32, 64)
 
+# By the number of channels: of RGB Caffe's, which the authors subtracted; of gray the same as gray.
+_IMAGENET_MEAN = {3: (123.68, 116.779, 103.939), 1: (117.379,)}
+
 # What `shortcut` may be; the first is the default.
 RESIDUAL = ("B", "A", "C")
 PLAIN = (None,)
@@ -240,7 +243,33 @@ def _with_weights(
     )
     if file is not None:
         file.assign_to(model)
+    elif model.preprocessing is None:
+        model.preprocessing = _preprocessing_of_shape(model.input_shape[1:], default_size)
     return model
+
+
+def _preprocessing_of_shape(
+    shape: tuple[int | None, int | None, int], default_size: int
+) -> Preprocessing | None:
+    """What a fresh network may expect of images: its size, and ImageNet's mean of channels.
+
+    Of a network that has no one size it is the default one; None: it sees no squares, or neither
+    colors nor gray.
+    """
+    height, width, channels = shape
+    if height != width or channels not in _IMAGENET_MEAN:
+        return None
+    size = height or default_size
+    # The paper's single-crop test; small images are used whole.
+    resize = size if default_size == 32 else round(size * 256 / 224)
+    return Preprocessing(
+        size=size,
+        resize=resize,
+        mean=_IMAGENET_MEAN[channels],
+        channels=channels,
+        exif_orientation=True,
+        background=(255, 255, 255),
+    )
 
 
 _CIFAR = {"CifarResNet": CifarResNet, "CifarPlainNet": CifarPlainNet}

@@ -11,7 +11,14 @@ import keras_resnet
 from keras_resnet.classification.recipes import RECIPES
 from keras_resnet.images.preprocessing import Preprocessing
 
-SPEC = Preprocessing(size=24, resize=27, mean=(120.0, 121.0, 122.0), deviation=(50.0, 60.0, 70.0))
+SPEC = Preprocessing(
+    size=24,
+    resize=27,
+    mean=(120.0, 121.0, 122.0),
+    deviation=(50.0, 60.0, 70.0),
+    exif_orientation=True,
+    background=(200, 100, 0),
+)
 CLASS_NAMES = tuple("abcdefg")
 
 

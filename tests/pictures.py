@@ -59,3 +59,20 @@ def encoded(rng, height, width, kind="JPEG", mode="RGB", **options):
     buffer = io.BytesIO()
     striped_picture(rng, 0, height, width).convert(mode).save(buffer, kind, **options)
     return buffer.getvalue()
+
+
+def saved(picture, kind, **options):
+    """The bytes of a file that PIL writes."""
+    buffer = io.BytesIO()
+    picture.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def smooth_picture(rng, mode="RGB", size=(61, 47)):
+    """A smooth picture with some noise, so that resizing and JPEG have something to do."""
+    channels = {"L": 1, "RGB": 3, "RGBA": 4, "CMYK": 4}[mode]
+    y, x = np.mgrid[: size[1], : size[0]]
+    waves = [np.sin(x / (4 + c) + c) + np.cos(y / (7 - c)) for c in range(channels)]
+    pixels = 128 + 50 * np.stack(waves, axis=-1) + rng.normal(0, 4, (*x.shape, channels))
+    pixels = np.clip(pixels, 0, 255).astype(np.uint8)
+    return PIL.Image.fromarray(pixels[..., 0] if mode == "L" else pixels, mode)

@@ -27,6 +27,8 @@ def make_preprocessing(options: ClassificationOptions, source: Source) -> Prepro
         resize=resize,
         mean=(0.0,) * source.channels,
         channels=source.channels,
+        exif_orientation=True,
+        background=options.background_color,
     )
     mean = batches.pixel_mean if options.mean == "pixel" else batches.channel_mean
     return geometry.with_mean(mean(source, geometry))

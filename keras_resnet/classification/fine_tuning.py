@@ -42,23 +42,31 @@ def _depth_of_sets(config: TrainConfig) -> int | None:
 
 
 def preprocessing_of(file: WeightFile, options: ClassificationOptions) -> Preprocessing:
-    """The `Preprocessing` of a training: that of the weights, at another size if that is asked for.
+    """The `Preprocessing` of a training that begins with weights.
+
+    Size, mean, deviation and interpolation are those of the weights, but for another size that is
+    asked for; how pictures are turned and laid on a background is the training's own.
 
     Raises:
       UserError: the weights subtract a mean image, which has one size.
     """
     preprocessing = file.preprocessing
     assert preprocessing is not None
-    if options.image_size in (None, preprocessing.size) and options.resize is None:
-        return preprocessing
-    size = options.image_size or preprocessing.size
-    resize = options.resize or round(size * preprocessing.resize / preprocessing.size)
+    size, resize = options.image_size or preprocessing.size, options.resize
+    if resize is None:
+        resize = round(size * preprocessing.resize / preprocessing.size)
     if isinstance(preprocessing.mean[0], tuple) and size != preprocessing.size:
         raise UserError(
             f"`image_size` must be {preprocessing.size}, that of the mean image of {file.path}. "
             f"Received: image_size={options.image_size!r}"
         )
-    return dataclasses.replace(preprocessing, size=size, resize=resize)
+    return dataclasses.replace(
+        preprocessing,
+        size=size,
+        resize=resize,
+        exif_orientation=True,
+        background=options.background_color,
+    )
 
 
 def _keeps_head(model: ResNet, file: WeightFile) -> bool:

@@ -1,6 +1,7 @@
 """The options that only classification has."""
 
 import dataclasses
+import re
 from typing import TYPE_CHECKING
 
 from keras_resnet.checks import UserError
@@ -17,6 +18,18 @@ LARGEST_SIDE = 16_384
 # How images are shown to a network that is evaluated; see protocols.py.
 PROTOCOLS = ("1-crop", "10-crop", "multi-scale")
 AUGMENTATIONS = ("pad_crop_mirror", "crop_mirror", "none", "doubled", "tripled")
+
+# By name.
+COLORS = {"white": "#ffffff", "gray": "#808080", "black": "#000000"}
+
+
+def check_color(name: str, value: object) -> None:
+    """Raises UserError unless a value is the name of a color, or #RRGGBB."""
+    if value not in COLORS and not re.fullmatch("#[0-9a-fA-F]{6}", str(value)):
+        raise UserError(
+            f"`{name}` must be {', '.join(COLORS)}, or a color as #RRGGBB. "
+            f"Received: {name}={value!r}"
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,6 +84,12 @@ class ClassificationOptions(TaskOptions):
         0.0,
         check=number(),
     )
+    background: str = option(
+        "Data",
+        "color that transparent pixels are laid over: white, gray, black, or #RRGGBB",
+        "white",
+        check=check_color,
+    )
     label_smoothing: float = option(
         "Training",
         "share of the target that is spread evenly over all classes",
@@ -83,6 +102,11 @@ class ClassificationOptions(TaskOptions):
         from keras_resnet.classification.task import Classification
 
         return Classification(config)
+
+    @property
+    def background_color(self) -> tuple[int, ...]:
+        """Red, green and blue of `background`, 0 to 255."""
+        return tuple(bytes.fromhex(COLORS.get(self.background, self.background)[1:]))
 
     def __post_init__(self) -> None:
         if isinstance(self.train_resize, list | tuple) and len(self.train_resize) == 1:

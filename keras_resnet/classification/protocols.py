@@ -18,7 +18,6 @@ from keras_resnet.data import batches
 from keras_resnet.data.sources import Source
 from keras_resnet.images.preprocessing import (
     Preprocessing,
-    decode,
     resized,
     resized_window,
     shape_after_resize,
@@ -37,7 +36,7 @@ def ten_crops(image: tf.Tensor, preprocessing: Preprocessing) -> tf.Tensor:
     """The four corners and the center of the resized image, and their mirrors.
 
     Args:
-      image: scalar string tensor (JPEG or PNG), or uint8 [height, width, channels].
+      image: as for `Preprocessing.pixels`.
       preprocessing: `Preprocessing` of the network; its `resize` is the shorter side.
 
     Returns:
@@ -45,7 +44,7 @@ def ten_crops(image: tf.Tensor, preprocessing: Preprocessing) -> tf.Tensor:
 
     Source: Krizhevsky et al., 2012, section 4.1.
     """
-    pixels = decode(image, preprocessing.channels) if image.dtype == tf.string else image
+    pixels = preprocessing.pixels(image)
     shape = tf.shape(pixels)[:2]
     resized_shape = shape_after_resize(shape, preprocessing.resize)
     last = resized_shape - preprocessing.size
@@ -68,7 +67,7 @@ def whole_and_mirror(image: tf.Tensor, preprocessing: Preprocessing, side: int) 
     Returns:
       float32 [2, height, width, channels].
     """
-    pixels = decode(image, preprocessing.channels) if image.dtype == tf.string else image
+    pixels = preprocessing.pixels(image)
     shape = tf.shape(pixels)[:2]
     whole = resized(pixels, shape_after_resize(shape, side), preprocessing.interpolation)
     inputs = (whole - preprocessing.mean) / preprocessing.deviation

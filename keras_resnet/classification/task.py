@@ -1,5 +1,6 @@
 """Classification as a task: what training asks of it."""
 
+import dataclasses
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -144,5 +145,8 @@ class Classification(Task):
 
 
 def _comparable(setup: dict[str, Any]) -> dict[str, Any]:
-    """A setup as it is equal to itself, read from a file or not."""
-    return {**setup, "preprocessing": Preprocessing.from_json(setup["preprocessing"])}
+    """Of a setup what weights say, equal to itself whether it was read from a file or not."""
+    preprocessing = Preprocessing.from_json(setup["preprocessing"])
+    # Runs of before neither turned pictures nor laid them on a background.
+    preprocessing = dataclasses.replace(preprocessing, exif_orientation=False, background=None)
+    return {**setup, "preprocessing": preprocessing}

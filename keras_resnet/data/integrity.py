@@ -10,7 +10,7 @@ import tqdm
 
 from keras_resnet.checks import UserError
 from keras_resnet.data.sources import Source, SubsetSource
-from keras_resnet.images.preprocessing import decode
+from keras_resnet.images.decoding import decode
 
 # Images that a message names.
 LISTED = 20
@@ -143,7 +143,9 @@ def _fault(source: Source, index: int) -> str:
     try:
         pixels(source, source.example(index)[0])
     except tf.errors.OpError as error:
-        text = re.sub(r"^(\{\{.*?\}\} )*| \[Op:\w+\].*", "", error.message)
+        # Of an error within a function what comes before tells of its lines.
+        text = error.message.rpartition("\n\n")[2]
+        text = re.sub(r"^(\{\{.*?\}\} )*| \[Op:\w+\].*", "", text)
         reason = next(iter(text.splitlines()), type(error).__name__).strip()
         # What is checked by `preprocessing.checked`.
         reason = re.sub(r"^assertion failed: \[(.*)\]$", r"\1", reason).replace("] [", " ")

@@ -1,8 +1,8 @@
 """Labelled images by index, wherever they are kept.
 
-A source answers an index with the image as it is stored: encoded bytes, or uint8 pixels. It does so
-in two steps, both usable inside tf.data: `fetch` finds many at once, `open` finishes one of them,
-which tf.data then does in parallel.
+A source answers an index with an image: encoded bytes that a graph decodes, or uint8 pixels. It
+does so in two steps, both usable inside tf.data: `fetch` finds many at once, `open` finishes one of
+them, which tf.data then does in parallel.
 """
 
 import abc
@@ -15,7 +15,8 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from keras_resnet.data.records import Records
-from keras_resnet.images.preprocessing import checked
+from keras_resnet.images.conversion import decodable
+from keras_resnet.images.headers import checked, is_decodable
 
 
 class Source(abc.ABC):
@@ -25,6 +26,7 @@ class Source(abc.ABC):
       class_names: tuple of strings, which the labels index.
       channels: 3, or 1 for gray images.
       pixel_shape: (height, width) if all images are known to share one, else None.
+      converts: whether some images are of a format that Pillow has to convert.
     """
 
     def __init__(
@@ -32,10 +34,12 @@ class Source(abc.ABC):
         class_names: tuple[str, ...],
         channels: int = 3,
         pixel_shape: tuple[int, int] | None = None,
+        converts: bool = False,
     ) -> None:
         self.class_names = class_names
         self.channels = channels
         self.pixel_shape = pixel_shape
+        self.converts = converts
 
     @abc.abstractmethod
     def __len__(self) -> int: ...
@@ -44,9 +48,15 @@ class Source(abc.ABC):
     def fetch(self, indices: tf.Tensor | np.ndarray) -> tuple[tf.Tensor, tf.Tensor]:
         """A tensor that stands for the images, and int64 labels, of int64 indices [n]."""
 
-    def open(self, fetched: tf.Tensor) -> tf.Tensor:
-        """The image (scalar string or uint8 [h, w, channels]) of one of what was fetched."""
+    def stored(self, fetched: tf.Tensor) -> tf.Tensor:
+        """The image as it is stored (scalar string or uint8 [h, w, channels]), of one fetched."""
         return fetched
+
+    def open(self, fetched: tf.Tensor) -> tf.Tensor:
+        """The same in a format that a graph decodes."""
+        image = self.stored(fetched)
+        # Calls of Python are not in the graph of those that need none.
+        return decodable(image) if self.converts else image
 
     def example(self, index: int | tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """The image and label of one index."""
@@ -86,7 +96,8 @@ class MemorySource(Source):
             self.images = tf.convert_to_tensor(images)
             self.labels = tf.convert_to_tensor(labels, tf.int64)
         if self.images.dtype == tf.string:
-            super().__init__(class_names)
+            encoded = self.images.numpy()
+            super().__init__(class_names, converts=not all(map(is_decodable, encoded)))
         else:
             _, height, width, channels = self.images.shape
             super().__init__(class_names, channels, (height, width))
@@ -109,11 +120,12 @@ class FileSource(Source):
     """Images in files of their own, read when they are asked for.
 
     Args:
-      paths: list of paths of JPEGs and PNGs, strings or bytes.
+      paths: list of paths of pictures, strings or bytes.
       labels: list of int.
       class_names: see `Source`.
       contents: hashes of the files' bytes, int64 [n], by which the fingerprint knows them; None:
         it knows names and sizes only.
+      converts: see `Source`.
     """
 
     def __init__(
@@ -122,8 +134,9 @@ class FileSource(Source):
         labels: npt.ArrayLike,
         class_names: tuple[str, ...],
         contents: np.ndarray | None = None,
+        converts: bool = False,
     ) -> None:
-        super().__init__(class_names)
+        super().__init__(class_names, converts=converts)
         self.paths = [os.fspath(path) for path in paths]
         self.labels = np.asarray(labels, np.int64)
         self._contents = b"" if contents is None else contents.tobytes()
@@ -135,7 +148,7 @@ class FileSource(Source):
     def fetch(self, indices: tf.Tensor | np.ndarray) -> tuple[tf.Tensor, tf.Tensor]:
         return tf.gather(self._paths, indices), tf.gather(tf.constant(self.labels), indices)
 
-    def open(self, fetched: tf.Tensor) -> tf.Tensor:
+    def stored(self, fetched: tf.Tensor) -> tf.Tensor:
         return tf.io.read_file(fetched)
 
     def describe(self, index: int) -> str:
@@ -220,7 +233,7 @@ class SubsetSource(Source):
     """
 
     def __init__(self, source: Source, indices: npt.ArrayLike) -> None:
-        super().__init__(source.class_names, source.channels, source.pixel_shape)
+        super().__init__(source.class_names, source.channels, source.pixel_shape, source.converts)
         self._source = source
         self._indices = np.asarray(indices, np.int64)
 
@@ -230,8 +243,8 @@ class SubsetSource(Source):
     def fetch(self, indices: tf.Tensor | np.ndarray) -> tuple[tf.Tensor, tf.Tensor]:
         return self._source.fetch(tf.gather(tf.constant(self._indices), indices))
 
-    def open(self, fetched: tf.Tensor) -> tf.Tensor:
-        return self._source.open(fetched)
+    def stored(self, fetched: tf.Tensor) -> tf.Tensor:
+        return self._source.stored(fetched)
 
     def describe(self, index: int) -> str:
         return self._source.describe(int(self._indices[index]))

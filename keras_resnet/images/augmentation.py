@@ -9,7 +9,9 @@ import functools
 
 import tensorflow as tf
 
-from keras_resnet.images.preprocessing import Preprocessing, decode, jpeg_shape, resized_window
+from keras_resnet.images import headers
+from keras_resnet.images.decoding import stored_window, upright, upright_shape
+from keras_resnet.images.preprocessing import Preprocessing, resized_window
 
 # Principal components of the colors of ImageNet in [0, 1] RGB: a column for each, and its variance
 # (as published with fb.resnet.torch; the method is section 4.1 of Krizhevsky et al., 2012).
@@ -88,7 +90,7 @@ def augment(
     """The network's input for one training image.
 
     Args:
-      image: scalar string tensor (JPEG or PNG), or uint8 [height, width, channels].
+      image: as for `Preprocessing.pixels`.
       draws: float32 [7], a row of what `draw` gives.
       preprocessing: `Preprocessing` of the network.
       augmentation: `Augmentation`.
@@ -113,7 +115,7 @@ def _augment(
 ) -> tf.Tensor:
     size = preprocessing.size
     if kind == "crop_mirror":
-        square = random_square(image, draws, size, augmentation.resize, preprocessing.channels)
+        square = random_square(image, draws, preprocessing, augmentation.resize)
         pixels = resized_square(random_mirror(square, draws), size)
     else:
         pixels = preprocessing.center_crop(image)
@@ -140,48 +142,54 @@ def pad_and_crop(inputs: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
     return tf.slice(padded, [top, left, 0], inputs.shape)
 
 
+@tf.autograph.experimental.do_not_convert
 def random_square(
-    image: tf.Tensor, draws: tf.Tensor, size: int, resize: tuple[int, ...], channels: int
+    image: tf.Tensor, draws: tf.Tensor, preprocessing: Preprocessing, resize: tuple[int, ...]
 ) -> tf.Tensor:
-    """The square that becomes `size` pixels when the image is resized at random (section 3.4).
+    """The square that becomes the network's size when the image is resized at random (section 3.4).
 
     The shorter side of the resized image is uniform over the integers of a range, and so is the
     place of the square. Nothing else is decoded when the image is a JPEG.
 
     Args:
-      image: scalar string tensor (JPEG or PNG), or uint8 [height, width, channels].
+      image: as for `Preprocessing.pixels`.
       draws: float32 [7].
-      size: side of the square in the resized image, in pixels.
-      resize: smallest and largest shorter side of the resized image, in pixels, at least `size`.
-      channels: 3 or 1.
+      preprocessing: `Preprocessing` of the network.
+      resize: smallest and largest shorter side of the resized image, in pixels, at least the
+        network's size.
 
     Returns:
       uint8 [side, side, channels]: the square in pixels of the image as it is.
 
     Raises:
-      tf.errors.InvalidArgumentError: as `preprocessing.decode`.
+      tf.errors.InvalidArgumentError: as `decoding.decode`.
     """
 
     def window(shape: tf.Tensor) -> tf.Tensor:
         """Top, left, height and width of the square."""
         shorter = tf.reduce_min(shape)
-        side = tf.maximum(shorter * size // _integer(draws[_SCALE], *resize), 1)
+        side = tf.maximum(shorter * preprocessing.size // _integer(draws[_SCALE], *resize), 1)
         top = _integer(draws[_TOP], 0, shape[0] - side)
         left = _integer(draws[_LEFT], 0, shape[1] - side)
         return tf.stack([top, left, side, side])
 
     def from_jpeg() -> tf.Tensor:
-        return tf.io.decode_and_crop_jpeg(
+        orientation = tf.constant(1)
+        if preprocessing.exif_orientation:
+            orientation = headers.exif_orientation(image)
+        shape = upright_shape(headers.bounded_shape(image), orientation)
+        square = tf.io.decode_and_crop_jpeg(
             image,
-            window(jpeg_shape(image)),
-            channels=channels,
+            stored_window(window(shape), shape, orientation),
+            channels=preprocessing.channels,
             dct_method="INTEGER_ACCURATE",
         )
+        return upright(square, orientation)
 
     def from_pixels() -> tf.Tensor:
-        pixels = decode(image, channels) if image.dtype == tf.string else image
+        pixels = preprocessing.pixels(image)
         top, left, height, width = tf.unstack(window(tf.shape(pixels)[:2]))
-        return tf.slice(pixels, [top, left, 0], [height, width, channels])
+        return tf.slice(pixels, [top, left, 0], [height, width, preprocessing.channels])
 
     if image.dtype == tf.string:
         return tf.cond(tf.io.is_jpeg(image), from_jpeg, from_pixels)

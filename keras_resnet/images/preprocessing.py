@@ -1,7 +1,8 @@
 """What a network expects of an image, as a value that training, evaluation and serving share."""
 
-import contextlib
 import dataclasses
+import os
+import pathlib
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
@@ -10,14 +11,12 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from keras_resnet import checks
-from keras_resnet.images.limits import MAX_PIXELS
+from keras_resnet.images.conversion import decodable_bytes
+from keras_resnet.images.decoding import decode
+from keras_resnet.images.headers import checked
 
 # Places in a resized image are float32, which holds integers up to this one.
 _MAX_RESIZED_SIDE = 2**24
-
-# Big-endian int32: the signature of a PNG, then length and name of its first chunk, whose width and
-# height follow. Behind another first chunk the decoder would find a size that was not checked.
-_PNG_START = np.frombuffer(b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR", ">i4").astype(np.int32)
 
 
 def _triangle(x: tf.Tensor) -> tf.Tensor:
@@ -45,99 +44,6 @@ _KERNELS = {
     "bicubic": _Kernel("keyscubic", 2, _keys_cubic),
 }
 INTERPOLATIONS = tuple(_KERNELS)
-
-
-def jpeg_shape(image_bytes: tf.Tensor) -> tf.Tensor:
-    """Height and width of a JPEG, from its header.
-
-    Args:
-      image_bytes: scalar string tensor holding the encoded image.
-
-    Returns:
-      int32 [2].
-
-    Raises:
-      tf.errors.InvalidArgumentError: it is no JPEG, or has more than `MAX_PIXELS` pixels.
-    """
-    return _bounded(tf.io.extract_jpeg_shape(image_bytes)[:2])
-
-
-def is_png(image_bytes: tf.Tensor) -> tf.Tensor:
-    """Whether bytes begin as a PNG does, up to its size: scalar bool tensor."""
-    # In a TF1 graph `==` would compare identities.
-    return tf.reduce_all(tf.equal(_png_header(image_bytes)[: len(_PNG_START)], _PNG_START))
-
-
-def encoded_shape(image_bytes: tf.Tensor) -> tf.Tensor:
-    """Height and width of a JPEG or PNG, from its header and whatever they are, int32 [2].
-
-    Raises:
-      tf.errors.InvalidArgumentError: it is neither, or its header is damaged.
-    """
-    return tf.cond(
-        tf.io.is_jpeg(image_bytes),
-        lambda: tf.io.extract_jpeg_shape(image_bytes)[:2],
-        lambda: _png_shape(image_bytes),
-    )
-
-
-def _png_header(image_bytes: tf.Tensor) -> tf.Tensor:
-    return tf.io.decode_raw(
-        image_bytes, tf.int32, little_endian=False, fixed_length=_PNG_START.nbytes + 8
-    )
-
-
-def _png_shape(image_bytes: tf.Tensor) -> tf.Tensor:
-    with checked(is_png(image_bytes), "the image is neither JPEG nor PNG, or lost its header"):
-        return _png_header(image_bytes)[:-3:-1]
-
-
-def _bounded(shape: tf.Tensor) -> tf.Tensor:
-    message = f"the image has more than {MAX_PIXELS} pixels; its height and width:"
-    with checked(num_pixels(shape) <= MAX_PIXELS, message, shape):
-        return tf.identity(shape)
-
-
-def num_pixels(shape: tf.Tensor) -> tf.Tensor:
-    """Height times width, int64, which holds the largest that a header can say."""
-    return tf.reduce_prod(tf.cast(shape, tf.int64))
-
-
-def checked(
-    condition: tf.Tensor, *message: tf.Tensor | str
-) -> contextlib.AbstractContextManager[None]:
-    """A context whose operations run only after a condition was found to hold, in any graph.
-
-    Args:
-      condition: scalar bool tensor.
-      message: strings and tensors of which the error consists, a tf.errors.InvalidArgumentError.
-    """
-    # tf.debugging.Assert would word its error in another way outside of graphs.
-    check = tf.raw_ops.Assert(condition=condition, data=message)
-    return tf.control_dependencies([check])
-
-
-def decode(image_bytes: tf.Tensor, channels: int) -> tf.Tensor:
-    """Pixels of a JPEG or PNG, as libjpeg's accurate mode and PIL give them.
-
-    Grayscale, palette, CMYK and 16-bit images are converted; transparency is dropped, as PIL's
-    `convert("RGB")` does; an EXIF orientation is not applied.
-
-    Args:
-      image_bytes: scalar string tensor holding the encoded image.
-      channels: 3 for RGB, 1 for gray.
-
-    Returns:
-      uint8 [height, width, channels].
-
-    Raises:
-      tf.errors.InvalidArgumentError: the bytes are not an undamaged JPEG or PNG of at most
-        `MAX_PIXELS` pixels.
-    """
-    # Before any memory is spent on pixels.
-    with tf.control_dependencies([_bounded(encoded_shape(image_bytes))]):
-        # Despite its name the operation reads PNG as well.
-        return tf.io.decode_jpeg(image_bytes, channels=channels, dct_method="INTEGER_ACCURATE")
 
 
 def shape_after_resize(shape: tf.Tensor, shorter: int) -> tf.Tensor:
@@ -263,13 +169,27 @@ def _as_tuple(values: _Numbers) -> float | tuple[object, ...]:
     return tuple(map(_as_tuple, values)) if isinstance(values, list | tuple) else float(values)
 
 
+def _color(values: Sequence[int]) -> tuple[int, ...]:
+    color = tuple(values)
+    if len(color) != 3 or not all(isinstance(v, int) and 0 <= v <= 255 for v in color):
+        raise checks.UserError(
+            "`background` must be three integers of 0 to 255: red, green and blue. "
+            f"Received: background={values!r}"
+        )
+    return color
+
+
+# One image: where it is, its bytes, or its pixels.
+Images: TypeAlias = "str | os.PathLike[str] | bytes | tf.Tensor | np.ndarray"
+
+
 @dataclasses.dataclass(frozen=True)
 class Preprocessing:
     """From an image of any size to a network's input: resize, center crop, subtract, divide.
 
     Example:
       preprocessing = Preprocessing(size=224, resize=256, mean=(123.68, 116.78, 103.94))
-      inputs = preprocessing(tf.io.read_file("cat.jpg"))  # float32 [224, 224, 3]
+      inputs = preprocessing("cat.jpg")  # float32 [224, 224, 3]
 
     Attributes:
       size: side of the square that the network sees, in pixels.
@@ -279,6 +199,10 @@ class Preprocessing:
       deviation: divides the result: a number per channel, or one for all.
       channels: 3 (RGB) or 1 (gray).
       interpolation: "bilinear" or "bicubic" resizing, both averaging as PIL does.
+      exif_orientation: turn encoded pictures as their EXIF says.
+      background: red, green and blue, 0 to 255, that transparent pixels of encoded pictures are
+        laid over; None: transparency is dropped, and what lies under it is seen. Networks that were
+        trained before there were these two do neither.
 
     Raises:
       UserError: a size is not positive, `resize` is below `size`, or a shape does not fit.
@@ -292,6 +216,8 @@ class Preprocessing:
     deviation: tuple[float, ...] = (1.0,)
     channels: int = 3
     interpolation: str = "bilinear"
+    exif_orientation: bool = False
+    background: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         checks.check_integer("size", self.size, 1)
@@ -309,78 +235,127 @@ class Preprocessing:
         )
         for deviation in self.deviation:
             checks.check_positive("deviation", deviation)
+        checks.check_one_of("exif_orientation", self.exif_orientation, (False, True))
+        if self.background is not None:
+            object.__setattr__(self, "background", _color(self.background))
 
-    def __call__(
-        self, images: tf.Tensor | np.ndarray | bytes | Sequence[tf.Tensor | np.ndarray | bytes]
-    ) -> tf.Tensor:
+    def __call__(self, images: "Images | Sequence[Images]") -> tf.Tensor:
         """The network's input for an image, or for several.
 
         Example:
-          probabilities = model(model.preprocessing([open("cat.jpg", "rb").read()]))
+          probabilities = model(model.preprocessing(["cat.jpg", "dog.png"]))
 
         Args:
-          images: bytes or scalar string tensor (JPEG or PNG), or uint8 [height, width, channels];
-            or several: a list of these, of any sizes, a string tensor [n], or uint8 [n, height,
-            width, channels].
+          images: path, bytes or scalar string tensor of an encoded picture, or uint8 [height,
+            width, channels]; or several: a list of these, of any sizes, a string tensor [n], or
+            uint8 [n, height, width, channels]. In a graph pictures are those that
+            `headers.is_decodable`, else whatever Pillow reads.
 
         Returns:
           float32 [size, size, channels], for several [n, size, size, channels].
 
         Raises:
-          UserError: pixels are not uint8, or of another shape; or one of a list does not decode.
-          tf.errors.InvalidArgumentError: the bytes are not an undamaged JPEG or PNG.
+          UserError: pixels are not uint8, or of another shape; or a picture does not decode.
+          tf.errors.InvalidArgumentError: in a graph one does not decode.
         """
+        if isinstance(images, str | os.PathLike | bytes):
+            return self._of_encoded(images)
         if isinstance(images, list | tuple):
-            inputs = [self._of_list(place, image) for place, image in enumerate(images)]
-            shape = [len(images), self.size, self.size, self.channels]
-            return tf.reshape(tf.stack(inputs) if inputs else [], shape)
+            return self._stacked(
+                [self._of_list(place, image) for place, image in enumerate(images)]
+            )
+        images = self._checked_tensor(images)
+        is_encoded = images.dtype == tf.string
+        rank = images.shape.rank
+        if is_encoded and tf.executing_eagerly():
+            contents = images.numpy()
+            return self(contents if rank == 0 else contents.tolist())
+        # Within a data set the rank may be unknown; then it is one image.
+        if rank is None or rank == (0 if is_encoded else 3):
+            return self._input(images)
+        shape = [self.size, self.size, self.channels]
+        signature = tf.TensorSpec(shape, tf.float32)
+        return tf.map_fn(self._input, images, fn_output_signature=signature)
+
+    def _checked_tensor(self, images: tf.Tensor | np.ndarray) -> tf.Tensor:
+        """Images as a tensor: encoded, or uint8 pixels, of a rank that they may have."""
+        expected = (
+            "`images` must be pictures (paths, or the bytes of files), or uint8 pixels [height, "
+            f"width, {self.channels}], or several of these."
+        )
         try:
             images = tf.convert_to_tensor(images)
         except (ValueError, TypeError) as error:
-            raise checks.UserError(
-                "`images` must be JPEG or PNG bytes, or uint8 pixels, or several of these. "
-                f"Received: {images!r}"
-            ) from error
+            raise checks.UserError(f"{expected} Received: {images!r}") from error
         rank_of_one = 0 if images.dtype == tf.string else 3
-        # Within a data set the rank may be unknown; then it is one image.
-        rank = rank_of_one if images.shape.rank is None else images.shape.rank
-        fits = images.dtype in (tf.string, tf.uint8) and rank in (rank_of_one, rank_of_one + 1)
-        if fits and images.dtype == tf.uint8 and images.shape.rank is not None:
-            fits = images.shape[-1] in (self.channels, None)
-        if not fits:
-            raise checks.UserError(
-                "`images` must be JPEG or PNG bytes, or uint8 [height, width, "
-                f"{self.channels}], or several of these. "
-                f"Received: {images.dtype.name} {images.shape}"
+        fits = images.dtype in (tf.string, tf.uint8)
+        if images.shape.rank is not None:
+            fits = fits and images.shape.rank in (rank_of_one, rank_of_one + 1)
+            if images.dtype == tf.uint8:
+                fits = fits and images.shape[-1] in (self.channels, None)
+        if fits:
+            return images
+        way = ""
+        if images.dtype.is_floating:
+            way = (
+                " Of values from 0 to 255 make pixels with tf.cast(images, tf.uint8), of values "
+                "from 0 to 1 with tf.image.convert_image_dtype(images, tf.uint8)."
             )
-        if rank > rank_of_one:
-            shape = [self.size, self.size, self.channels]
-            signature = tf.TensorSpec(shape, tf.float32)
-            return tf.map_fn(self._input, images, fn_output_signature=signature)
-        return self._input(images)
+        raise checks.UserError(f"{expected} Received: {images.dtype.name} {images.shape}.{way}")
 
-    def _of_list(self, place: int, image: tf.Tensor | np.ndarray | bytes) -> tf.Tensor:
+    def _of_list(self, place: int, image: "Images") -> tf.Tensor:
         try:
             return self(image)
+        except checks.UserError as error:
+            raise checks.UserError(f"Image {place} of `images`: {error}") from error
+
+    def _stacked(self, inputs: list[tf.Tensor]) -> tf.Tensor:
+        shape = [len(inputs), self.size, self.size, self.channels]
+        return tf.reshape(tf.stack(inputs) if inputs else [], shape)
+
+    def _of_encoded(self, picture: str | os.PathLike[str] | bytes) -> tf.Tensor:
+        """The network's input for the path of a picture, or for its bytes."""
+        name = "The picture"
+        if not isinstance(picture, bytes):
+            name = os.fspath(picture)
+            try:
+                picture = pathlib.Path(picture).read_bytes()
+            except OSError as error:
+                raise checks.UserError(f"No picture at {name!r}: {error.strerror}.") from error
+        try:
+            return self._input(tf.constant(decodable_bytes(picture)))
         except tf.errors.InvalidArgumentError as error:
             raise checks.UserError(
-                f"`images` must be JPEGs and PNGs: image {place} does not decode as one. (Bytes "
-                "are expected, not the path of a file.)"
+                f"{name} does not decode: it is damaged, or too large."
             ) from error
 
     def _input(self, image: tf.Tensor) -> tf.Tensor:
         return self.normalize(self.center_crop(image))
 
+    def pixels(self, image: tf.Tensor) -> tf.Tensor:
+        """The whole image as the network is to see it: decoded, upright, on its background.
+
+        Args:
+          image: scalar string tensor, a picture that `headers.is_decodable`; or uint8 [height,
+            width, channels], which stays as it is.
+
+        Returns:
+          uint8 [height, width, channels].
+        """
+        if image.dtype != tf.string:
+            return image
+        return decode(image, self.channels, self.exif_orientation, self.background)
+
     def center_crop(self, image: tf.Tensor) -> tf.Tensor:
         """Resizes the shorter side to `resize` and keeps the central square of side `size`.
 
         Args:
-          image: scalar string tensor (JPEG or PNG), or uint8 [height, width, channels].
+          image: as for `pixels`.
 
         Returns:
           float32 [size, size, channels], 0 to 255.
         """
-        pixels = decode(image, self.channels) if image.dtype == tf.string else image
+        pixels = self.pixels(image)
         shape = tf.shape(pixels)[:2]
         resized_shape = shape_after_resize(shape, self.resize)
         corner = (resized_shape - self.size) // 2

@@ -6,8 +6,10 @@ OK = "OK"
 TOO_LONG = "too many bytes"
 TOO_LARGE = "too many pixels"
 TOO_MANY_SCANS = "too many scans"
-NOT_AN_IMAGE = "neither JPEG nor PNG"
-# Also what is a JPEG or PNG by its first bytes only, and what is too narrow to be resized.
+# What Pillow reads and a graph does not, such as TIFF: the clients of this package convert it.
+CONVERT_FIRST = "convert first"
+NOT_AN_IMAGE = "no picture"
+# Also what is a picture by its first bytes only, and what is too narrow to be resized.
 DAMAGED = "damaged"
 
 

@@ -125,12 +125,16 @@ def _optimization(optimized: Optimized | None) -> str:
 def _preprocessing(value: Preprocessing) -> str:
     colors = {1: "gray", 3: "RGB"}[value.channels]
     kind = "an image" if isinstance(value.mean[0], tuple) else _listing(value.mean)
+    turned = "applied" if value.exif_orientation else "not applied"
+    transparency = "is dropped"
+    if value.background is not None:
+        transparency = f"is laid over the color {value.background}"
     return (
         f"Part of the export. Pictures are decoded to {colors}, the shorter side is resized to "
         f"{value.resize} pixels ({value.interpolation}, antialiased), the central "
         f"{value.size}x{value.size} pixels are kept; of values from 0 to 255 the mean ({kind}) is "
-        f"subtracted, and the result divided by {_listing(value.deviation)}. Transparency is "
-        "dropped, and an EXIF orientation not applied, as in training and evaluation."
+        f"subtracted, and the result divided by {_listing(value.deviation)}. Transparency "
+        f"{transparency}, and an EXIF orientation is {turned}, as in training and evaluation."
     )
 
 
@@ -150,13 +154,14 @@ def _signatures(model: keras.Model, top: int, limits: Limits) -> str:
     rows = [
         ("signature", "argument", "answers"),
         ("---", "---", "---"),
-        ("`serving_default`", "`image_bytes`: string [n], JPEGs and PNGs of any sizes", answers),
+        ("`serving_default`", "`image_bytes`: string [n], pictures of any sizes", answers),
         ("`images`", f"`images`: uint8 [n, height, width, {channels}]", "the same"),
         ("`features`", "`image_bytes`", of_features),
     ]
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     return (
         f'{table}\n\n`status` is "{statuses.OK}", or says why a picture cannot be used: '
+        f'"{statuses.CONVERT_FIRST}" (of a format that Pillow reads and the graph does not), '
         f'"{statuses.NOT_AN_IMAGE}", "{statuses.TOO_LONG}" (more than {limits.max_bytes:,}), '
         f'"{statuses.TOO_LARGE}" (more than {limits.max_pixels:,}), '
         f'"{statuses.TOO_MANY_SCANS}" (more than {signatures.MAX_SCANS}), '

@@ -9,9 +9,10 @@ from collections.abc import Callable, Sequence
 import keras
 import tensorflow as tf
 
-from keras_resnet.images import preprocessing
+from keras_resnet.images import headers, preprocessing
 from keras_resnet.networks import resnet
 from keras_resnet.serving.answers import (
+    CONVERT_FIRST,
     DAMAGED,
     NOT_AN_IMAGE,
     OK,
@@ -32,7 +33,7 @@ def signatures(
 ]:
     """The functions of an export by name, each with the `tf.TensorSpec` of its argument.
 
-    `serving_default` and `features` take `image_bytes`, string [n]: JPEGs and PNGs of any sizes;
+    `serving_default` and `features` take `image_bytes`, string [n]: pictures of any sizes;
     `images` takes uint8 [n, height, width, channels]. Of n pictures, n from 0 on, they give
 
     - `probabilities`: float32 [n, classes];
@@ -130,7 +131,7 @@ def usable_rows(
 
     def row(place: tf.Tensor, image_bytes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         fits = tf.equal(_status_of_header(image_bytes, limits), OK)
-        with preprocessing.checked(fits, "the picture is not to be decoded"):
+        with headers.checked(fits, "the picture is not to be decoded"):
             return place, of_model(tf.identity(image_bytes))
 
     count = tf.size(image_bytes, tf.int64)
@@ -174,18 +175,21 @@ def _status_of_header(image_bytes: tf.Tensor, limits: Limits) -> tf.Tensor:
         return tf.cond(too_many, lambda: TOO_MANY_SCANS, of_size)
 
     def of_size() -> tf.Tensor:
-        pixels = preprocessing.num_pixels(preprocessing.encoded_shape(image_bytes))
+        pixels = headers.num_pixels(headers.encoded_shape(image_bytes))
         return tf.where(pixels > limits.max_pixels, TOO_LARGE, OK)
 
-    def of_kind() -> tf.Tensor:
-        return tf.cond(
-            tf.io.is_jpeg(image_bytes),
-            of_jpeg,
-            lambda: tf.cond(preprocessing.is_png(image_bytes), of_size, lambda: NOT_AN_IMAGE),
-        )
+    def of_others() -> tf.Tensor:
+        return tf.cond(headers.is_decodable(image_bytes), of_size, not_decodable)
+
+    def not_decodable() -> tf.Tensor:
+        return tf.where(headers.is_picture(image_bytes), CONVERT_FIRST, NOT_AN_IMAGE)
 
     too_long = tf.strings.length(image_bytes) > limits.max_bytes
-    return tf.cond(too_long, lambda: TOO_LONG, of_kind)
+    return tf.cond(
+        too_long,
+        lambda: TOO_LONG,
+        lambda: tf.cond(tf.io.is_jpeg(image_bytes), of_jpeg, of_others),
+    )
 
 
 def _number_of_scans(image_bytes: tf.Tensor) -> tf.Tensor:

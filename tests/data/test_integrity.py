@@ -155,7 +155,7 @@ FAULTS = {
         make_bomb,
         "the image has more than 178956970 pixels; its height and width: 20000 20000",
     ),
-    "webp": (make_webp, "the image is neither JPEG nor PNG"),
+    "webp": (make_webp, "Failed to decode WebP"),
     "label": (set_label_to_2, "labels must be at least 0 and below the 2 classes"),
     "empty": (forget_all, "Feature: image .* is required but could not be found"),
 }
@@ -336,7 +336,7 @@ def test_twenty_corrupt_images_are_named_and_all_counted():
     assert usable.tolist() == [0]
     lines = integrity.complaint(source, usable, "are bad").splitlines()
     assert lines[0] == "25 of 26 are bad:"
-    assert lines[1].startswith("  image 1 of 26: the image is neither JPEG nor PNG")
+    assert lines[1].startswith("  image 1 of 26: it is no picture that can be read")
     assert len(lines) == 22
     assert lines[-1] == "  and 5 more"
 

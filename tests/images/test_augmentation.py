@@ -1,11 +1,16 @@
+import functools
+import io
 import math
 
 import numpy as np
+import PIL.ExifTags
 import PIL.Image
+import PIL.ImageOps
 import pytest
 import tensorflow as tf
+from pictures import saved
 
-from keras_resnet.images import augmentation, preprocessing
+from keras_resnet.images import augmentation, decoding
 from keras_resnet.images.augmentation import Augmentation
 from keras_resnet.images.preprocessing import Preprocessing
 
@@ -72,8 +77,9 @@ def test_half_of_the_draws_mirror(rng, draws):
     assert abs(np.mean(draws[:, 3] < 0.5) - 0.5) < 0.5 * FIVE_DEVIATIONS
 
 
-def squares(image, draws, size, resize):
-    return given(lambda row: augmentation.random_square(image, row, size, resize, 3), draws)
+def squares(image, draws, size, resize, **preprocessing):
+    spec = Preprocessing(size, size, (0, 0, 0), **preprocessing)
+    return given(lambda row: augmentation.random_square(image, row, spec, resize), draws)
 
 
 def sides_and_corners(draws):
@@ -92,6 +98,28 @@ def test_scales_and_places_are_those_of_the_draws(draws, encode):
     found = squares(image, rows, 224, (256, 480))
     for square, side, (top, left) in zip(found, *sides_and_corners(rows), strict=True):
         np.testing.assert_array_equal(square, pixels[top : top + side, left : left + side])
+
+
+def test_squares_of_a_turned_picture_are_those_of_the_upright_one(rng, draws):
+    # One color for each 8x8 block, and no chroma subsampling: what is decoded alone is as in the
+    # whole.
+    blocks = rng.integers(0, 256, (11, 14, 3), np.uint8).repeat(8, axis=0).repeat(8, axis=1)
+    spec = Preprocessing(32, 32, (0, 0, 0), exif_orientation=True)
+
+    @functools.partial(tf.function, reduce_retracing=True, autograph=False)
+    def square(image, row):
+        return augmentation.random_square(image, row, spec, (40, 60))
+
+    for orientation in range(1, 9):
+        exif = PIL.Image.Exif()
+        exif[PIL.ExifTags.Base.Orientation] = orientation
+        picture = PIL.Image.fromarray(blocks)
+        turned = saved(picture, "JPEG", quality=100, subsampling=0, exif=exif)
+        upright = np.array(PIL.ImageOps.exif_transpose(PIL.Image.open(io.BytesIO(turned))))
+        for row in draws[:20]:
+            found = square(tf.constant(turned), tf.constant(row))
+            expected = square(tf.constant(upright), tf.constant(row))
+            np.testing.assert_array_equal(found, expected)
 
 
 def test_scales_and_places_are_uniform(draws):
@@ -154,7 +182,7 @@ def test_colors_are_added_before_the_mean_is_subtracted(rng):
 def test_a_square_of_a_jpeg_is_a_square_of_its_pixels(rng, draws):
     smooth = tf.image.resize(rng.uniform(0, 255, (6, 8, 3)), [48, 64])
     jpeg = tf.io.encode_jpeg(tf.cast(smooth, tf.uint8), quality=95)
-    pixels = preprocessing.decode(jpeg, 3)
+    pixels = decoding.decode(jpeg, 3)
     found = (squares(image, draws[:20], 24, (36, 60)) for image in (jpeg, pixels))
     for from_jpeg, from_pixels in zip(*found, strict=True):
         # The decoder interpolates color at the window's border from what it has decoded.

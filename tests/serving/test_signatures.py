@@ -4,16 +4,18 @@ import os
 import hypothesis
 import hypothesis.strategies as st
 import numpy as np
+import PIL.ExifTags
 import PIL.Image
 import pytest
 import tensorflow as tf
 from letters import evaluated, network
 from peak import peak_growth
-from pictures import encoded, header_of_png
+from pictures import encoded, header_of_png, saved
 
 from keras_resnet.images.preprocessing import Preprocessing
 from keras_resnet.serving.options import Limits
 from keras_resnet.serving.signatures import (
+    CONVERT_FIRST,
     DAMAGED,
     NOT_AN_IMAGE,
     OK,
@@ -114,19 +116,28 @@ def test_features_are_the_average_of_the_last_map(exported, serve, pictures):
     assert statuses(answer) == [OK] * len(KINDS) + [NOT_AN_IMAGE]
 
 
-def test_an_orientation_is_not_applied_as_in_evaluation(exported, serve, rng):
+def test_pictures_stand_upright_and_on_the_background_as_in_evaluation(exported, serve, rng):
     model, _ = exported
     exif = PIL.Image.Exif()
-    exif[0x0112] = 6  # To be turned by 90 degrees.
-    pixels = rng.integers(0, 256, (40, 60, 3), np.uint8)
-    image, buffers = PIL.Image.fromarray(pixels), []
-    for options in ({}, {"exif": exif}):
-        buffer = io.BytesIO()
-        image.save(buffer, "JPEG", **options)
-        buffers.append(buffer.getvalue())
-    answer = serve["serving_default"](image_bytes=tf.constant(buffers))
-    np.testing.assert_array_equal(answer["probabilities"][0], answer["probabilities"][1])
-    np.testing.assert_allclose(answer["probabilities"], evaluated(model, buffers), atol=1e-5)
+    exif[PIL.ExifTags.Base.Orientation] = 6
+    picture = PIL.Image.fromarray(rng.integers(0, 256, (40, 60, 4), np.uint8), "RGBA")
+    turned = [
+        saved(picture, "PNG", exif=exif),
+        saved(picture, "WEBP", exif=exif, lossless=True, exact=True),
+    ]
+    under = PIL.Image.new("RGBA", picture.size, (*model.preprocessing.background, 255))
+    upright = (
+        PIL.Image.alpha_composite(under, picture)
+        .convert("RGB")
+        .transpose(PIL.Image.Transpose.ROTATE_270)
+    )
+    answer = serve["serving_default"](image_bytes=tf.constant([*turned, saved(upright, "PNG")]))
+    for row in answer["probabilities"]:
+        np.testing.assert_array_equal(row, answer["probabilities"][2])
+    np.testing.assert_allclose(answer["probabilities"][:2], evaluated(model, turned), atol=1e-5)
+    stored = saved(picture.convert("RGB"), "PNG")
+    other = serve["serving_default"](image_bytes=tf.constant([stored]))["probabilities"]
+    assert np.abs(other - answer["probabilities"][:1]).max() > 1e-4
 
 
 # --- Unusable pictures
@@ -139,9 +150,12 @@ def test_each_unusable_row_says_why_and_leaves_the_others_alone(exported, serve,
         (b"", NOT_AN_IMAGE),
         (b"x", NOT_AN_IMAGE),
         (jpeg, OK),
-        (encoded(rng, 30, 40, "GIF"), NOT_AN_IMAGE),
-        (encoded(rng, 30, 40, "BMP"), NOT_AN_IMAGE),
-        (encoded(rng, 30, 40, "WEBP"), NOT_AN_IMAGE),
+        (encoded(rng, 30, 40, "GIF"), OK),
+        (encoded(rng, 30, 40, "BMP"), OK),
+        (encoded(rng, 30, 40, "WEBP"), OK),
+        (encoded(rng, 30, 40, "TIFF"), CONVERT_FIRST),
+        (encoded(rng, 30, 40, "BMP", "P"), CONVERT_FIRST),
+        (encoded(rng, 30, 40, "GIF")[:60], CONVERT_FIRST),
         (jpeg[: len(jpeg) // 2], DAMAGED),
         (png[:-40], DAMAGED),
         (b"\xff\xd8\xff", DAMAGED),

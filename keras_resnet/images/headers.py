@@ -1,0 +1,432 @@
+"""What the bytes of a picture say of it before it is decoded: its format, its size and the rest.
+
+All of it are operations of a graph, so that the export of a network has them too; few of them,
+since TensorFlow looks at each for every iterator over pictures. What a header says need not be
+true; what it leads to is bounded.
+"""
+
+import contextlib
+import functools
+import struct
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from keras_resnet.images.limits import MAX_PIXELS
+
+# The formats, by their numbers. Of OTHER are pictures that only Pillow reads, and all that is none.
+FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WebP", "other")
+JPEG, PNG, BMP, GIF, WEBP, OTHER = range(len(FORMATS))
+
+# TensorFlow reads WebP from 2.20 on.
+_WEBP = WEBP if hasattr(tf.raw_ops, "DecodeWebP") else OTHER
+
+# The signature of a PNG, then length and name of its first chunk, whose width and height follow.
+# Behind another first chunk the decoder would find a size that was not checked.
+_PNG_START = b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR"
+
+# 24 bits a pixel, not compressed.
+_PLAIN_BMP = b"\x18\x00\x00\x00\x00\x00"
+
+# How pictures begin: the format's number, and bytes at places; the first that fits counts. Of OTHER
+# as Pillow's readers know them.
+_STARTS: tuple[tuple[int, dict[int, bytes]], ...] = (
+    (JPEG, {0: b"\xff\xd8\xff"}),
+    (PNG, {0: _PNG_START}),
+    *((BMP, {0: b"BM", 14: struct.pack("<I", n), 28: _PLAIN_BMP}) for n in (40, 108, 124)),
+    *((GIF, {0: start}) for start in (b"GIF87a", b"GIF89a")),
+    *((_WEBP, {0: b"RIFF", 8: b"WEBP" + kind}) for kind in (b"VP8 ", b"VP8L", b"VP8X")),
+    *((OTHER, texts) for texts in ({0: b"BM"}, {0: b"\x89PNG"}, {0: b"RIFF", 8: b"WEBP"})),
+    *((OTHER, {0: start}) for start in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")),  # TIFF
+    *((OTHER, {4: b"ftyp" + brand}) for brand in (b"avif", b"avis", b"heic", b"heix", b"mif1")),
+    *((OTHER, {0: start}) for start in (b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51")),  # JPEG 2000
+    *((OTHER, {0: b"P%d" % number}) for number in range(1, 7)),  # PBM, PGM, PPM
+    *((OTHER, {0: start}) for start in (b"8BPS", b"\0\0\1\0", b"DDS ", b"qoif", b"icns")),
+)
+_NUMBERS = [*(number for number, _ in _STARTS), OTHER]
+# The places of the three kinds of WebP.
+_LOSSY, _LOSSLESS, _CANVAS = (
+    next(place for place, (_, texts) in enumerate(_STARTS) if texts.get(8) == b"WEBP" + kind)
+    for kind in (b"VP8 ", b"VP8L", b"VP8X")
+)
+
+# Height and width, and where a lossless WebP has both: place, number of bytes, "<" or ">".
+_SIZES = {
+    "png": ((20, 4, ">"), (16, 4, ">")),
+    "bmp": ((22, 4, "<"), (18, 4, "<")),
+    "gif": ((8, 2, "<"), (6, 2, "<")),
+    "lossy": ((28, 2, "<"), (26, 2, "<")),
+    "canvas": ((27, 3, "<"), (24, 3, "<")),
+    "lossless": ((21, 4, "<"),),
+}
+
+# Steps along a file's parts, each a few microseconds. A JPEG has some ten segments, and a GIF a
+# block for every 255 bytes of its first frame; more make a picture take seconds on purpose.
+_MOST_SEGMENTS, _MOST_BLOCKS = 1_000, 100_000
+
+_LONGEST_START = 64
+
+# Traced once, and a call in each graph.
+_once = functools.partial(tf.function, autograph=False)
+_once_for_bytes = _once(input_signature=[tf.TensorSpec([], tf.string)])
+
+# What few pictures need, and what is made ready only when a first one does.
+_rarely = functools.partial(_once, experimental_attributes={"_noinline": True})
+
+
+def checked(
+    condition: tf.Tensor, *message: tf.Tensor | str
+) -> contextlib.AbstractContextManager[None]:
+    """A context whose operations run only after a condition was found to hold, in any graph.
+
+    Args:
+      condition: scalar bool tensor.
+      message: strings and tensors of which the error consists, a tf.errors.InvalidArgumentError.
+    """
+    # tf.debugging.Assert would word its error in another way outside of graphs.
+    check = tf.raw_ops.Assert(condition=condition, data=message)
+    return tf.control_dependencies([check])
+
+
+# --- Format
+
+
+def picture_format(image_bytes: tf.Tensor) -> tf.Tensor:
+    """The number in `FORMATS` of the format that bytes begin as, int32 scalar."""
+    return tf.gather(_NUMBERS, _kind(_start(image_bytes)))
+
+
+def is_picture(image_bytes: tf.Tensor) -> tf.Tensor:
+    """Whether bytes begin as a picture does that is decoded here or by Pillow, bool scalar."""
+    return _kind(_start(image_bytes)) < len(_STARTS)
+
+
+@_once_for_bytes
+def is_decodable(image_bytes: tf.Tensor) -> tf.Tensor:
+    """Whether bytes begin as a picture that `decoding.decode` decodes, bool scalar.
+
+    That are JPEGs and PNGs, BMPs of 24 bits, WebPs that are not animated, and GIFs whose first
+    frame is opaque and fills the picture. Of others TensorFlow has no operation or gives other
+    pixels than Pillow; an animated WebP can end the process (TensorFlow 2.21).
+    """
+    start = _start(image_bytes)
+    is_animated = tf.equal(_kind(start), _CANVAS) & _has_bit(start[20], 2)
+    return by_format(
+        image_bytes,
+        gif=lambda: first_gif_frame(image_bytes)[0],
+        webp=lambda: ~is_animated,
+        other=lambda: tf.constant(False),
+        default=lambda: tf.constant(True),
+    )
+
+
+def by_format(
+    image_bytes: tf.Tensor, default: Callable[[], tf.Tensor], **branches: Callable[[], tf.Tensor]
+) -> tf.Tensor:
+    """What the function for the format of a picture gives.
+
+    Args:
+      image_bytes: scalar string tensor.
+      default: function of nothing for the formats that are not named.
+      **branches: others by the names in `FORMATS`, in lower case.
+    """
+    of_jpeg, of_png, *of_the_rest = (branches.get(name.lower(), default) for name in FORMATS)
+    of_the_rest = [_rarely(function) for function in of_the_rest]
+    # Most pictures are JPEGs, and shall not wait for the rest.
+    return tf.cond(
+        tf.io.is_jpeg(image_bytes),
+        of_jpeg,
+        lambda: tf.switch_case(picture_format(image_bytes) - PNG, [of_png, *of_the_rest]),
+    )
+
+
+def _start(image_bytes: tf.Tensor) -> tf.Tensor:
+    """The first bytes, uint8 [64], with zeros behind those of a shorter file."""
+    return tf.io.decode_raw(image_bytes, tf.uint8, fixed_length=_LONGEST_START)
+
+
+def _kind(start: tf.Tensor) -> tf.Tensor:
+    """The place in `_STARTS` of what the first bytes are, behind its end for none; int64 scalar."""
+    expected = np.zeros([len(_STARTS) + 1, _LONGEST_START], np.uint8)
+    is_free = np.ones(expected.shape, bool)
+    for row, (_, texts) in enumerate(_STARTS):
+        for place, text in texts.items():
+            expected[row, place : place + len(text)] = np.frombuffer(text, np.uint8)
+            is_free[row, place : place + len(text)] = False
+    # In a TF1 graph `==` would compare identities. The last row fits all.
+    fits = tf.reduce_all(tf.equal(start, expected) | is_free, axis=1)
+    return tf.argmax(tf.cast(fits, tf.int32))
+
+
+def _has_bit(flags: tf.Tensor, bit: int) -> tf.Tensor:
+    return tf.not_equal(tf.bitwise.bitwise_and(flags, tf.constant(bit, flags.dtype)), 0)
+
+
+# --- Size
+
+
+@_once_for_bytes
+def encoded_shape(image_bytes: tf.Tensor) -> tf.Tensor:
+    """Height and width of a picture that `is_decodable`, from its header, int32 [2].
+
+    Raises:
+      tf.errors.InvalidArgumentError: it is none, or its header is damaged.
+    """
+    return tf.cond(
+        tf.io.is_jpeg(image_bytes),
+        lambda: tf.io.extract_jpeg_shape(image_bytes)[:2],
+        lambda: _shape_of_start(_start(image_bytes)),
+    )
+
+
+def _shape_of_start(start: tf.Tensor) -> tf.Tensor:
+    """Height and width that the first bytes of what is no JPEG say, int32 [2]."""
+    kind = _kind(start)
+    is_known = tf.not_equal(tf.gather(_NUMBERS, kind), OTHER)
+    with checked(is_known, "the image is of a format that is not decoded, or lost its header"):
+        png, bmp, gif, lossy, canvas, bits = tf.unstack(_header_numbers(start))
+    # A BMP whose height is negative counts from the top.
+    bmp = tf.where(bmp >= 2**31, 2**32 - bmp, bmp)
+    lossless = tf.stack([bits[0] // 2**14 % 2**14, bits[0] % 2**14])
+    of_format = {PNG: png, BMP: bmp, GIF: gif}
+    of_kind = {_LOSSY: lossy % 2**14, _LOSSLESS: 1 + lossless, _CANVAS: 1 + canvas}
+    shapes = [
+        of_kind.get(place, of_format.get(number, png)) for place, (number, _) in enumerate(_STARTS)
+    ]
+    # What a header says may be more, and less than nothing for the decoder.
+    return tf.cast(tf.minimum(tf.stack(shapes)[kind], np.iinfo(np.int32).max), tf.int32)
+
+
+def _header_numbers(start: tf.Tensor) -> tf.Tensor:
+    """The numbers of `_SIZES`, int64 [formats, 2]; where there is but one, with 0 behind it."""
+    weights = np.zeros([len(_SIZES), 2, _LONGEST_START])
+    for row, fields in enumerate(_SIZES.values()):
+        for column, (place, count, order) in enumerate(fields):
+            powers = 256.0 ** np.arange(count)
+            weights[row, column, place : place + count] = powers if order == "<" else powers[::-1]
+    return tf.cast(tf.linalg.matvec(weights, tf.cast(start, tf.float64)), tf.int64)
+
+
+def bounded_shape(image_bytes: tf.Tensor) -> tf.Tensor:
+    """`encoded_shape`, or an error where it has more than `MAX_PIXELS` pixels."""
+    shape = encoded_shape(image_bytes)
+    message = f"the image has more than {MAX_PIXELS} pixels; its height and width:"
+    with checked(num_pixels(shape) <= MAX_PIXELS, message, shape):
+        return tf.identity(shape)
+
+
+def num_pixels(shape: tf.Tensor) -> tf.Tensor:
+    """Height times width, int64, which holds the largest that a header can say."""
+    return tf.reduce_prod(tf.cast(shape, tf.int64))
+
+
+# --- Transparency
+
+
+@_once_for_bytes
+def has_transparency(image_bytes: tf.Tensor) -> tf.Tensor:
+    """Whether a picture that `is_decodable` may have transparent pixels, bool scalar."""
+    start = _start(image_bytes)
+    kind, color_type = _kind(start), start[25]
+    of_webp = (tf.equal(kind, _CANVAS) & _has_bit(start[20], 0x10)) | (
+        tf.equal(kind, _LOSSLESS) & _has_bit(start[24], 0x10)
+    )
+    has_alpha = tf.equal(color_type, 4) | tf.equal(color_type, 6)
+    return by_format(
+        image_bytes,
+        # Where the text is by chance, the pixels turn out to be opaque.
+        png=lambda: has_alpha | tf.reduce_any(_places(_all(image_bytes), b"tRNS")),
+        webp=lambda: of_webp,
+        default=lambda: tf.constant(False),
+    )
+
+
+def _all(image_bytes: tf.Tensor) -> tf.Tensor:
+    """All bytes, uint8 [n]."""
+    return tf.io.decode_raw(image_bytes, tf.uint8)
+
+
+def _places(values: tf.Tensor, text: bytes) -> tf.Tensor:
+    """Whether a text is at each place of uint8 [n], bool [n - len(text) + 1]."""
+    count = tf.maximum(tf.size(values) - len(text) + 1, 0)
+    matches = [tf.equal(values[i : i + count], byte) for i, byte in enumerate(text)]
+    return tf.reduce_all(matches, axis=0)
+
+
+# --- Orientation
+
+
+@_once_for_bytes
+def exif_orientation(image_bytes: tf.Tensor) -> tf.Tensor:
+    """How a picture is to be turned to stand upright, by its EXIF, int32 scalar: 1 to 8.
+
+    1, as it is, where there is no EXIF or none that can be read. JPEGs, PNGs (eXIf) and WebPs have
+    it, in either byte order.
+
+    Source: Exif 2.32, sections 4.5.2 and 4.6.4.
+    """
+
+    def behind(text: bytes, distance: int) -> Callable[[], tf.Tensor]:
+        """What is behind a chunk's name."""
+
+        def orientation() -> tf.Tensor:
+            values = _all(image_bytes)
+            found = _places(values, text)
+            place = tf.argmax(tf.cast(found, tf.int32)) + distance
+            return tf.cond(
+                tf.reduce_any(found), _rarely(lambda: _orientation(values[place:])), as_it_is
+            )
+
+        return orientation
+
+    def of_jpeg() -> tf.Tensor:
+        values = _all(image_bytes)
+        # Most have none: that is seen at once.
+        found = tf.reduce_any(_places(values, b"Exif"))
+        return tf.cond(found, _rarely(lambda: _orientation(_exif_segment(values))), as_it_is)
+
+    def as_it_is() -> tf.Tensor:
+        return tf.constant(1)
+
+    return by_format(
+        image_bytes,
+        jpeg=of_jpeg,
+        png=behind(b"eXIf", 4),
+        webp=behind(b"EXIF", 8),
+        default=as_it_is,
+    )
+
+
+_EXIF_NAME = b"Exif\x00\x00"
+
+
+def _exif_segment(values: tf.Tensor) -> tf.Tensor:
+    """The first segment of a JPEG that is EXIF, from its name on, uint8 [n]; nothing without."""
+    end = tf.size(values)
+    # So that the bytes that a step looks at are there.
+    padded = tf.pad(values, [[0, 10]])
+
+    def length(place: tf.Tensor) -> tf.Tensor:
+        size = tf.cast(padded[place + 2 : place + 4], tf.int32)
+        return 2 + 256 * size[0] + size[1]
+
+    def is_exif(place: tf.Tensor) -> tf.Tensor:
+        expected = np.frombuffer(_EXIF_NAME, np.uint8)
+        has_name = tf.reduce_all(tf.equal(tf.slice(padded, [place + 4], [6]), expected))
+        return tf.equal(padded[place + 1], 0xE1) & has_name
+
+    def goes_on(place: tf.Tensor) -> tf.Tensor:
+        # Behind the start of a scan there are no segments.
+        is_segment = tf.equal(padded[place], 0xFF) & tf.not_equal(padded[place + 1], 0xDA)
+        return (place < end) & is_segment & ~is_exif(place)
+
+    (place,) = tf.while_loop(
+        goes_on,
+        lambda place: (tf.minimum(place + length(place), end),),
+        (tf.minimum(2, end),),
+        maximum_iterations=_MOST_SEGMENTS,
+    )
+    start = tf.where(tf.equal(padded[place], 0xFF) & is_exif(place), place + 4, end)
+    return values[start : place + length(place)]
+
+
+# An entry of a directory: tag, type, number of values, and a value of 2 or of 4 bytes; a row of
+# columns for each byte order.
+_ENTRY = (
+    (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 8, 9, 10, 11),
+    (1, 0, 3, 2, 7, 6, 5, 4, 9, 8, 11, 10, 9, 8),
+)
+_ENTRY_NUMBERS = np.zeros([14, 5])
+for _column, (_first, _last) in enumerate(((0, 2), (2, 4), (4, 8), (8, 10), (10, 14))):
+    _ENTRY_NUMBERS[_first:_last, _column] = 256.0 ** np.arange(_last - _first)
+
+
+@_once(input_signature=[tf.TensorSpec([None], tf.uint8)])
+def _orientation(exif: tf.Tensor) -> tf.Tensor:
+    """The orientation that EXIF says, with or without the name of the segment before it."""
+    name = np.frombuffer(_EXIF_NAME, np.uint8)
+    has_name = tf.reduce_all(tf.equal(tf.pad(exif, [[0, 6]])[:6], name))
+    exif = exif[6 * tf.cast(has_name, tf.int32) :]
+    header = tf.cast(tf.pad(exif, [[0, 8]])[:8], tf.int64)
+    is_big = tf.reduce_all(tf.equal(header[:4], list(b"MM\0*")))
+    is_tiff = is_big | tf.reduce_all(tf.equal(header[:4], list(b"II*\0")))
+    # Of its place the highest byte comes first or last.
+    place = tf.where(is_big, tf.reverse(header[4:], [0]), header[4:])
+    place = tf.reduce_sum(place * 256 ** np.arange(4))
+    size = tf.size(exif, tf.int64)
+    # Where the directory is outside, there are no entries.
+    place = tf.where(is_tiff, tf.minimum(place, size), size)
+    directory = tf.cast(tf.pad(exif[place:], [[0, 2]]), tf.float64)
+    count = tf.where(is_big, 256 * directory[0] + directory[1], directory[0] + 256 * directory[1])
+    entries = directory[2:-2][: 12 * tf.cast(count, tf.int32)]
+    entries = tf.reshape(entries[: tf.size(entries) // 12 * 12], [-1, 12])
+    columns = tf.gather(_ENTRY, tf.cast(is_big, tf.int32))
+    return _orientation_of_entries(tf.matmul(tf.gather(entries, columns, axis=1), _ENTRY_NUMBERS))
+
+
+def _orientation_of_entries(numbers: tf.Tensor) -> tf.Tensor:
+    """The orientation of a directory's entries, [n, 5]; of several the last one counts."""
+    tags, types, counts, shorts, longs = tf.unstack(numbers, axis=1)
+    is_short = tf.equal(types, 3)
+    values = tf.where(is_short, shorts, longs)
+    is_number = (is_short | tf.equal(types, 4)) & tf.equal(counts, 1)
+    values = tf.where(is_number & (values >= 1) & (values <= 8), values, 1)
+    values = tf.boolean_mask(values, tf.equal(tags, 0x0112))
+    return tf.cast(tf.concat([[1], values], axis=0)[-1], tf.int32)
+
+
+# --- The first frame of a GIF
+
+
+@_once_for_bytes
+def first_gif_frame(image_bytes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Whether the first frame of a GIF is opaque and fills it, and a GIF of that frame alone.
+
+    TensorFlow unpacks all frames even to give the first one, drops transparency, and lays a smaller
+    frame over black.
+
+    Returns:
+      bool scalar, and string scalar.
+    """
+    values = tf.cast(_all(image_bytes), tf.int32)
+    end = tf.size(values)
+    padded = tf.pad(values, [[0, _LONGEST_START]])
+
+    def goes_on(place: tf.Tensor, within: tf.Tensor, frame: tf.Tensor, _: tf.Tensor) -> tf.Tensor:
+        # An extension, or the frame.
+        is_part = tf.equal(padded[place], 0x21) | tf.equal(padded[place], 0x2C)
+        return (place < end) & (within | (tf.equal(frame, 0) & is_part))
+
+    def step(
+        place: tf.Tensor, within: tf.Tensor, frame: tf.Tensor, is_transparent: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
+        part = tf.slice(padded, [place], [10])
+        is_frame = ~within & tf.equal(part[0], 0x2C)
+        # Behind the frame's own colors a byte says with how many bits its blocks of pixels begin.
+        to_blocks = tf.where(is_frame, 11 + _color_table(part[9]), 2)
+        after = tf.minimum(place + tf.where(within, 1 + part[0], to_blocks), end)
+        is_control = ~within & tf.equal(part[0], 0x21) & tf.equal(part[1], 0xF9)
+        return (
+            after,
+            # A block of no bytes is the last one.
+            ~within | tf.not_equal(part[0], 0),
+            tf.where(is_frame, place, frame),
+            is_transparent | (is_control & _has_bit(part[3], 1)),
+        )
+
+    first = tf.minimum(13 + _color_table(padded[10]), end)
+    no = tf.constant(False)
+    place, within, frame, is_transparent = tf.while_loop(
+        goes_on, step, (first, no, tf.constant(0), no), maximum_iterations=_MOST_BLOCKS
+    )
+    # Corner, width and height of the frame, beside those of the picture.
+    fills = tf.reduce_all(tf.equal(padded[frame + 1 : frame + 9], tf.pad(padded[6:10], [[4, 0]])))
+    is_whole = (frame > 0) & ~within
+    return is_whole & fills & ~is_transparent, tf.strings.substr(image_bytes, 0, place) + b";"
+
+
+def _color_table(flags: tf.Tensor) -> tf.Tensor:
+    """Length of the color table that some flags announce, in bytes, int32."""
+    entries = tf.gather([2**bits for bits in range(1, 9)], flags % 8)
+    return tf.where(_has_bit(flags, 0x80), 3 * entries, 0)
