@@ -33,8 +33,8 @@ def evaluate(
         the current strategy.
 
     Returns:
-      dict of `top1` and `top5` (shares of images, 0 to 1), `loss` (mean cross-entropy) and `images`
-      (number of images counted).
+      dict of `top1` and, of more than five classes, `top5` (shares of images, 0 to 1), `loss` (mean
+      cross-entropy) and `images` (number of images counted).
 
     Raises:
       UserError: model and source do not fit each other, or an image cannot be read.
@@ -49,12 +49,13 @@ def evaluate(
 def evaluation(gathered: Mapping[str, Sequence[np.ndarray]]) -> dict[str, float]:
     """The figures for what `answers` gives of each image."""
     number = len(gathered["loss"])
-    return {
-        "top1": int(np.count_nonzero(gathered["top1"])) / number,
-        "top5": int(np.count_nonzero(gathered["top5"])) / number,
-        # Rounded once: the same for any size of batches and any number of replicas.
-        "loss": math.fsum(gathered["loss"]) / number,
+    shares = {
+        figure.name: int(np.count_nonzero(gathered[figure.name])) / number
+        for figure in (TOP1, TOP5)
+        if figure.name in gathered
     }
+    # Rounded once: the same for any size of batches and any number of replicas.
+    return {**shares, "loss": math.fsum(gathered["loss"]) / number}
 
 
 def check_fits(model: ResNet, source: Source) -> None:

@@ -39,16 +39,23 @@ class Scores:
     labels: np.ndarray
 
     def evaluation(self) -> dict[str, float]:
-        """dict of `top1` and `top5` (shares of images), `loss` (mean cross-entropy), `images`."""
+        """dict of `top1` (share of images), `loss` (mean cross-entropy) and `images`.
+
+        Of more than five classes also `top5`.
+        """
         of_label = self.probabilities[np.arange(len(self.labels)), self.labels]
         higher = (self.probabilities > of_label[:, np.newaxis]).sum(axis=1)
         # What is not a number is not higher than anything.
         valid = np.isfinite(self.probabilities).all(axis=1)
         # Smaller ones are 0 in float32.
         smallest = np.finfo(np.float32).tiny
+        shares = {
+            f"top{k}": float(np.mean(valid & (higher < k)))
+            for k in (1, 5)
+            if k == 1 or k < self.probabilities.shape[1]
+        }
         return {
-            "top1": float(np.mean(valid & (higher < 1))),
-            "top5": float(np.mean(valid & (higher < 5))),
+            **shares,
             "loss": float(-np.log(np.maximum(of_label, smallest).astype(np.float64)).mean()),
             "images": len(self.labels),
         }

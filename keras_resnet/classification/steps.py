@@ -42,8 +42,9 @@ def answers(
       network: `ResNet` with its top.
 
     Returns:
-      A function of (images, labels, weights) to `loss` (float64), the cross-entropy, and `top1` and
-      `top5` (bool), whether the label is among the most probable classes: [b] each.
+      A function of (images, labels, weights) to `loss` (float64), the cross-entropy, and `top1`
+      and, of more than five classes, `top5` (bool), whether the label is among the most probable
+      classes: [b] each.
     """
     logits_of = logits_model(network)
     infer = inference(logits_of)
@@ -53,11 +54,13 @@ def answers(
         logits = infer(images)
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
         scores = tf.cast(logits, tf.float32)
-        return {
-            "loss": tf.cast(losses, tf.float64),
-            "top1": tf.math.in_top_k(labels, scores, 1),
-            "top5": tf.math.in_top_k(labels, scores, min(5, logits.shape[-1])),
+        hits = {
+            f"top{k}": tf.math.in_top_k(labels, scores, k)
+            for k in (1, 5)
+            # Among the first five of five classes is every one.
+            if k == 1 or k < logits.shape[-1]
         }
+        return {"loss": tf.cast(losses, tf.float64), **hits}
 
     return values
 

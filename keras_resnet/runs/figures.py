@@ -38,8 +38,10 @@ def describe(figures: Iterable[Figure], result: Mapping[str, float]) -> str:
     """One line for an evaluation.
 
     Args:
-      figures: those to name, in order.
+      figures: those to name, in order, as far as the result has them.
       result: their values by name, and the number of `images`.
     """
-    listing = ", ".join(figure.written(result[figure.name]) for figure in figures)
+    listing = ", ".join(
+        figure.written(result[figure.name]) for figure in figures if figure.name in result
+    )
     return f"{listing} on {result['images']} images"

@@ -22,7 +22,7 @@ class Task(abc.ABC):
 
     Attributes:
       sums: what `training_values` gives; the first is the loss.
-      figures: what `evaluation` gives, in order.
+      figures: what `evaluation` gives, in order; it may leave some out but for `best`.
       best: that of the figures by which networks are compared. Where `sums` has one of its name,
         that one's mean is the same of training.
     """

@@ -27,8 +27,8 @@ class Origin:
       name: of the run or file.
       recipe: the configuration of its training, JSON.
       dataset: name of the data set that it was trained on.
-      evaluation: dict of `top1`, `top5` (shares), `loss` and `images`, and the `protocol` and
-        `split` of the evaluation.
+      evaluation: dict of `top1` and, where there is one, `top5` (shares), `loss` and `images`, and
+        the `protocol` and `split` of the evaluation.
       license: of the network's weights.
     """
 
@@ -109,8 +109,9 @@ def _accuracy(origin: Origin) -> str:
     found = origin.evaluation
     if found is None:
         return f"{NOT_KNOWN.capitalize()}: no evaluation is on record."
+    top5 = f", top-5 {found['top5']:.2%}" if "top5" in found else ""
     return (
-        f"Top-1 {found['top1']:.2%}, top-5 {found['top5']:.2%}, loss {found['loss']:.4f} on all "
+        f"Top-1 {found['top1']:.2%}{top5}, loss {found['loss']:.4f} on all "
         f"{found['images']:,} images of {origin.dataset}, {found['split']}, {found['protocol']}, "
         "before any optimization."
     )

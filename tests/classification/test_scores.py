@@ -36,6 +36,10 @@ def test_the_fifth_counts_for_top_5_and_the_sixth_does_not():
     assert found.evaluation()["top5"] == pytest.approx(5 / 7)
 
 
+def test_of_five_classes_and_fewer_there_is_no_top5(rng):
+    assert ["top5" in some_scores(rng, classes=n).evaluation() for n in (2, 5, 6)] == [0, 0, 1]
+
+
 def test_the_loss_of_an_impossible_class_is_finite():
     found = scores.Scores("a", "set", "f", np.float32([[1, 0], [1, 0]]), np.array([0, 1]))
     # The smallest normal number of float32 is 2 ** -126.

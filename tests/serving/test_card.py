@@ -144,3 +144,9 @@ def test_tables_have_a_blank_line_before_them_and_equal_rows(full):
         if line.startswith("|---"):
             assert lines[number - 2] == ""
             assert line.count("|") == lines[number - 1].count("|") == lines[number + 1].count("|")
+
+
+def test_without_a_top5_it_tells_the_rest(model):
+    evaluation = {"top1": 0.9, "loss": 0.25, "images": 40, "split": "test", "protocol": "1-crop"}
+    text = card(model, Origin("mine", dataset="letters", evaluation=evaluation))
+    assert "\nTop-1 90.00%, loss 0.2500 on all 40 images of letters, test, 1-crop" in text
