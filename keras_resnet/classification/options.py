@@ -96,6 +96,19 @@ class ClassificationOptions(TaskOptions):
         0.0,
         check=number(below=1),
     )
+    class_weights: bool = option(
+        "Training",
+        "let all classes count alike: weigh the loss of each picture by what its class lacks of "
+        "the mean number of pictures; the loss of training is then a weighted mean, all other "
+        "figures are plain ones",
+        False,
+    )
+    balanced_sampling: bool = option(
+        "Training",
+        "show each class as often as the largest one: an epoch has pictures of smaller classes "
+        "several times",
+        False,
+    )
 
     def task(self, config: TrainConfig) -> "Classification":
         # It needs TensorFlow, which the options of a program's flags do not.
@@ -114,6 +127,11 @@ class ClassificationOptions(TaskOptions):
         super().__post_init__()
 
     def check_together(self) -> None:
+        if self.class_weights and self.balanced_sampling:
+            raise UserError(
+                "`class_weights` and `balanced_sampling` both let classes count alike: choose one. "
+                "Received: class_weights=True, balanced_sampling=True"
+            )
         if self.resize is not None and self.resize < (self.image_size or 0):
             raise UserError(
                 "`resize` must be at least `image_size`. "

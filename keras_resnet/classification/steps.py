@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from keras_resnet.networks.inference import inference
@@ -10,13 +11,14 @@ from keras_resnet.networks.resnet import logits_model
 
 
 def training_values(
-    network: keras.Model, label_smoothing: float = 0.0
+    network: keras.Model, label_smoothing: float = 0.0, class_weights: np.ndarray | None = None
 ) -> Callable[[tuple[tf.Tensor, tf.Tensor]], dict[str, tf.Tensor]]:
     """A function from a training batch to the cross-entropy and whether the answer is right.
 
     Args:
       network: `ResNet` with its top.
       label_smoothing: share of the target that is spread evenly over all classes.
+      class_weights: by which the loss of a picture is multiplied, [classes]; None: 1.
 
     Returns:
       A function of (images, labels) to `loss` [b], in the logits' dtype, and `top1` (int64) [b].
@@ -28,6 +30,8 @@ def training_values(
         logits = logits_of(images, training=True)
         hits = tf.equal(tf.argmax(logits, axis=-1), labels)
         loss = _cross_entropy(labels, logits, label_smoothing)
+        if class_weights is not None:
+            loss *= tf.gather(tf.constant(class_weights, loss.dtype), labels)
         return {"loss": loss, "top1": tf.cast(hits, tf.int64)}
 
     return values

@@ -16,6 +16,7 @@ from keras_resnet.classification.examples import (
     training_example,
     with_copies,
 )
+from keras_resnet.classification.imbalance import balanced, class_weights
 from keras_resnet.classification.options import ClassificationOptions
 from keras_resnet.data.batches import labelled
 from keras_resnet.data.sources import Source
@@ -50,6 +51,8 @@ class Classification(Task):
         assert isinstance(config.task, ClassificationOptions)
         self._config = config
         self._options = config.task
+        # Of the last `sources`: their labels are what classes are weighed by.
+        self._train: Source | None = None
         self._construct = constructors.constructor(config.network, config.depth)
 
     @functools.cached_property
@@ -58,6 +61,7 @@ class Classification(Task):
 
     def sources(self) -> dict[str, Source]:
         train, validation = make_sources(self._config)
+        self._train = train
         return {"train": train, "validation": validation}
 
     def describe(self, sources: dict[str, Source]) -> dict[str, Any]:
@@ -124,6 +128,8 @@ class Classification(Task):
             fine_tuning.begin_with(network, self._weights)
 
     def epoch(self, source: Source) -> Source:
+        if self._options.balanced_sampling:
+            source = balanced(source)
         return with_copies(source, self._options.augmentation)
 
     def training_example(self, network: ResNet, source: Source) -> Callable[..., Any]:
@@ -132,7 +138,10 @@ class Classification(Task):
         return training_example(source, preprocessing, augmentation)
 
     def training_values(self, network: ResNet) -> OfBatch:
-        return steps.training_values(network, self._options.label_smoothing)
+        weights = None
+        if self._options.class_weights:
+            weights = class_weights(self._train or self.sources()["train"])
+        return steps.training_values(network, self._options.label_smoothing, weights)
 
     def evaluation_example(self, network: ResNet) -> Callable[..., Any]:
         return labelled(needed_preprocessing(network))

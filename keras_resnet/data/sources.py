@@ -18,6 +18,9 @@ from keras_resnet.data.records import Records
 from keras_resnet.images.conversion import decodable
 from keras_resnet.images.headers import checked, is_decodable
 
+# Images that are fetched at once for their labels, where labels are kept with them.
+_LABELS_AT_ONCE = 256
+
 
 class Source(abc.ABC):
     """Labelled images by index; `len(source)` is their number.
@@ -62,6 +65,18 @@ class Source(abc.ABC):
         """The image and label of one index."""
         images, labels = self.fetch(tf.reshape(tf.cast(index, tf.int64), [1]))
         return self.open(images[0]), labels[0]
+
+    def all_labels(self) -> np.ndarray:
+        """The label of each image, int64 [n].
+
+        Raises:
+          tf.errors.OpError: an image, in which its label is, cannot be read.
+        """
+        parts = [
+            self.fetch(np.arange(start, min(start + _LABELS_AT_ONCE, len(self))))[1].numpy()
+            for start in range(0, len(self), _LABELS_AT_ONCE)
+        ]
+        return np.concatenate(parts)
 
     @abc.abstractmethod
     def describe(self, index: int) -> str:
@@ -108,6 +123,9 @@ class MemorySource(Source):
     def fetch(self, indices: tf.Tensor | np.ndarray) -> tuple[tf.Tensor, tf.Tensor]:
         return tf.gather(self.images, indices), tf.gather(self.labels, indices)
 
+    def all_labels(self) -> np.ndarray:
+        return self.labels.numpy()
+
     def describe(self, index: int) -> str:
         return f"image {index} of {len(self)}"
 
@@ -147,6 +165,9 @@ class FileSource(Source):
 
     def fetch(self, indices: tf.Tensor | np.ndarray) -> tuple[tf.Tensor, tf.Tensor]:
         return tf.gather(self._paths, indices), tf.gather(tf.constant(self.labels), indices)
+
+    def all_labels(self) -> np.ndarray:
+        return self.labels
 
     def stored(self, fetched: tf.Tensor) -> tf.Tensor:
         return tf.io.read_file(fetched)
@@ -245,6 +266,9 @@ class SubsetSource(Source):
 
     def stored(self, fetched: tf.Tensor) -> tf.Tensor:
         return self._source.stored(fetched)
+
+    def all_labels(self) -> np.ndarray:
+        return self._source.all_labels()[self._indices]
 
     def describe(self, index: int) -> str:
         return self._source.describe(int(self._indices[index]))

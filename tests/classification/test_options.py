@@ -34,6 +34,11 @@ def test_an_image_may_be_cropped_to_all_of_it():
     assert CIFAR.with_options(image_size=32, resize=32).task.resize == 32
 
 
+def test_classes_are_made_to_count_alike_in_one_way():
+    with pytest.raises(ValueError, match="both let classes count alike"):
+        CIFAR.with_options(class_weights=True, balanced_sampling=True)
+
+
 def test_the_crop_fits_into_the_resized_image():
     with pytest.raises(ValueError, match="`resize` must be at least `image_size`"):
         CIFAR.with_options(image_size=64, resize=32)

@@ -31,6 +31,14 @@ def test_a_step_sees_the_loss_of_the_formula_and_right_answers(rng, model, smoot
     assert values["top1"][:2].numpy().tolist() == [1, 1]
 
 
+def test_weights_of_classes_multiply_the_losses(rng, model):
+    batch = rng.normal(size=(6, 8, 8, 3)), np.array([0, 0, 3, 9, 3, 1])
+    weights = rng.uniform(0.5, 2, 10)
+    plain, weighted = (training_values(model, 0.1, each)(batch) for each in (None, weights))
+    np.testing.assert_allclose(weighted["loss"], plain["loss"] * weights[batch[1]], rtol=1e-12)
+    np.testing.assert_array_equal(weighted["top1"], plain["top1"])
+
+
 def test_an_answer_is_what_the_network_says_at_rest(rng, model):
     images, labels = rng.normal(size=(9, 8, 8, 3)), rng.integers(0, 10, 9)
     logits = logits_model(model)(images, training=False).numpy()

@@ -71,6 +71,28 @@ def test_training_and_evaluation_see_the_same_pictures_in_their_ways(config):
     assert len(copies.task.task(copies).epoch(sources["train"])) == 3 * len(sources["train"])
 
 
+def test_classes_of_few_pictures_count_as_much_as_others(config, picture_folder):
+    for path in sorted((picture_folder / "train" / "vertical").iterdir())[3:]:
+        path.unlink()
+    task, sources, setup = begun(config.with_options(balanced_sampling=True))
+    seen = task.epoch(sources["train"])
+    np.testing.assert_array_equal(np.bincount(seen.all_labels()), [12, 12])
+    assert task.epoch(sources["train"]).fingerprint() == seen.fingerprint()
+    # Copies come besides.
+    doubled = config.with_options(balanced_sampling=True, augmentation="doubled")
+    assert len(begun(doubled)[0].epoch(sources["train"])) == 48
+    network = task.network(setup, sources)
+    batch = np.zeros((2, 16, 16, 3), np.float32), np.array([0, 1])
+    plain = task.training_values(network)(batch)["loss"]
+    weighted = config.with_options(class_weights=True).task.task(
+        config.with_options(class_weights=True)
+    )
+    # 15 pictures, of 2 classes 12 and 3.
+    np.testing.assert_allclose(
+        weighted.training_values(network)(batch)["loss"], plain * [15 / 24, 15 / 6], rtol=1e-5
+    )
+
+
 def test_an_unknown_depth_is_refused_before_anything_is_read(config):
     with pytest.raises(ValueError, match="`depth` must be 6n"):
         config.with_options(depth=9)

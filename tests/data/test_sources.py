@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 from record_files import Shard, write_tfrecord
 
+from keras_resnet.data import sources
 from keras_resnet.data.records import TFRecords
 from keras_resnet.data.sources import FileSource, MemorySource, RecordSource, SubsetSource
 
@@ -75,6 +76,30 @@ def test_fingerprints_of_files_follow_names_sizes_labels_classes_and_contents(tm
         fingerprint(elsewhere, contents=(5, 7)),
     ]
     assert len({same, *others}) == 7
+
+
+def test_the_labels_of_all_images_are_those_of_each(tmp_path, monkeypatch):
+    monkeypatch.setattr(sources, "_LABELS_AT_ONCE", 2)
+    labels = [2, 0, 1, 1, 2]
+    write_tfrecord(tmp_path / "data", [record(label) for label in labels])
+    records = TFRecords([Shard(tmp_path / "data", 0, 5, 5)])
+    names = tuple("abc")
+    for source in (
+        RecordSource(records, "image", "label", names, 3),
+        MemorySource([b""] * 5, labels, names),
+        FileSource([b"x"] * 5, labels, names),
+    ):
+        found = source.all_labels()
+        assert (found.dtype, found.tolist()) == (np.int64, labels)
+        assert SubsetSource(source, [4, 1, 4]).all_labels().tolist() == [2, 0, 2]
+
+
+def record(label):
+    features = {
+        "image": tf.train.Feature(bytes_list=tf.train.BytesList(value=[b"x"])),
+        "label": tf.train.Feature(int64_list=tf.train.Int64List(value=[label])),
+    }
+    return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
 
 
 def test_of_a_name_that_is_no_utf8_the_fault_is_told(tmp_path):
