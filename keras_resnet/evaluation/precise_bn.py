@@ -1,5 +1,9 @@
 """Statistics of batch normalizations over many images, instead of moving averages."""
 
+import contextlib
+from collections.abc import Iterator, Sequence
+
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -8,6 +12,40 @@ from keras_resnet.data import batches
 from keras_resnet.data.sources import Source, SubsetSource
 from keras_resnet.networks.layer_tree import batch_norms, moving_statistics
 from keras_resnet.networks.resnet import ResNet, needed_preprocessing
+
+
+class Moments:
+    """Mean and variance of many values, from those of parts of them that are equally large."""
+
+    def __init__(self) -> None:
+        self._parts = 0
+        self._means: np.ndarray | float = 0.0
+        self._squares: np.ndarray | float = 0.0
+
+    def add(self, mean: np.ndarray, variance: np.ndarray) -> None:
+        """Takes up a part: arrays of one shape."""
+        mean, variance = mean.astype(np.float64), variance.astype(np.float64)
+        self._parts += 1
+        self._means += mean
+        self._squares += variance + mean**2
+
+    def of_all(self) -> tuple[np.ndarray | float, np.ndarray | float]:
+        """Mean and variance of all parts, float64."""
+        mean = self._means / self._parts
+        return mean, self._squares / self._parts - mean**2
+
+
+@contextlib.contextmanager
+def without_memory(norms: Sequence[keras.layers.BatchNormalization]) -> Iterator[None]:
+    """Within the context the moving statistics of a training step are those of its batch."""
+    momenta = [norm.momentum for norm in norms]
+    try:
+        for norm in norms:
+            norm.momentum = 0.0
+        yield
+    finally:
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
 
 
 def set_precise_statistics(
@@ -48,26 +86,18 @@ def set_precise_statistics(
         source, batches.labelled(needed_preprocessing(model)), global_batch_size=batch_size
     )
     pairs = moving_statistics(model)
-    sums = [[0.0, 0.0] for _ in pairs]
-    norms = batch_norms(model)
-    momenta = [norm.momentum for norm in norms]
-    try:
-        for norm in norms:
-            # The moving statistics of a step are then those of its batch.
-            norm.momentum = 0.0
-        observe = tf.function(lambda images: model(images, training=True))
-        with batches.faults_named(source, range(len(source))):
-            for images, _, _ in inputs:
-                observe(images)
-                for sums_of_pair, pair in zip(sums, pairs, strict=True):
-                    mean, variance = (value.numpy().astype(np.float64) for value in pair)
-                    sums_of_pair[0] += mean
-                    sums_of_pair[1] += variance + mean**2
-    finally:
-        for norm, momentum in zip(norms, momenta, strict=True):
-            norm.momentum = momentum
-    num_batches = num_images // batch_size
-    for (mean, variance), (means, squares) in zip(pairs, sums, strict=True):
-        mean.assign(means / num_batches)
-        variance.assign(squares / num_batches - (means / num_batches) ** 2)
+    moments = [Moments() for _ in pairs]
+    observe = tf.function(lambda images: model(images, training=True))
+    with (
+        without_memory(batch_norms(model)),
+        batches.faults_named(source, range(len(source))),
+    ):
+        for images, _, _ in inputs:
+            observe(images)
+            for of_norm, (mean, variance) in zip(moments, pairs, strict=True):
+                of_norm.add(mean.numpy(), variance.numpy())
+    for (mean, variance), of_norm in zip(pairs, moments, strict=True):
+        of_mean, of_variance = of_norm.of_all()
+        mean.assign(of_mean)
+        variance.assign(of_variance)
     return num_images

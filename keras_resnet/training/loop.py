@@ -15,6 +15,7 @@ from keras_resnet.process.signals import Interrupted, stop_requests
 from keras_resnet.runs.progress import Progress, show_progress
 from keras_resnet.runs.task import Task
 from keras_resnet.training.batches import TrainingBatches
+from keras_resnet.training.early_statistics import EarlyStatistics
 from keras_resnet.training.learner import Learner
 from keras_resnet.training.records import Records
 from keras_resnet.training.shortage import shortages_explained
@@ -43,6 +44,7 @@ class Loop:
       learner: the network, with what changes it.
       batches: what it sees.
       take_steps: see `steps_function`.
+      statistics: those that a young network is evaluated with.
       evaluate: one pass over the images to evaluate on: gives the task's figures, None if told to
         stop.
       timetable: when to do what.
@@ -55,6 +57,7 @@ class Loop:
     learner: Learner
     batches: TrainingBatches
     take_steps: TakeSteps
+    statistics: EarlyStatistics
     evaluate: Callable[[StopRequested], dict[str, Any] | None]
     timetable: Timetable
     records: Records
@@ -233,7 +236,7 @@ class Loop:
         state, figure = self.state, self.task.best
         self._check_weights()
         progress.say("evaluating")
-        with self.learner.averaged_weights():
+        with self.learner.averaged_weights(), self.statistics.of_step(state.step):
             found = self.evaluate(stop_requested)
             if found is None:
                 return False
@@ -269,6 +272,6 @@ class Loop:
     def _restore_network(self) -> None:
         """Writes the network once more if somebody has deleted or damaged it since."""
         if self.workers.from_chief(self.records.lacks_network):
-            with self.learner.averaged_weights():
+            with self.learner.averaged_weights(), self.statistics.of_step(self.state.step):
                 is_best = self.state.best == self.state.result
                 self.records.write_network(self.learner.network, is_best)

@@ -21,9 +21,10 @@ from keras_resnet.process.memory import grow_gpu_memory, keep_freed_memory
 from keras_resnet.runs.checkpoints import Checkpoints
 from keras_resnet.runs.config import TrainConfig
 from keras_resnet.runs.run_directory import RunDirectory
-from keras_resnet.runs.task import Task
+from keras_resnet.runs.task import OfBatch, Task
 from keras_resnet.training.batches import TrainingBatches
 from keras_resnet.training.compilation import compilation
+from keras_resnet.training.early_statistics import EarlyStatistics
 from keras_resnet.training.learner import Learner
 from keras_resnet.training.loop import Loop, StopRequested
 from keras_resnet.training.rates import Rates, make_rates
@@ -80,18 +81,21 @@ def train(config: TrainConfig, run_dir: str | os.PathLike[str]) -> dict[str, Any
         learner.rates.restore(state.schedules)
         _note_changes(state, workers, timetable, compiled)
         figure = task.best
+        batches = TrainingBatches(
+            seen,
+            task.training_example(network, seen),
+            config.seed,
+            config.global_batch_size,
+            timetable.last_step,
+            workers.strategy,
+        )
+        values_of = task.training_values(network)
         loop = Loop(
             task=task,
             learner=learner,
-            batches=TrainingBatches(
-                seen,
-                task.training_example(network, seen),
-                config.seed,
-                config.global_batch_size,
-                timetable.last_step,
-                workers.strategy,
-            ),
-            take_steps=_steps(config, task, learner, workers, compiled),
+            batches=batches,
+            take_steps=_steps(config, task, values_of, learner, workers, compiled),
+            statistics=EarlyStatistics(values_of, network, batches, workers),
             evaluate=_evaluation(config, task, network, sources["validation"], workers),
             timetable=timetable,
             records=Records(
@@ -247,10 +251,15 @@ def _note_changes(state: State, workers: Workers, timetable: Timetable, compiled
 
 
 def _steps(
-    config: TrainConfig, task: Task, learner: Learner, workers: Workers, compiled: bool
+    config: TrainConfig,
+    task: Task,
+    values_of: OfBatch,
+    learner: Learner,
+    workers: Workers,
+    compiled: bool,
 ) -> TakeSteps:
     return steps_function(
-        task.training_values(learner.network),
+        values_of,
         task.sums,
         learner.network,
         learner.optimizer,
