@@ -189,6 +189,13 @@ class TrainConfig(Options):
         5,
         check=integer(1),
     )
+    patience: int | None = option(
+        "Training",
+        "end the training after so many evaluations (see evaluate_every_steps) without a new best; "
+        "unset: never",
+        None,
+        check=integer(1),
+    )
     momentum: float = option(
         "Training", "momentum of the gradient descent", 0.9, check=number(below=1)
     )
@@ -248,7 +255,8 @@ class TrainConfig(Options):
     )
     evaluate_every_steps: int | None = option(
         "Run directory",
-        "steps between two evaluations; unset: one epoch, at least 100 steps",
+        "steps between two evaluations; unset: one epoch, rounded up, but at least 4 steps (for "
+        "plateau 100)",
         None,
         changes_result=False,
         check=integer(1),
@@ -413,7 +421,10 @@ def differences(config: TrainConfig, other: TrainConfig) -> dict[str, tuple[obje
         for ours, theirs in pairs
         for field in fields(ours)
         if field.metadata["changes_result"]
-        # A plateau is seen by evaluations.
-        or (field.name == "evaluate_every_steps" and config.schedule == "plateau")
+        # Evaluations see a plateau, and the end of patience.
+        or (
+            field.name == "evaluate_every_steps"
+            and (config.schedule == "plateau" or config.patience is not None)
+        )
         if getattr(ours, field.name) != getattr(theirs, field.name)
     }

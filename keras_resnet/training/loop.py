@@ -96,10 +96,30 @@ class Loop:
         step, last_step = self.state.step, self.timetable.last_step
         if step == last_step:
             return f"Complete already: all {step} steps were taken."
+        if self._is_over:
+            return f"Complete already. {self._about_patience()}"
         if step:
             return f"Continuing at step {step} of {last_step}."
         epochs = self.records.epochs(last_step)
         return f"Beginning a training of {last_step} steps, {epochs:.6g} epochs."
+
+    @property
+    def _is_over(self) -> bool:
+        state = self.state
+        return state.step == state.evaluated_step and self.timetable.is_over(
+            state.step, state.evaluations_since_best
+        )
+
+    def _about_patience(self) -> str:
+        """Why the training ended before its last step."""
+        state, figure = self.state, self.task.best
+        assert state.best is not None
+        return (
+            f"Ended early, at step {state.step} of {self.timetable.last_step}: of "
+            f"{state.evaluations_since_best} evaluations none was better than that of step "
+            f"{state.best['step']}, {figure.written(state.best[figure.name])}, whose network is "
+            "best.keras."
+        )
 
     def _train(
         self, batches: Iterator[Any], progress: Progress, stop_requested: StopRequested
@@ -112,8 +132,13 @@ class Loop:
                 state.step, timetable.evaluate
             ):
                 stop |= not self._evaluate(progress, stop_requested)
-            self._save_if_due(stop)
-            if state.step == state.evaluated_step == timetable.last_step:
+            is_over = self._is_over
+            if is_over and state.window.steps:
+                self._log(progress)
+            self._save_if_due(stop or is_over)
+            if is_over:
+                if state.step < timetable.last_step:
+                    progress.note(self._about_patience())
                 return
             if stop:
                 # When one of them leaves, the others take it for lost.
@@ -246,8 +271,9 @@ class Loop:
             )
             self.records.write_network(self.learner.network, is_best)
         state.evaluated_step, state.result = state.step, result
+        state.evaluations_since_best += 1
         if is_best:
-            state.best = result
+            state.best, state.evaluations_since_best = result, 0
         self.records.add("validation", found, progress)
         self.records.write_evaluation(result)
         if self.learner.rates.observe_evaluation(figure.error(result[figure.name])):

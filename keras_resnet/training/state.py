@@ -59,6 +59,7 @@ class State:
       result: the last evaluation, the task's figures by name with `images` and `step`; None before
         the first.
       best: the best evaluation, of equals the earliest.
+      evaluations_since_best: number of evaluations after it.
       rows: number of lines of metrics.jsonl.
       replicas: number of replicas on which the training ran last.
       onednn: whether it ran with oneDNN last, on which its bits depend.
@@ -71,6 +72,7 @@ class State:
     evaluated_step: int = 0
     result: dict[str, Any] | None = None
     best: dict[str, Any] | None = None
+    evaluations_since_best: int = 0
     rows: int = 0
     replicas: int = 1
     onednn: bool = False

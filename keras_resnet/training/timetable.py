@@ -1,11 +1,14 @@
-"""At which steps a training logs, evaluates and saves."""
+"""At which steps a training logs, evaluates, saves and ends."""
 
 from typing import Self
 
 from keras_resnet.runs.config import TrainConfig
 
-# Small data sets would otherwise be evaluated more than trained on.
-MIN_STEPS_PER_EVALUATION = 100
+# Where an epoch is shorter, an evaluation, which writes the network, takes as long as the epoch.
+_MIN_STEPS_PER_EVALUATION = 4
+
+# Where evaluations decide about the rate, runs of earlier versions go on as they began.
+_MIN_STEPS_OF_PLATEAU = 100
 
 
 class Timetable:
@@ -14,13 +17,18 @@ class Timetable:
     Args:
       last_step: number of steps of the whole training.
       log, evaluate, save: steps between two lines of metrics, evaluations, checkpoints.
+      patience: evaluations without a new best after which the training ends; None: only at the
+        last step.
     """
 
-    def __init__(self, last_step: int, *, log: int, evaluate: int, save: int) -> None:
+    def __init__(
+        self, last_step: int, *, log: int, evaluate: int, save: int, patience: int | None = None
+    ) -> None:
         self.last_step = last_step
         self.log = log
         self.evaluate = evaluate
         self.save = save
+        self.patience = patience
 
     @classmethod
     def of(cls, config: TrainConfig, epoch_images: int) -> Self:
@@ -31,16 +39,24 @@ class Timetable:
             assert config.train_epochs is not None
             last_step = max(1, round(config.train_epochs * steps_per_epoch))
         whole_epoch = -(-epoch_images // config.global_batch_size)
+        is_plateau = config.schedule == "plateau"
+        at_least = _MIN_STEPS_OF_PLATEAU if is_plateau else _MIN_STEPS_PER_EVALUATION
         return cls(
             last_step,
             log=config.log_every_steps,
-            evaluate=config.evaluate_every_steps or max(whole_epoch, MIN_STEPS_PER_EVALUATION),
+            evaluate=config.evaluate_every_steps or max(whole_epoch, at_least),
             save=config.checkpoint_every_steps,
+            patience=config.patience,
         )
 
     def is_due(self, step: int, period: int) -> bool:
         """Whether what has a period is due after a number of steps."""
         return step % period == 0 or step == self.last_step
+
+    def is_over(self, step: int, evaluations_since_best: int) -> bool:
+        """Whether no step follows, after a number of steps and evaluations without a new best."""
+        has_waited = self.patience is not None and evaluations_since_best >= self.patience
+        return step == self.last_step or has_waited
 
     def steps_to_next(self, step: int) -> int:
         """Steps until the next that is due after a number of steps."""

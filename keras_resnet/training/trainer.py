@@ -235,7 +235,7 @@ def _note_changes(state: State, workers: Workers, timetable: Timetable, compiled
             "same batches, but not the same bits."
         )
         state.replicas = replicas
-    if state.step == timetable.last_step:
+    if timetable.is_over(state.step, state.evaluations_since_best):
         return
     for name, was_on, is_on, as_it_was in (
         ("oneDNN", state.onednn, onednn.is_on(), f"{onednn.VARIABLE}={int(state.onednn)}"),

@@ -172,6 +172,48 @@ def test_a_run_without_checkpoints_says_that_it_begins_anew(config, whole, copy,
     assert_same_bits(copy, whole[0])
 
 
+@pytest.fixture(scope="module")
+def impatient(config, tmp_path_factory):
+    """The configuration of a training that does not get better, and the directory of its run."""
+    options = {"schedule": "steps", "learning_rate": 1e-12, "patience": 2, "train_steps": 40}
+    config = config.with_options(**options, log_every_steps=5, keep_checkpoints=3)
+    run_dir = tmp_path_factory.mktemp("impatient") / "run"
+    train(config, run_dir)
+    return config, run_dir
+
+
+def test_a_training_that_gets_no_better_ends_when_its_patience_does(impatient, tmp_path, capsys):
+    config, run_dir = impatient
+    # The evaluation after step 2 is the best, of equals the first.
+    assert [row["step"] for row in validations(run_dir)] == [2, 4, 6]
+    assert [row["step"] for row in training_rows(run_dir)] == [5, 6]
+    assert newest(run_dir).name == "step-00000006"
+    assert json.loads((run_dir / "evaluation.json").read_text())["step"] == 6
+    copy = shutil.copytree(run_dir, tmp_path / "run")
+    assert train(config, copy)["step"] == 6
+    said = capsys.readouterr().out
+    assert "Complete already. Ended early, at step 6 of 40: of 2 evaluations none" in said
+    assert f"step 2, top-1 {validations(run_dir)[0]['top1']:.2%}," in said
+    assert_same_bits(copy, run_dir)
+
+
+def test_patience_survives_a_kill(impatient, tmp_path, capsys):
+    config, run_dir = impatient
+    copy = shutil.copytree(run_dir, tmp_path / "run")
+    shutil.rmtree(newest(copy))
+    assert state_of(newest(copy))["evaluations_since_best"] == 1
+    train(config, copy)
+    assert "\nEnded early, at step 6 of 40: " in capsys.readouterr().out
+    assert_same_bits(copy, run_dir)
+
+
+def test_another_patience_is_another_configuration(impatient):
+    config, run_dir = impatient
+    for change in ({"patience": 3}, {"evaluate_every_steps": 3}):
+        with pytest.raises(UserError, match="holds a run of another configuration"):
+            train(config.with_options(**change), run_dir)
+
+
 def training_rows(run_dir):
     lines = (run_dir / "metrics.jsonl").read_text().splitlines()
     return [row for row in map(json.loads, lines) if row["split"] == "train"]

@@ -48,6 +48,7 @@ def test_what_is_not_known_of_a_part_is_not_known_of_the_whole():
 def test_a_state_of_before_it_was_counted_does_not_know_how_long_it_waited():
     values = State(window=Window({"loss": 1.0}, 2, 0.5, 0.25)).to_json()
     assert State.from_json(values).window.seconds_waited == 0.25
-    del values["window"]["seconds_waited"], values["xla"]
+    del values["window"]["seconds_waited"], values["xla"], values["evaluations_since_best"]
     earlier = State.from_json(values)
     assert earlier.window.seconds_waited is None and earlier.xla is False
+    assert earlier.evaluations_since_best == 0

@@ -17,10 +17,26 @@ def test_what_is_due_is_a_multiple_of_its_period_or_comes_last():
     assert stops == [2, 4, 6, 7, 8, 10]
 
 
-@pytest.mark.parametrize(("images", "every"), [(50_000, 391), (3200, 100), (12_801, 101)])
-def test_an_evaluation_is_due_every_epoch_but_not_below_100_steps(images, every):
+@pytest.mark.parametrize(
+    ("images", "every"), [(50_000, 391), (3200, 25), (3201, 26), (512, 4), (511, 4), (60, 4)]
+)
+def test_an_evaluation_is_due_every_epoch_but_not_below_4_steps(images, every):
     timetable = Timetable.of(CIFAR, images)
     assert (timetable.last_step, timetable.evaluate) == (64_000, every)
+
+
+@pytest.mark.parametrize(("images", "every"), [(50_000, 391), (3200, 100), (12_801, 101)])
+def test_plateaus_are_seen_as_they_were_in_earlier_versions(images, every):
+    assert Timetable.of(CIFAR.with_options(schedule="plateau"), images).evaluate == every
+
+
+def test_a_training_ends_at_its_last_step_or_with_its_patience():
+    def ends(patience):
+        timetable = Timetable(10, log=1, evaluate=1, save=1, patience=patience)
+        return [timetable.is_over(*place) for place in ((9, 1), (9, 2), (9, 3), (10, 0))]
+
+    assert ends(None) == [False, False, False, True]
+    assert ends(2) == [False, True, True, True]
 
 
 def test_epochs_are_rounded_to_steps():
