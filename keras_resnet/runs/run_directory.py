@@ -118,10 +118,15 @@ class RunDirectory:
             listing = ", ".join(
                 f"{name}={theirs!r} (now {now!r})" for name, (now, theirs) in changed.items()
             )
+            longer = (
+                " More epochs of a finished run are a run of its own: --more_epochs=N begins it."
+                if changed.keys() & {"train_epochs", "train_steps"}
+                else ""
+            )
             raise UserError(
                 f"{self.path} holds a run of another configuration: {listing}. Name another "
                 "directory (--run_dir; of paper: --output), or repeat the flags of that "
-                "run to resume it."
+                f"run to resume it.{longer}"
             )
 
     @property

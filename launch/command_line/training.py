@@ -7,8 +7,8 @@ import typing
 
 from absl import flags
 
-from command_line.program import Program, command, dataset_name, integers, positional
-from keras_resnet.checks import UserError
+from command_line.program import Program, command, dataset_name, existing, integers, positional
+from keras_resnet.checks import UserError, check_positive
 from keras_resnet.runs.options import fields
 
 # The recipe of trainings that begin with weights.
@@ -94,6 +94,11 @@ def train_config(recipes, values):
       values: the `FlagValues` of the program.
     """
     base = recipes[_recipe(recipes, values)]
+    return base.with_options(**_given(base, values))
+
+
+def _given(base, values):
+    """The options that were given as flags, by name, of those of a configuration."""
     given = {
         field.name: values[field.name].value
         for field in (*fields(base), *fields(base.task))
@@ -108,7 +113,7 @@ def train_config(recipes, values):
             given[name] = integers(name, given[name])
     if "dataset" in given:
         given["dataset"] = dataset_name(given["dataset"])
-    return base.with_options(**given)
+    return given
 
 
 def _recipe(recipes, values):
@@ -136,16 +141,59 @@ def training_program(doc, recipes):
     """The `Program` that trains, and the two parts of it."""
     program = Program(doc, "[flags]", in_batches=True)
     define_train_flags(program, recipes)
+    _define_more_epochs(program)
 
     def read(arguments):
         positional(arguments)
+        if program.flags.more_epochs is not None:
+            return _read_more_epochs(recipes, program.flags)
         config = train_config(recipes, program.flags)
         directory = pathlib.Path(_run_dir(program.flags.run_dir, config)).expanduser()
         if directory.exists() and not directory.is_dir():
             raise UserError(f"`run_dir` must be a directory. Received: {directory}, a file")
         return config, directory
 
-    return program, read, _train
+    def work(*read):
+        _train(*(_continuation(*read) if program.flags.more_epochs is not None else read))
+
+    return program, read, work
+
+
+def _define_more_epochs(program):
+    flags.DEFINE_float(
+        "more_epochs",
+        None,
+        "train the finished run in run_dir for so many epochs more: a run of its own, in run_dir"
+        "-more, which begins with its weights and has its configuration, but for flags that are "
+        "given; the schedule begins anew at a tenth of its learning_rate, without a warm-up",
+        flag_values=program.flags,
+    )
+    program.document("More of a run", "more_epochs")
+
+
+def _read_more_epochs(recipes, values):
+    """The directory of the finished run, the number of epochs, and the options that are given."""
+    given = _given(next(iter(recipes.values())), values)
+    for name in ("train_epochs", "train_steps", "weights", "recipe"):
+        if name in values and values[name].present:
+            raise UserError(
+                f"`more_epochs` says how long to train, and `run_dir` what begins: `{name}` has no "
+                f"place beside them. Received: {name}={values[name].value!r}"
+            )
+    if not values.run_dir:
+        raise UserError("`more_epochs` is for a finished run. Expected: --run_dir=DIRECTORY")
+    check_positive("more_epochs", values.more_epochs)
+    directory = existing("run_dir", pathlib.Path(values.run_dir).expanduser())
+    return directory, values.more_epochs, given
+
+
+def _continuation(directory, epochs, given):
+    from keras_resnet.tasks import load_config
+    from keras_resnet.training.continuation import continuation
+
+    config, continued_in = continuation(directory, epochs, load_config, **given)
+    print(f"{epochs:g} more epochs of {directory}, in {continued_in}.")
+    return config, continued_in
 
 
 def _train(config, directory):

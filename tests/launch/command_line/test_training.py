@@ -1,13 +1,22 @@
 import pytest
-from processes import run_program
+import surroundings
+from processes import assert_user_error, run_program
 
 from command_line import training
 from command_line.program import Program
 from keras_resnet.checks import UserError
 from keras_resnet.classification.recipes import RECIPES
 from keras_resnet.runs.options import fields
+from keras_resnet.runs.run_directory import load_evaluation, load_network
+from keras_resnet.tasks import load_config
 
 CONFIG = RECIPES["imagenet"]["paper"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def trainings(tmp_path_factory):
+    with surroundings.of_trainings(tmp_path_factory):
+        yield
 
 
 def config_of(*arguments, recipes=RECIPES["imagenet"]):
@@ -67,3 +76,27 @@ def test_the_help_has_each_option_once():
     for field in (*fields(CONFIG), *fields(CONFIG.task)):
         found = shown.count(f"--{field.name}") + shown.count(f"--[no]{field.name}")
         assert found == 1, field.name
+
+
+def test_a_finished_run_gets_more_epochs_in_a_run_of_its_own(tmp_path, picture_folder):
+    run_dir = tmp_path / "mine"
+    tiny = ("--network=CifarResNet", "--depth=8", "--image_size=16", "--global_batch_size=8")
+    flags = (f"--run_dir={run_dir}", f"--dataset={picture_folder}", *tiny)
+    assert run_program("imagenet", *flags, "--train_epochs=1").returncode == 0
+    process = run_program("imagenet", *flags, "--train_epochs=2")
+    assert_user_error(process, "train_epochs=1.0 (now 2.0)", "--more_epochs=N")
+    before = {path: path.stat().st_mtime_ns for path in run_dir.iterdir()}
+    flags = (f"--run_dir={run_dir}", "--more_epochs=2")
+    process = run_program("imagenet", *flags)
+    assert process.returncode == 0, process.stderr
+    assert f"2 more epochs of {run_dir}, in {run_dir}-more.\n" in process.stdout
+    assert f"Beginning with the weights of {run_dir / 'model.keras'}.\n" in process.stdout
+    assert {path: path.stat().st_mtime_ns for path in run_dir.iterdir()} == before
+    longer = tmp_path / "mine-more"
+    assert load_config(longer).weights == str(run_dir)
+    assert load_evaluation(longer)["step"] == 2 * 24 / 8
+    assert load_network(longer).preprocessing == load_network(run_dir).preprocessing
+    assert_user_error(run_program("imagenet", *flags), f"{longer} is finished")
+    assert_user_error(run_program("imagenet", "--more_epochs=2"), "Expected: --run_dir=DIRECTORY")
+    process = run_program("imagenet", *flags, "--train_epochs=3")
+    assert_user_error(process, "`more_epochs` says how long to train", "train_epochs=3.0")
