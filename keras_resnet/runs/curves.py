@@ -31,14 +31,15 @@ def draw_curves(
     train = [row for row in metrics if row["split"] == "train"]
     validation = [row for row in metrics if row["split"] == "validation"]
     for split, rows, style in (("train", train, "--"), ("validation", validation, "-")):
-        marker = "." if len(rows) < 40 else None
+        marker, width = (".", 1.5) if len(rows) < 40 else (None, 0.8)
+        lines = {"marker": marker, "linewidth": width, "label": split}
         shown = [row for row in rows if figure.name in row]
         errors = [scale * figure.error(row[figure.name]) for row in shown]
         steps = [row["step"] for row in shown]
-        error_axes.plot(steps, errors, style, marker=marker, label=split)
+        error_axes.plot(steps, errors, style, **lines)
         # A loss of 0 has no place on a logarithmic axis.
         losses = {row["step"]: max(row["loss"], 1e-6) for row in rows if "loss" in row}
-        loss_axes.plot(list(losses), list(losses.values()), style, marker=marker, label=split)
+        loss_axes.plot(list(losses), list(losses.values()), style, **lines)
     kind = "error" if figure.higher_is_better else ""
     label = " ".join(filter(None, [figure.label, kind, figure.unit and f"({figure.unit})"]))
     error_axes.set(xlabel="step", ylabel=label, ylim=(0, None))

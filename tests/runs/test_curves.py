@@ -53,6 +53,9 @@ def test_few_points_of_a_curve_have_markers(figures, tmp_path):
     curves_lib.draw_curves([training_row(1)], tmp_path / "curves.png", "title", TOP1)
     many, one = figures
     assert [markers(axes) for axes in many.axes] == [["None", "."], ["None", "."], ["None"]]
+    # Hundreds of points hide nothing: their line is thinner.
+    (train, validation) = many.axes[0].get_lines()
+    assert train.get_linewidth() < validation.get_linewidth()
     # A line of one point could not be seen.
     assert markers(one.axes[2]) == ["."]
 
