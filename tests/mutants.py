@@ -40,6 +40,19 @@ MUTANTS = (
         "tests/training/test_learner.py::test_averaged_weights_are_there_for_a_while",
     ),
     (
+        "keras_resnet/training/loop.py",
+        "state.best, state.evaluations_since_best = result, 0",
+        "state.best = result",
+        "tests/training/test_loop.py::test_a_training_that_gets_no_better_ends_when_its_patience_does",
+    ),
+    (
+        "keras_resnet/training/early_statistics.py",
+        "                variable.assign(value)\n",
+        "                pass\n",
+        "tests/training/test_early_statistics.py::test_a_young_network_has_the_statistics_of_an_epoch_"
+        "and_then_its_own_again",
+    ),
+    (
         "keras_resnet/runs/figures.py",
         "return 1 - value if self.higher_is_better else value",
         "return 1 - value",

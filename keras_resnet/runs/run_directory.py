@@ -264,3 +264,9 @@ def load_evaluation(run_dir: str | os.PathLike[str]) -> dict[str, Any] | None:
     """The result of the last evaluation of a run directory, a dict; None if there is none."""
     path = pathlib.Path(run_dir) / "evaluation.json"
     return _read_json(path) if path.exists() else None
+
+
+def load_data(run_dir: str | os.PathLike[str]) -> dict[str, Any]:
+    """What a run remembers of its data set, and has found out of it; nothing if it never began."""
+    path = pathlib.Path(run_dir) / "data.json"
+    return _read_json(path) if path.exists() else {}

@@ -9,11 +9,14 @@ from keras_resnet.checks import UserError, check_positive
 from keras_resnet.runs.config import TrainConfig, differences
 from keras_resnet.runs.figures import Figure
 from keras_resnet.runs.metrics import read_metrics
-from keras_resnet.runs.run_directory import load_evaluation
+from keras_resnet.runs.run_directory import load_data, load_evaluation
 from keras_resnet.training.timetable import Timetable
 
 # The rate of a finished run has fallen to 0 or to a hundredth, and its first one would undo it.
 _SHARE_OF_RATE = 10
+
+# Options that say what the data are.
+_OF_DATA = ("dataset", "data_dir", "train_images", "validation_images", "skip_corrupt")
 
 
 def continuation(
@@ -31,7 +34,7 @@ def continuation(
       options: other values than those of the finished run.
 
     Raises:
-      UserError: the run is not finished, or its continuation is, or there is none.
+      UserError: the run is not finished, or its continuation is, or its data have changed.
     """
     check_positive("more_epochs", epochs)
     origin = load_config(run_dir)
@@ -57,6 +60,8 @@ def continuation(
                 f"more begin with it: --run_dir={directory} --more_epochs={epochs:g}"
             )
         return config, directory
+    if not options.keys() & set(_OF_DATA):
+        _check_data(run_dir, config)
     return config, _next(run_dir, earlier)
 
 
@@ -80,6 +85,21 @@ def continued(config: TrainConfig, run_dir: str, epochs: float, **options: Any) 
         "zero_last_gamma": False,
     }
     return config.with_options(**{**of_continuation, **options})
+
+
+def _check_data(run_dir: pathlib.Path, config: TrainConfig) -> None:
+    """Raises UserError unless the data are those of a finished run.
+
+    Of others what it was validated on may now be trained on.
+    """
+    task, known = config.task.task(config), load_data(run_dir)
+    for name, value in task.describe(task.sources()).items():
+        if known.get(name) != value:
+            raise UserError(
+                f"The data set changed since the run in {run_dir}: {name} was "
+                f"{known.get(name)!r} and is {value!r}. Restore it, or begin another training with "
+                f"these weights: --weights={run_dir}"
+            )
 
 
 def is_finished(run_dir: pathlib.Path, config: TrainConfig) -> bool:

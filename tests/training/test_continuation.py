@@ -1,3 +1,4 @@
+import functools
 import json
 import pathlib
 
@@ -14,6 +15,13 @@ CONFIG = tiny_training(warmup_epochs=1.0, schedule="cosine", zero_last_gamma=Tru
 )
 
 
+@functools.cache
+def data():
+    """What a run on the shapes remembers of them, as JSON text."""
+    task = CONFIG.task.task(CONFIG)
+    return json.dumps(task.describe(task.sources()))
+
+
 def leave(run_dir, config, *top1, epochs=2.0):
     """What a run leaves that was evaluated so often, the last time after so many epochs."""
     run_dir.mkdir()
@@ -22,6 +30,7 @@ def leave(run_dir, config, *top1, epochs=2.0):
         {"step": step, "epoch": step / 3, "split": "validation", "top1": value}
         for step, value in zip(steps, top1, strict=True)
     ]
+    (run_dir / "data.json").write_text(data())
     (run_dir / "config.json").write_text(config.to_json())
     (run_dir / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (run_dir / "evaluation.json").write_text(json.dumps({"step": steps[-1]}))
@@ -81,6 +90,14 @@ def test_what_is_not_finished_is_to_be_resumed_before(tmp_path):
         more(tmp_path / "empty")
     with pytest.raises(UserError, match="`more_epochs` must be above 0"):
         more(run_dir, 0.0)
+
+
+def test_other_data_than_those_of_the_run_are_refused_unless_they_are_asked_for(tmp_path):
+    run_dir = leave(tmp_path / "mine", CONFIG, 0.5, 0.6)
+    (run_dir / "data.json").write_text(data().replace("3200", "3201"))
+    with pytest.raises(UserError, match="train_images was 3201 and is 3200.* --weights=.*mine"):
+        more(run_dir)
+    assert more(run_dir, train_images=100)[1].name == "mine-more"
 
 
 def test_a_run_is_finished_where_its_patience_ended(tmp_path):

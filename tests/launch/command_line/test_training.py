@@ -97,6 +97,9 @@ def test_a_finished_run_gets_more_epochs_in_a_run_of_its_own(tmp_path, picture_f
     assert load_evaluation(longer)["step"] == 2 * 24 / 8
     assert load_network(longer).preprocessing == load_network(run_dir).preprocessing
     assert_user_error(run_program("imagenet", *flags), f"{longer} is finished")
+    (picture_folder / "train" / "vertical" / "001.jpg").unlink()
+    process = run_program("imagenet", f"--run_dir={run_dir}", "--more_epochs=3")
+    assert_user_error(process, "train_images was 24 and is 23.", f"--weights={run_dir}")
     assert_user_error(run_program("imagenet", "--more_epochs=2"), "Expected: --run_dir=DIRECTORY")
     process = run_program("imagenet", *flags, "--train_epochs=3")
     assert_user_error(process, "`more_epochs` says how long to train", "train_epochs=3.0")
