@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
-from keras_resnet.checks import UserError, check_integer
+from keras_resnet.checks import UserError, check_integer, plain
 
 # A line for each class of ILSVRC2012 in the order of its labels: the WordNet id, and the name that
 # torchvision gives it (0.29.1, torchvision/models/_meta.py).
@@ -30,6 +30,44 @@ def readable(class_names: Iterable[str]) -> tuple[str, ...]:
     return tuple(_imagenet_names().get(name, name) for name in class_names)
 
 
+def as_class_names(class_names: Iterable[str]) -> tuple[str, ...]:
+    """Names of classes as a tuple of Python's strings, whatever holds them.
+
+    Args:
+      class_names: list, tuple, NumPy array, pandas index or another iterable, in order.
+
+    Raises:
+      UserError: it is something else, or not all of them are strings.
+    """
+    is_one = isinstance(class_names, str | bytes)
+    names = None if is_one else plain(class_names)
+    if is_one or not isinstance(names, Iterable):
+        raise UserError(
+            "`class_names` must be a list of strings, one for each class. "
+            f"Received: class_names={class_names!r}"
+        )
+    names = tuple(plain(name) for name in names)
+    for name in names:
+        if not isinstance(name, str):
+            way = "[name.decode() for name in class_names]"
+            way = way if isinstance(name, bytes) else "[str(name) for name in class_names]"
+            raise UserError(
+                f"`class_names` must be strings: {way} makes them. Received: {name!r} among them"
+            )
+    return names
+
+
+def check_finite(name: str, answers: np.ndarray) -> None:
+    """Raises UserError unless what a network answers, [n, ...], is finite; names the first row."""
+    finite = np.isfinite(answers).reshape(len(answers), -1).all(axis=1)
+    if not finite.all():
+        raise UserError(
+            f"`{name}` must be finite. Received: {np.count_nonzero(~finite)} of {len(finite)} rows "
+            f"that are not, the first of them row {np.argmin(finite)}. The weights of the network "
+            "are not finite, or its inputs were not."
+        )
+
+
 def decode_predictions(
     probabilities: npt.ArrayLike, top: int = 5, class_names: Iterable[str] | None = None
 ) -> list[list[tuple[str, str, float]]]:
@@ -48,16 +86,18 @@ def decode_predictions(
       probable first, as `keras.applications` has it.
 
     Raises:
-      UserError: there are not as many names as classes, or `top` is no such number.
+      UserError: there are not as many names as classes, `top` is no such number, or a probability
+        is not finite.
     """
-    check_integer("top", top, 1)
+    top = check_integer("top", top, 1)
     probabilities = np.asarray(probabilities, np.float64)
-    class_names = imagenet_synsets() if class_names is None else tuple(class_names)
+    class_names = imagenet_synsets() if class_names is None else as_class_names(class_names)
     if probabilities.ndim != 2 or probabilities.shape[1] != len(class_names):
         raise UserError(
             f"`probabilities` must have the shape [n, {len(class_names)}], a column for each of "
             f"`class_names` (by default ImageNet's). Received: {list(probabilities.shape)}"
         )
+    check_finite("probabilities", probabilities)
     names = readable(class_names)
     order = np.argsort(-probabilities, axis=1, kind="stable")[:, :top]
     return [

@@ -15,7 +15,7 @@ from keras_resnet.networks.families import (
     check_cifar_depth,
     check_depth,
 )
-from keras_resnet.networks.resnet import ResNet
+from keras_resnet.networks.resnet import ResNet, check_preprocessing
 from keras_resnet.weights.local import open_weights
 
 IMAGENET_FILTERS = (64, 128, 256, 512)
@@ -220,8 +220,10 @@ def _with_weights(
       depth: of the published sets that fit; None: none do.
       default_size: of the images, where neither `input_shape` nor the weights say it.
     """
+    _check_weights(weights)
     file = None if weights is None else open_weights(weights, depth)
     preprocessing = arguments.pop("preprocessing", None)
+    check_preprocessing(preprocessing)
     if file is not None:
         if arguments["block"] == "bottleneck":
             stride = arguments["bottleneck_stride"]
@@ -270,6 +272,16 @@ def _preprocessing_of_shape(
         exif_orientation=True,
         background=(255, 255, 255),
     )
+
+
+def _check_weights(weights: object) -> None:
+    if not isinstance(weights, str | os.PathLike | None):
+        number = checks.plain(weights)
+        meant = f". If it is meant so: classes={number}" if isinstance(number, int) else ""
+        raise checks.UserError(
+            "`weights` must be None, the name of a published set or a path. "
+            f"Received: weights={weights!r}{meant}"
+        )
 
 
 _CIFAR = {"CifarResNet": CifarResNet, "CifarPlainNet": CifarPlainNet}

@@ -1,5 +1,7 @@
 import math
+import pathlib
 
+import numpy as np
 import pytest
 
 from keras_resnet import checks
@@ -63,3 +65,54 @@ def test_good_values_pass():
     checks.check_number("color", 1e308, 0)
     for value in (1, 1e-300):
         checks.check_positive("color", value)
+
+
+def test_values_of_numpy_and_paths_become_pythons_own():
+    for value, expected in (
+        (np.int64(5), 5),
+        (np.float32(0.5), 0.5),
+        (np.bool_(True), True),
+        (np.str_("a"), "a"),
+        (np.array(5), 5),
+        (np.array([[1, 2], [3, 4]]), ((1, 2), (3, 4))),
+        ([1, np.int8(2), [np.str_("b")]], (1, 2, ("b",))),
+        (pathlib.Path("a/b"), "a/b"),
+        (None, None),
+    ):
+        found = checks.plain(value)
+        assert (found, type(found)) == (expected, type(expected))
+        if isinstance(found, tuple):
+            assert {type(each) for each in found} == {type(each) for each in expected}
+
+
+def test_checks_give_pythons_own():
+    for found, expected in (
+        (checks.check_integer("color", np.uint8(7), 1), 7),
+        (checks.check_number("color", np.float64(0.5), 0), 0.5),
+        (checks.check_bool("color", np.bool_(False)), False),
+        (checks.check_text("color", pathlib.Path("red")), "red"),
+    ):
+        assert (found, type(found)) == (expected, type(expected))
+    checks.check_one_of("color", np.str_("red"), ("red", "green"))
+
+
+@pytest.mark.parametrize(
+    ("check", "value", "expected"),
+    [
+        (checks.check_bool, "yes", "True or False. Received: color='yes'"),
+        (checks.check_bool, 1, "True or False. Received: color=1"),
+        (checks.check_text, b"red", "a string. Received: color=b'red'"),
+        (checks.check_text, None, "a string. Received: color=None"),
+    ],
+)
+def test_what_is_of_another_type_is_refused(check, value, expected):
+    with pytest.raises(checks.UserError) as error:
+        check("color", value)
+    assert str(error.value) == f"`color` must be {expected}"
+
+
+def test_of_a_large_array_a_message_shows_the_beginning():
+    with pytest.raises(checks.UserError) as error:
+        checks.check_integer("color", np.zeros(10**5), 0)
+    assert "color=(0.0, 0.0, " in str(error.value)
+    assert len(str(error.value)) < 300

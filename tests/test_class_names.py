@@ -69,3 +69,35 @@ def test_probabilities_of_other_classes_are_refused(shape):
 def test_a_top_that_is_no_number_of_classes_is_refused(top):
     with pytest.raises(ValueError, match="`top` must be an integer of at least 1"):
         keras_resnet.decode_predictions(np.zeros((1, 1000)), top=top)
+
+
+def test_names_are_taken_from_whatever_holds_them():
+    expected = ("cat", "dog")
+    for names in (["cat", "dog"], np.array(["cat", "dog"]), np.array(["cat", "dog"], object)):
+        found = class_names.as_class_names(names)
+        assert (found, {type(name) for name in found}) == (expected, {str})
+    assert class_names.as_class_names(name for name in expected) == expected
+    decoded = keras_resnet.decode_predictions([[0.25, 0.75]], np.int64(1), np.array(expected))
+    assert decoded == [[("dog", "dog", 0.75)]]
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ("cat", "must be a list of strings.*'cat'"),
+        (2, "must be a list of strings.*=2"),
+        (["cat", 2], r"must be strings: \[str\(name\) .*Received: 2 among them"),
+        (np.array([b"cat"]), r"must be strings: \[name\.decode\(\) .*Received: b'cat' among"),
+    ],
+)
+def test_names_that_are_no_strings_are_refused(names, message):
+    with pytest.raises(ValueError, match=f"`class_names` {message}"):
+        class_names.as_class_names(names)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_probabilities_that_are_not_finite_are_refused_by_their_first_row(value):
+    probabilities = np.full((4, 2), 0.5)
+    probabilities[2, 1] = probabilities[3, 0] = value
+    with pytest.raises(ValueError, match="2 of 4 rows that are not, the first of them row 2"):
+        keras_resnet.decode_predictions(probabilities, 1, ["a", "b"])

@@ -1,5 +1,6 @@
 import functools
 import inspect
+import json
 
 import keras
 import numpy as np
@@ -281,3 +282,43 @@ def test_the_summary_fits_a_page(capsys):
     assert "conv4_36 (BottleneckBlock)" in output
     assert "60,344,232" in output  # With the moving statistics.
     assert len(output.splitlines()) < 150
+
+
+def test_arguments_of_numpy_are_kept_as_pythons_own(tmp_path):
+    model = keras_resnet.CifarResNet(
+        np.int64(8),
+        input_shape=np.array([16, 16, 3]),
+        classes=np.int64(2),
+        class_names=np.array(["cat", "dog"]),
+        include_top=np.bool_(True),
+    )
+    plain = keras_resnet.CifarResNet(
+        8, input_shape=(16, 16, 3), classes=2, class_names=("cat", "dog")
+    )
+    assert json.dumps(model.get_config()) == json.dumps(plain.get_config())
+    model.class_names = np.array(["chat", "chien"])
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert loaded.class_names == ("chat", "chien")
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: keras_resnet.ResNet18(10), "`include_top` .*=10. If .* so: classes=10"),
+        (lambda: keras_resnet.ResNet18("imagenet"), "`include_top` .* so: weights='imagenet'"),
+        (lambda: keras_resnet.PlainNet18((32, 32, 3)), r"`include_top` .*: input_shape=\(32, 32"),
+        (lambda: keras_resnet.ResNet18(None), "`include_top` must be True or False.*=None$"),
+        (lambda: keras_resnet.ResNet50(True, 10), "`weights` .*=10. If .* so: classes=10"),
+        (lambda: keras_resnet.CifarResNet(20, np.int64(10)), "`weights` .* so: classes=10"),
+        (lambda: keras_resnet.CifarResNet(20, b"imagenet"), "`weights` .*=b'imagenet'$"),
+        (lambda: keras_resnet.CifarResNet(20, np.zeros(2)), r"`weights` .*=array\(\[0., 0.\]\)$"),
+        (lambda: keras_resnet.CifarResNet(20, None, 10), "`input_shape` .*=10"),
+        (lambda: keras_resnet.CifarResNet(20, synchronized=1), "`synchronized` must be True or"),
+        (lambda: keras_resnet.CifarResNet(20, class_names=range(10)), "`class_names` .*strings"),
+        (lambda: keras_resnet.CifarResNet(20, preprocessing=abs), "`preprocessing` must be a"),
+    ],
+)
+def test_what_was_meant_for_another_argument_is_said(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

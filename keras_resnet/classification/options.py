@@ -4,7 +4,7 @@ import dataclasses
 import re
 from typing import TYPE_CHECKING
 
-from keras_resnet.checks import UserError
+from keras_resnet.checks import UserError, plain
 from keras_resnet.runs.config import TrainConfig
 from keras_resnet.runs.options import TaskOptions, integer, number, one_of, option
 
@@ -122,8 +122,9 @@ class ClassificationOptions(TaskOptions):
         return tuple(bytes.fromhex(COLORS.get(self.background, self.background)[1:]))
 
     def __post_init__(self) -> None:
-        if isinstance(self.train_resize, list | tuple) and len(self.train_resize) == 1:
-            object.__setattr__(self, "train_resize", tuple(self.train_resize) * 2)
+        sides = plain(self.train_resize)
+        if isinstance(sides, tuple) and len(sides) == 1:
+            object.__setattr__(self, "train_resize", sides * 2)
         super().__post_init__()
 
     def check_together(self) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from keras_resnet import checks
+from keras_resnet.class_names import as_class_names
 from keras_resnet.images.preprocessing import Preprocessing
 from keras_resnet.networks import layers, variants
 from keras_resnet.networks.families import SHORTCUTS, STRIDE_PLACES
@@ -101,10 +102,16 @@ class ResNet(keras.Model):
     ) -> None:
         if block == "bottleneck":
             bottleneck_stride = bottleneck_stride or "1x1"
+        blocks, filters = checks.plain(blocks), checks.plain(filters)
         if stacked is None:
             stacked = sum(blocks) > MAX_UNROLLED_BLOCKS
         _check_kinds(stem, block, shortcut, activation, bottleneck_stride)
+        include_top = checks.check_bool("include_top", include_top, _meant(include_top))
+        synchronized = checks.check_bool("synchronized", synchronized)
+        classes = checks.check_integer("classes", classes, 1)
+        class_names = None if class_names is None else as_class_names(class_names)
         _check_head(pooling, classifier_activation, classes, class_names)
+        check_preprocessing(preprocessing)
         _check_stacks(stacked, synchronized)
         strides = stage_strides(stem, len(blocks))
         checks.check_one_of("output_stride", output_stride, [None, *strides])
@@ -134,7 +141,7 @@ class ResNet(keras.Model):
 
         self.classes = classes
         self.preprocessing = preprocessing
-        self.class_names = None if class_names is None else tuple(class_names)
+        self.class_names = class_names
         self._arguments = {
             "stem": stem,
             "block": block,
@@ -157,10 +164,11 @@ class ResNet(keras.Model):
         }
 
     def get_config(self) -> dict[str, Any]:
+        names = self.class_names  # Which may have been set since.
         return {
             **self._arguments,
             "preprocessing": None if self.preprocessing is None else self.preprocessing.to_json(),
-            "class_names": None if self.class_names is None else list(self.class_names),
+            "class_names": None if names is None else list(as_class_names(names)),
             "frozen": [path for path, layer in layers_by_path(self).items() if not layer.trainable],
         }
 
@@ -240,10 +248,27 @@ def _check_head(
 ) -> None:
     checks.check_one_of("pooling", pooling, [None, "avg", "max"])
     checks.check_one_of("classifier_activation", classifier_activation, ["softmax", None])
-    checks.check_integer("classes", classes, 1)
     if class_names is not None and len(class_names) != classes:
         raise checks.UserError(
             f"`class_names` must hold `classes`={classes} names. Received: {len(class_names)} names"
+        )
+
+
+def _meant(include_top: object) -> str:
+    """What somebody meant who gave the first argument of the constructors something else."""
+    value = checks.plain(include_top)
+    for kind, name in ((int, "classes"), (str, "weights"), (tuple, "input_shape")):
+        if isinstance(value, kind):
+            return f". If it is meant so: {name}={value!r}"
+    return ""
+
+
+def check_preprocessing(preprocessing: object) -> None:
+    """Raises UserError unless it is what travels with a network, or None."""
+    if not isinstance(preprocessing, Preprocessing | None):
+        raise checks.UserError(
+            "`preprocessing` must be a keras_resnet.Preprocessing, which a file can keep. "
+            f"Received: preprocessing={preprocessing!r}"
         )
 
 
@@ -279,9 +304,11 @@ def _inputs(
                 f"call it on their output. Received: input_tensor={input_tensor!r}"
             )
         return input_tensor
-    shape = tuple(input_shape or ())
-    sides_fit = all(side is None or (isinstance(side, int) and side > 0) for side in shape)
-    if len(shape) != 3 or not sides_fit or shape[-1] is None:
+    shape = checks.plain(input_shape)
+    is_shape = isinstance(shape, tuple) and len(shape) == 3 and shape[-1] is not None
+    if not is_shape or not all(
+        side is None or (isinstance(side, int) and side > 0) for side in shape
+    ):
         raise checks.UserError(
             "`input_shape` must be (height, width, channels), positive integers, of which height "
             f"and width may be None. Received: input_shape={input_shape!r}"

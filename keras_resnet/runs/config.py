@@ -279,6 +279,11 @@ class TrainConfig(Options):
     task: TaskOptions = dataclasses.field(kw_only=True)
 
     def check_together(self) -> None:
+        if not isinstance(self.task, TaskOptions):
+            raise UserError(
+                "`task` must be the options of a task, such as "
+                f"keras_resnet.ClassificationOptions(...). Received: task={self.task!r}"
+            )
         self._check_weights()
         self._check_length()
         self._check_schedule()

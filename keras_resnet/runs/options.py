@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from keras_resnet.runs.config import TrainConfig
     from keras_resnet.runs.task import Task
 
-# Raises UserError unless a value can be that of a named option.
-Check = Callable[[str, Any], None]
+# Raises UserError unless a value can be that of a named option; what it gives does not matter.
+Check = Callable[[str, Any], object]
 
 
 def option(
@@ -60,8 +60,14 @@ def number(minimum: float = 0, below: float = math.inf) -> Check:
     return functools.partial(checks.check_number, minimum=minimum, below=below)
 
 
+# What is checked besides, by the type of an option. Numbers have checks of their own.
+_OF_TYPE: dict[type, Check] = {bool: checks.check_bool, str: checks.check_text}
+
+
 class Options:
     """Base of frozen dataclasses whose fields are each an `option`.
+
+    Values may be NumPy's, lists and paths; they are kept as `checks.plain` gives them.
 
     Raises:
       UserError: a value is not what its option may be; the message names it.
@@ -69,19 +75,20 @@ class Options:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            value = getattr(self, field.name)
+            value = checks.plain(getattr(self, field.name))
             if value is None and accepts_none(field):
                 continue
-            values = (value,)
             if _is_tuple(field):
-                if isinstance(value, str) or not isinstance(value, Iterable):
+                if isinstance(value, str | bytes) or not isinstance(value, Iterable):
                     raise checks.UserError(
                         f"`{field.name}` must be a tuple. Received: {field.name}={value!r}"
                     )
-                values = tuple(value)
-                object.__setattr__(self, field.name, values)
-            for each in values if field.metadata["check"] is not None else ():
-                field.metadata["check"](field.name, each)
+                value = tuple(checks.plain(each) for each in value)
+            for each in value if _is_tuple(field) else (value,):
+                for check in (field.metadata["check"], _OF_TYPE.get(_value_type(field))):
+                    if check is not None:
+                        check(field.name, each)
+            object.__setattr__(self, field.name, value)
         self.check_together()
 
     def check_together(self) -> None:
@@ -112,6 +119,12 @@ def fields(options: Options | type[Options]) -> tuple[dataclasses.Field[Any], ..
 def _is_tuple(field: dataclasses.Field[Any]) -> bool:
     kinds = (field.type, *typing.get_args(field.type))
     return any(typing.get_origin(kind) is tuple for kind in kinds)
+
+
+def _value_type(field: dataclasses.Field[Any]) -> type:
+    """Of an option that may be None: what it is otherwise."""
+    kinds = typing.get_args(field.type) or (field.type,)
+    return next(kind for kind in kinds if kind is not types.NoneType)
 
 
 def accepts_none(field: dataclasses.Field[Any]) -> bool:

@@ -39,8 +39,9 @@ class Limits:
     max_pixels: int = 50_000_000
 
     def __post_init__(self) -> None:
-        checks.check_integer("max_bytes", self.max_bytes, 1)
-        checks.check_integer("max_pixels", self.max_pixels, 1)
+        for name in ("max_bytes", "max_pixels"):
+            # The dataclass is frozen.
+            object.__setattr__(self, name, checks.check_integer(name, getattr(self, name), 1))
         checks.check_number("max_bytes", self.max_bytes, 1, below=_MOST_BYTES + 1)
         checks.check_number("max_pixels", self.max_pixels, 1, below=MAX_PIXELS + 1)
 

@@ -1,5 +1,8 @@
+import dataclasses
 import json
+import pathlib
 
+import numpy as np
 import pytest
 
 from keras_resnet.classification.options import ClassificationOptions
@@ -28,6 +31,30 @@ def test_survives_json():
     values = json.loads(config.to_json())
     assert (values["task"], values["classification"]["label_smoothing"]) == ("classification", 0.1)
     assert TrainConfig.from_json(values, {"classification": ClassificationOptions}.get) == config
+
+
+def test_config_json_is_the_same_for_values_of_numpy():
+    plain = {"train_steps": 5, "learning_rate": 0.5, "learning_rate_drops": (1, 2)}
+    numpy = {
+        "train_steps": np.int64(5),
+        "learning_rate": np.float32(0.5),
+        "learning_rate_drops": np.array([1, 2]),
+    }
+    ours = CIFAR.with_options(dataset="/data", skip_corrupt=True, label_smoothing=0.25, **plain)
+    theirs = CIFAR.with_options(
+        dataset=pathlib.Path("/data"),
+        skip_corrupt=np.bool_(True),
+        label_smoothing=np.float64(0.25),
+        **numpy,
+    )
+    assert theirs.to_json() == ours.to_json()
+    of_one = RECIPES["imagenet"]["paper"].with_options(train_resize=np.array([256]))
+    assert of_one.task.train_resize == (256, 256)
+
+
+def test_a_task_that_is_none_is_refused():
+    with pytest.raises(ValueError, match="`task` must be .*ClassificationOptions.*'naming'"):
+        dataclasses.replace(CIFAR, task="naming")
 
 
 @pytest.mark.parametrize(
@@ -104,6 +131,12 @@ def test_only_what_changes_the_result_differs():
         ("warmup_learning_rate", -1.0),
         ("ema_momentum", 1.0),
         ("plateau_evaluations", 0),
+        ("dataset", None),
+        ("dataset", np.zeros(3)),
+        ("data_dir", b"/data"),
+        ("weights", 10),
+        ("skip_corrupt", "yes"),
+        ("freeze_batch_norm", 1),
     ],
 )
 def test_bad_values_are_named(name, value):

@@ -1,5 +1,7 @@
 import dataclasses
+import pathlib
 
+import numpy as np
 import pytest
 
 from keras_resnet.checks import UserError
@@ -14,6 +16,8 @@ class Drink(Options):
         "Size", "in degrees", 20.0, check=number(below=100), changes_result=False
     )
     times: tuple[int, ...] = option("Size", "at which hours", (), check=integer(0, 24))
+    place: str | None = option("Kind", "where", None)
+    sugar: bool | None = option("Kind", "whether it is sweet", None)
 
     def check_together(self):
         if self.kind == "tea" and self.warmth < 50:
@@ -24,7 +28,7 @@ def test_options_are_what_their_checks_allow():
     drink = Drink("water", None, times=[7, 20])
     assert drink == Drink("water", None, 20.0, (7, 20))
     assert [field.name for field in fields(drink) if field.metadata["changes_result"]] == [
-        *("kind", "cups", "times")
+        *("kind", "cups", "times", "place", "sugar")
     ]
 
 
@@ -39,8 +43,34 @@ def test_options_are_what_their_checks_allow():
         ({"warmth": 100.0}, "warmth"),
         ({"times": (7, 24)}, "times"),
         ({"kind": "tea"}, "warmth"),
+        ({"times": 7}, "times"),
+        ({"times": np.array(7)}, "times"),
+        ({"cups": 5.0}, "cups"),
+        ({"cups": np.array([5])}, "cups"),
+        ({"place": 3}, "place"),
+        ({"place": b"here"}, "place"),
+        ({"sugar": "yes"}, "sugar"),
+        ({"sugar": 1}, "sugar"),
     ],
 )
 def test_an_option_out_of_range_is_named(values, name):
     with pytest.raises(UserError, match=f"`{name}` must be"):
         Drink(**{"kind": "water", "cups": 1, **values})
+
+
+def test_values_of_numpy_and_paths_are_kept_as_pythons_own():
+    drink = Drink(
+        np.str_("water"),
+        np.int64(3),
+        np.float32(0.5),
+        np.array([7, 20]),
+        pathlib.Path("a/b"),
+        np.bool_(True),
+    )
+    values = dataclasses.astuple(drink)
+    assert values == ("water", 3, 0.5, (7, 20), "a/b", True)
+    assert [type(value) for value in (*values, *drink.times)] == [
+        *(str, int, float, tuple, str, bool),
+        *(int, int),
+    ]
+    assert Drink("water", 1, times=range(2)) == Drink("water", 1, times=(0, 1))

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from keras_resnet.checks import UserError
@@ -38,3 +39,4 @@ def test_limits_are_what_decoding_allows(name, value):
     with pytest.raises(UserError, match=f"`{name}` must be"):
         Limits(**{name: value})
     assert Limits(max_pixels=MAX_PIXELS).max_pixels == MAX_PIXELS
+    assert type(Limits(**{name: np.int64(7)}).__dict__[name]) is int
