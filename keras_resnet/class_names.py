@@ -62,9 +62,9 @@ def check_finite(name: str, answers: np.ndarray) -> None:
     finite = np.isfinite(answers).reshape(len(answers), -1).all(axis=1)
     if not finite.all():
         raise UserError(
-            f"`{name}` must be finite. Received: {np.count_nonzero(~finite)} of {len(finite)} rows "
-            f"that are not, the first of them row {np.argmin(finite)}. The weights of the network "
-            "are not finite, or its inputs were not."
+            f"The {name} must be finite. Received: {np.count_nonzero(~finite)} of {len(finite)} "
+            f"rows that are not, the first of them row {np.argmin(finite)}. The training of the "
+            "network had diverged, or its inputs were not finite."
         )
 
 

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from keras_resnet.checks import UserError
+from keras_resnet.checks import UserError, check_integer
+from keras_resnet.class_names import check_finite
 from keras_resnet.classification.steps import answers
 from keras_resnet.data.batches import labelled
 from keras_resnet.data.sources import Source
@@ -37,12 +38,15 @@ def evaluate(
       cross-entropy) and `images` (number of images counted).
 
     Raises:
-      UserError: model and source do not fit each other, or an image cannot be read.
+      UserError: model and source do not fit each other, an image cannot be read, or an answer is
+        not finite.
     """
+    batch_size = check_integer("batch_size", batch_size, 1)
     check_fits(model, source)
     example = labelled(needed_preprocessing(model))
     gathered = Evaluator(answers(model), source, example, batch_size, workers)()
     assert gathered is not None
+    check_finite("answers", np.array(gathered["loss"]))
     return {**evaluation(gathered), "images": len(source)}
 
 

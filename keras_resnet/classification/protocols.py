@@ -13,6 +13,7 @@ import tensorflow as tf
 import tqdm
 
 from keras_resnet import checks
+from keras_resnet.class_names import check_finite
 from keras_resnet.classification.options import PROTOCOLS
 from keras_resnet.data import batches
 from keras_resnet.data.sources import Source
@@ -135,9 +136,10 @@ def answers(
       float32 [images, classes] and the labels, int64 [images], in order.
 
     Raises:
-      UserError: a value is not supported, or an image cannot be read.
+      UserError: a value is not supported, an image cannot be read, or an answer is not finite.
     """
     checks.check_one_of("protocol", protocol, PROTOCOLS)
+    batch_size = checks.check_integer("batch_size", batch_size, 1)
     preprocessing = resnet.needed_preprocessing(model)
     if protocol != "multi-scale":
         if sides is not None:
@@ -161,8 +163,8 @@ def answers(
     sides = default_sides(preprocessing) if sides is None else tuple(sides)
     if not sides:
         raise checks.UserError("`sides` must name at least one shorter side. Received: none")
+    sides = tuple(checks.check_integer("sides", side, preprocessing.size) for side in sides)
     for side in sides:
-        checks.check_integer("sides", side, preprocessing.size)
         checks.check_number("sides", side, 0, below=LARGEST_SIDE * preprocessing.size + 1)
     logits = fully_convolutional(model)
     total = np.zeros((len(source), model.classes), np.float32)
@@ -210,4 +212,5 @@ def _mean_softmax(
     probabilities, labels = (
         np.concatenate(parts)[: len(source)] for parts in zip(*pairs, strict=True)
     )
+    check_finite("probabilities", probabilities)
     return probabilities, labels

@@ -11,6 +11,7 @@ import numpy as np
 
 from keras_resnet import files
 from keras_resnet.checks import UserError
+from keras_resnet.class_names import check_finite
 
 # What reading another file, or a damaged one, may raise. Of flags that zipfile does not know, such
 # as that of encryption, it makes a RuntimeError.
@@ -45,12 +46,10 @@ class Scores:
         """
         of_label = self.probabilities[np.arange(len(self.labels)), self.labels]
         higher = (self.probabilities > of_label[:, np.newaxis]).sum(axis=1)
-        # What is not a number is not higher than anything.
-        valid = np.isfinite(self.probabilities).all(axis=1)
         # Smaller ones are 0 in float32.
         smallest = np.finfo(np.float32).tiny
         shares = {
-            f"top{k}": float(np.mean(valid & (higher < k)))
+            f"top{k}": float(np.mean(higher < k))
             for k in (1, 5)
             if k == 1 or k < self.probabilities.shape[1]
         }
@@ -70,7 +69,7 @@ def load(path: str | os.PathLike[str]) -> Scores:
     """The `Scores` of an .npz file.
 
     Raises:
-      UserError: it is missing, damaged or something else.
+      UserError: it is missing, damaged or something else, or of a network that had diverged.
     """
     if not pathlib.Path(path).is_file():
         raise UserError(f"No file of scores at {path}.")
@@ -90,6 +89,7 @@ def load(path: str | os.PathLike[str]) -> Scores:
             f"{scores.probabilities.dtype} {scores.probabilities.shape} and "
             f"{scores.labels.dtype} {scores.labels.shape}"
         )
+    check_finite(f"probabilities of {path}", scores.probabilities)
     return scores
 
 

@@ -46,7 +46,7 @@ def write_features(
       UserError: an argument does not fit, a file is there already, the folder holds no picture, one
         that does not decode, or one whose name is no line of text; before features are computed.
     """
-    check_integer("batch_size", batch_size, 1)
+    batch_size = check_integer("batch_size", batch_size, 1)
     preprocessing = needed_preprocessing(model)
     output, folder = pathlib.Path(output), pathlib.Path(folder)
     listing = output.with_suffix(".txt")

@@ -71,13 +71,13 @@ def set_precise_statistics(
 
     Source: He et al., 2016, release notes ("BN statistics computed on many training images").
     """
-    checks.check_integer("precise_bn", num_images, 2)
+    num_images = checks.check_integer("precise_bn", num_images, 2)
     if num_images > len(source):
         raise checks.UserError(
             f"`precise_bn` must be at most {len(source)}, the number of training images. "
             f"Received: precise_bn={num_images}"
         )
-    batch_size = min(batch_size, num_images)
+    batch_size = min(checks.check_integer("batch_size", batch_size, 1), num_images)
     num_images -= num_images % batch_size
     # A folder is sorted by class, and a batch of one class has other moments than one of all.
     order = np.random.default_rng(0).permutation(len(source))[:num_images]

@@ -218,6 +218,19 @@ class WeightFile:
                 )
             if not np.issubdtype(weight.dtype, np.floating):
                 raise UserError(f"{self.path} has {weight.dtype} for {name}, not floats.")
+            self._check_finite(name, weight, variable.dtype)
+
+    def _check_finite(self, name: str, weight: np.ndarray, dtype: str) -> None:
+        """Raises UserError unless a weight is finite in the network's dtype."""
+        with np.errstate(over="ignore"):
+            finite = np.isfinite(weight.astype(dtype, copy=False))
+        if not finite.all():
+            raise UserError(
+                f"{self.path} cannot be used: {np.count_nonzero(~finite)} of {finite.size} weights "
+                f"of {name} are not finite. The training that left them had diverged: take an "
+                "earlier file, such as the run's best.keras. What its metrics.jsonl and curves.png "
+                "tell is as it was."
+            )
 
     def network(self, bottleneck_stride: str | None = None) -> ResNet:
         """The network that the weights are of, with them.

@@ -124,3 +124,12 @@ def test_what_does_not_fit_is_refused(model, data, source):
     headless = keras_resnet.CifarResNet(8, include_top=False, classes=7, preprocessing=SPEC)
     with pytest.raises(ValueError, match="no classifier"):
         evaluate(headless, source, 16)
+
+
+def test_a_network_that_does_not_answer_has_no_figures(source):
+    diverged = network()
+    diverged.get_layer("fc").bias.assign([np.nan] * 7)
+    with pytest.raises(ValueError, match="must be finite.* 37 of 37 rows .* row 0"):
+        evaluate(diverged, source, np.int64(16))
+    with pytest.raises(ValueError, match="`batch_size` must be an integer of at least 1"):
+        evaluate(diverged, source, 0)

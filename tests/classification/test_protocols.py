@@ -132,6 +132,16 @@ def test_an_image_that_cannot_be_read_is_named(source, model):
         protocols.answers(model, broken, "10-crop")
 
 
+@pytest.mark.parametrize("protocol", ["1-crop", "10-crop", "multi-scale"])
+def test_answers_that_are_not_finite_are_refused(source, model, protocol):
+    bias = model.get_layer("fc").bias
+    before = bias.numpy()
+    bias.assign([np.nan, *before[1:]])
+    with pytest.raises(ValueError, match="probabilities must be finite.* 3 of 3 rows"):
+        protocols.answers(model, source, protocol, [40] if protocol == "multi-scale" else None)
+    bias.assign(before)
+
+
 def test_one_crop_is_the_network_itself(photographs, source, model):
     inputs = tf.stack([SPEC(source.example(n)[0]) for n in range(3)])
     found, labels = protocols.answers(model, source, "1-crop", batch_size=2)

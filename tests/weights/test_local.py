@@ -241,6 +241,34 @@ def test_weights_of_other_kinds_of_numbers_are_refused(written):
         load(make(), written)
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e300])
+def test_weights_that_are_not_finite_are_refused(written, value):
+    values = safetensors.numpy.load_file(written)
+    # Of float64, of which a float32 would be infinite, too.
+    values["fc.bias"] = values["fc.bias"].astype(np.float64)
+    values["fc.bias"][[1, 3]] = value
+    safetensors.numpy.save_file(values, written)
+    model = make()
+    before = model.get_weights()
+    message = r"x\.safetensors cannot be used: 2 of 5 weights of fc/bias are not finite"
+    with pytest.raises(ValueError, match=message):
+        load(model, written)
+    for ours, theirs in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    # What is not taken does not matter.
+    WeightFile(written).assign_to(make(classes=7), new_head=True)
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".weights.h5"])
+def test_so_are_those_in_files_of_keras(suffix, tmp_path):
+    model = make()
+    model.get_layer("conv1_bn").moving_variance.assign([np.nan] * 4)
+    path = tmp_path / f"x{suffix}"
+    model.save(path) if suffix == ".keras" else model.save_weights(path)
+    with pytest.raises(ValueError, match="4 of 4 weights of conv1_bn/.*variance are not finite"):
+        load(make(), path)
+
+
 # --- Files of ours
 
 
