@@ -63,8 +63,8 @@ def check_finite(name: str, answers: np.ndarray) -> None:
     if not finite.all():
         raise UserError(
             f"The {name} must be finite. Received: {np.count_nonzero(~finite)} of {len(finite)} "
-            f"rows that are not, the first of them row {np.argmin(finite)}. The training of the "
-            "network had diverged, or its inputs were not finite."
+            f"rows that are not, the first of them row {np.argmin(finite)}. A training that "
+            "diverged leaves such a network, or its inputs or its dtype make it one."
         )
 
 

@@ -1,5 +1,6 @@
 """What the documents say: their commands parse, and their links lead somewhere."""
 
+import json
 import re
 import runpy
 import sys
@@ -74,3 +75,11 @@ def test_the_map_of_the_paper_names_what_is_there():
         source = (ROOT / "keras_resnet" / file).read_text()
         for name in re.findall(r"[\w.]+", names):
             assert re.search(rf"\b{name.split('.')[-1]}\b", source), (file, name)
+
+
+def test_the_example_of_arrays_trains_in_seconds(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    text = (ROOT / "docs" / "fit.md").read_text().split("pictures are arrays?")[1]
+    exec(re.search(r"```python\n(.*?)```", text, re.DOTALL)[1], {})
+    assert "'images': 40" in capsys.readouterr().out
+    assert json.loads((tmp_path / "runs/arrays/data.json").read_text())["train_images"] == 200

@@ -3,8 +3,9 @@
 import os
 import pathlib
 
+from keras_resnet.checks import UserError
 from keras_resnet.data import folders, shapes, tfds
-from keras_resnet.data.names import FOLDER, canonical
+from keras_resnet.data.names import FOLDER, GIVEN, canonical
 from keras_resnet.data.sources import MemorySource, Source
 
 
@@ -31,6 +32,12 @@ def load(
     Raises:
       UserError: the data set is unknown, missing, empty, corrupt or not for classification.
     """
+    if dataset == GIVEN:
+        raise UserError(
+            "The run was trained on images that were given to keras_resnet.train, which it does "
+            "not keep: --dataset=NAME must say what to take in their place. To go on training, "
+            "give them again: train(config, run_dir, sources)."
+        )
     dataset = canonical(dataset)
     if dataset == "shapes":
         images, labels = shapes.examples(split)

@@ -4,6 +4,9 @@ import os
 
 FOLDER = "folder:"
 
+# Of a run whose images the caller of `train` gave, which the run does not keep.
+GIVEN = "(given to train)"
+
 
 def canonical(dataset: str) -> str:
     """The name of a data set with `folder:` before the path of a folder.

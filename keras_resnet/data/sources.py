@@ -8,12 +8,14 @@ them, which tf.data then does in parallel.
 import abc
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from keras_resnet.checks import UserError
+from keras_resnet.data.arrays import as_images, as_labels, as_paths
 from keras_resnet.data.records import Records
 from keras_resnet.images.conversion import decodable
 from keras_resnet.images.headers import checked, is_decodable
@@ -98,18 +100,26 @@ class MemorySource(Source):
     """Images in memory.
 
     Args:
-      images: string tensor [n] of encoded images, or uint8 [n, height, width, channels].
-      labels: int64 [n].
-      class_names: see `Source`.
+      images: uint8 [n, height, width, 3 or 1] or [n, height, width], or n encoded images (bytes);
+        see `arrays.as_images`.
+      labels: integers [n] or [n, 1].
+      class_names: see `Source`; None: "0", "1", ... up to the largest label.
+
+    Raises:
+      UserError: they are something else; the message says how to make of it what is meant.
     """
 
     def __init__(
-        self, images: npt.ArrayLike, labels: npt.ArrayLike, class_names: tuple[str, ...]
+        self,
+        images: npt.ArrayLike,
+        labels: npt.ArrayLike,
+        class_names: Iterable[str] | None = None,
     ) -> None:
         # Not into the memory of a GPU: tf.data reads them on the host.
         with tf.device("CPU:0"):
-            self.images = tf.convert_to_tensor(images)
-            self.labels = tf.convert_to_tensor(labels, tf.int64)
+            self.images = as_images(images)
+            checked_labels, class_names = as_labels(labels, self.images.shape[0], class_names)
+            self.labels = tf.convert_to_tensor(checked_labels)
         if self.images.dtype == tf.string:
             encoded = self.images.numpy()
             super().__init__(class_names, converts=not all(map(is_decodable, encoded)))
@@ -138,25 +148,28 @@ class FileSource(Source):
     """Images in files of their own, read when they are asked for.
 
     Args:
-      paths: list of paths of pictures, strings or bytes.
-      labels: list of int.
-      class_names: see `Source`.
+      paths: list, array or column of paths of pictures.
+      labels: integers [n] or [n, 1].
+      class_names: see `Source`; None: "0", "1", ... up to the largest label.
       contents: hashes of the files' bytes, int64 [n], by which the fingerprint knows them; None:
         it knows names and sizes only.
       converts: see `Source`.
+
+    Raises:
+      UserError: they are something else; the message says how to make of it what is meant.
     """
 
     def __init__(
         self,
-        paths: Sequence[str | bytes | os.PathLike[str]],
+        paths: Iterable[str | bytes | os.PathLike[str]],
         labels: npt.ArrayLike,
-        class_names: tuple[str, ...],
+        class_names: Iterable[str] | None = None,
         contents: np.ndarray | None = None,
         converts: bool = False,
     ) -> None:
+        self.paths = as_paths(paths)
+        self.labels, class_names = as_labels(labels, len(self.paths), class_names)
         super().__init__(class_names, converts=converts)
-        self.paths = [os.fspath(path) for path in paths]
-        self.labels = np.asarray(labels, np.int64)
         self._contents = b"" if contents is None else contents.tobytes()
         self._paths = tf.constant([os.fsencode(path) for path in self.paths])
 
@@ -178,10 +191,17 @@ class FileSource(Source):
     def fingerprint(self) -> str:
         about = repr((len(self), self.class_names)).encode()
         names = [
-            b"%s %d" % (os.path.basename(os.fsencode(path)), os.path.getsize(path))
-            for path in self.paths
+            b"%s %d" % (os.path.basename(os.fsencode(path)), _size(path)) for path in self.paths
         ]
         return _hash(about, self.labels.tobytes(), self._contents, *names)
+
+
+def _size(path: str | bytes) -> int:
+    """Of a file, in bytes."""
+    try:
+        return os.path.getsize(path)
+    except OSError as error:
+        raise UserError(f"{path!r} cannot be read: {error.strerror}.") from error
 
 
 class RecordSource(Source):

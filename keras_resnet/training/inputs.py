@@ -21,6 +21,18 @@ def make_sources(config: TrainConfig) -> tuple[Source, Source]:
       UserError: the data set cannot be used, or has too few images.
     """
     train = datasets.load(config.dataset, "train", config.data_dir, config.skip_corrupt)
+    used, kept = divided(train, config)
+    if kept is not None:
+        return used, kept
+    return used, datasets.load(config.dataset, "validation", config.data_dir, config.skip_corrupt)
+
+
+def divided(train: Source, config: TrainConfig) -> tuple[Source, Source | None]:
+    """Of the training images those to train on, and those that are kept for validation, if any.
+
+    Raises:
+      UserError: there are too few.
+    """
     remaining = len(train) - config.validation_images
     if remaining < (config.train_images or 1):
         raise UserError(
@@ -31,11 +43,5 @@ def make_sources(config: TrainConfig) -> tuple[Source, Source]:
     order = np.random.default_rng(0).permutation(len(train))
     kept = order[: config.validation_images]
     used = order[config.validation_images :][: config.train_images]
-    validation: Source
-    if config.validation_images:
-        validation = SubsetSource(train, np.sort(kept))
-    else:
-        validation = datasets.load(
-            config.dataset, "validation", config.data_dir, config.skip_corrupt
-        )
-    return train if len(used) == len(train) else SubsetSource(train, np.sort(used)), validation
+    held_out = SubsetSource(train, np.sort(kept)) if config.validation_images else None
+    return train if len(used) == len(train) else SubsetSource(train, np.sort(used)), held_out

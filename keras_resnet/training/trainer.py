@@ -4,13 +4,14 @@ import contextlib
 import dataclasses
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from keras_resnet.checks import UserError
+from keras_resnet.checks import UserError, check_text, shown
+from keras_resnet.data.names import GIVEN
 from keras_resnet.data.sources import Source
 from keras_resnet.distribution import devices
 from keras_resnet.distribution.watchdog import FIRST_CALL_SECONDS
@@ -25,6 +26,7 @@ from keras_resnet.runs.task import OfBatch, Task
 from keras_resnet.training.batches import TrainingBatches
 from keras_resnet.training.compilation import compilation
 from keras_resnet.training.early_statistics import EarlyStatistics
+from keras_resnet.training.given import Given, given_sources
 from keras_resnet.training.learner import Learner
 from keras_resnet.training.loop import Loop, StopRequested
 from keras_resnet.training.rates import Rates, make_rates
@@ -35,7 +37,11 @@ from keras_resnet.training.timetable import Timetable
 from keras_resnet.version import __version__
 
 
-def train(config: TrainConfig, run_dir: str | os.PathLike[str]) -> dict[str, Any]:
+def train(
+    config: TrainConfig,
+    run_dir: str | os.PathLike[str],
+    sources: Mapping[str, Given] | None = None,
+) -> dict[str, Any]:
     """Trains a network, from the beginning or from the newest good checkpoint in `run_dir`.
 
     Where TF_CONFIG describes several workers, each calls this with the same arguments. The first of
@@ -44,6 +50,9 @@ def train(config: TrainConfig, run_dir: str | os.PathLike[str]) -> dict[str, Any
     Args:
       config: `TrainConfig`.
       run_dir: path of the run directory; see run_directory.py for what it holds.
+      sources: images in place of the data set of the configuration: of "train", and "validation"
+        unless `config.validation_images` are kept of the others, a `Source` or (images or paths,
+        labels). Of a run that was begun with some a resumption needs the same again.
 
     Returns:
       The last evaluation: the figures of the task by name, with `images` and `step`.
@@ -55,26 +64,31 @@ def train(config: TrainConfig, run_dir: str | os.PathLike[str]) -> dict[str, Any
       Interrupted: SIGINT or SIGTERM came; the state was saved before.
       WorkerLostError: another worker died or does not answer.
     """
+    if not isinstance(config, TrainConfig):
+        raise UserError(f"`config` must be a TrainConfig. Received: {shown(config)}")
+    run_dir = check_text("run_dir", run_dir)
+    if sources is not None:
+        config = config.with_options(dataset=GIVEN)
     _prepare_process(config)
     task = config.task.task(config)
     workers = join_workers(config.replicas, config.stall_seconds, _facts(config))
     _check_batch_size(config, workers)
     run = workers.on_chief(lambda: RunDirectory(run_dir, config))
     with workers.chief_first():
-        sources = task.sources()
-    description = task.describe(sources)
+        images = task.sources() if sources is None else given_sources(sources, config)
+    description = task.describe(images)
     workers.check_alike("data set", description)
-    setup = workers.from_chief(lambda: _setup(task, sources, run, description))
-    seen = task.epoch(sources["train"])
+    setup = workers.from_chief(lambda: _setup(task, images, run, description))
+    seen = task.epoch(images["train"])
     timetable = Timetable.of(config, len(seen))
     rates = make_rates(config, timetable.last_step, len(seen) / config.global_batch_size)
     _check_rates(rates, task)
     keras.utils.set_random_seed(config.seed)
     with workers.strategy.scope():
-        network = task.network(setup, sources)
+        network = task.network(setup, images)
         learner = Learner.of(config, network, rates)
     compiled = _describe_devices(config, workers)
-    beginning = _Beginning(task, sources, description, setup, learner, run, config, compiled)
+    beginning = _Beginning(task, images, description, setup, learner, run, config, compiled)
     with run or contextlib.nullcontext():
         state = State.from_json(workers.from_chief(beginning.state))
         workers.copy_from_chief(learner.variables)
@@ -96,7 +110,7 @@ def train(config: TrainConfig, run_dir: str | os.PathLike[str]) -> dict[str, Any
             batches=batches,
             take_steps=_steps(config, task, values_of, learner, workers, compiled),
             statistics=EarlyStatistics(values_of, network, batches, workers),
-            evaluate=_evaluation(config, task, network, sources["validation"], workers),
+            evaluate=_evaluation(config, task, network, images["validation"], workers),
             timetable=timetable,
             records=Records(
                 workers,

@@ -1,4 +1,7 @@
+import pytest
+
 from keras_resnet.data import datasets, shapes
+from keras_resnet.data.names import GIVEN
 from keras_resnet.data.sources import FileSource, MemorySource
 
 
@@ -21,3 +24,8 @@ def test_a_folder_is_named_by_its_path(picture_folder):
 def test_a_home_directory_is_found(picture_folder, monkeypatch):
     monkeypatch.setenv("HOME", str(picture_folder.parent))
     assert len(datasets.load(f"folder:~/{picture_folder.name}", "validation")) == 10
+
+
+def test_of_images_that_were_given_nothing_else_is_taken():
+    with pytest.raises(ValueError, match="given to keras_resnet.train.* --dataset=NAME"):
+        datasets.load(GIVEN, "validation")

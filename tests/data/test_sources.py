@@ -38,6 +38,13 @@ def test_files_are_read_when_they_are_asked_for(tmp_path):
     assert source.describe(0) == str(paths[0])
 
 
+def test_a_file_that_is_missing_is_named(tmp_path):
+    source = FileSource(np.array([str(tmp_path / "a.jpg")]), [0])
+    assert source.class_names == ("0",)
+    with pytest.raises(ValueError, match=r"a\.jpg' cannot be read: No such file"):
+        source.fingerprint()
+
+
 def test_fingerprints_follow_images_labels_and_classes():
     images = np.zeros((4, 2, 2, 3), np.uint8)
     labels = [0, 1, 0, 1]

@@ -24,12 +24,15 @@ from tfds_sets import rewrite_shard, swap_label, write_tfds
 from keras_resnet.checks import UserError
 from keras_resnet.classification.evaluation import evaluate
 from keras_resnet.data import datasets
+from keras_resnet.data.names import GIVEN
 from keras_resnet.distribution import workers
 from keras_resnet.distribution.strategy import strategy_of_devices
 from keras_resnet.process import onednn
 from keras_resnet.runs.metrics import SPLITS
 from keras_resnet.runs.run_directory import load_network
+from keras_resnet.tasks import load_config
 from keras_resnet.training import loop, schedules, trainer
+from keras_resnet.training.inputs import make_sources
 from keras_resnet.training.records import DivergedError
 from keras_resnet.training.trainer import train
 
@@ -379,6 +382,34 @@ def test_a_network_of_bfloat16_learns_what_it_is_shown(config, tmp_path):
         tmp_path / "run",
     )
     assert result["top1"] == 1.0
+
+
+def test_images_that_are_given_are_trained_on_to_the_same_bits(config, finished, tmp_path):
+    """As those of the data set that the configuration names."""
+    train_images, validation_images = make_sources(config)
+    pairs = {
+        "train": (train_images.paths, train_images.labels),
+        "validation": (validation_images.paths, validation_images.labels),
+    }
+    elsewhere = config.with_options(dataset="cifar10")
+    result = train(elsewhere, tmp_path / "run", pairs)
+    assert result == finished[1]
+    assert_same_bits(tmp_path / "run", finished[0])
+    assert load_config(tmp_path / "run") == config.with_options(dataset=GIVEN)
+    other = {**pairs, "train": (train_images.paths[1:], train_images.labels[1:])}
+    with pytest.raises(UserError, match="The data set changed since .* began: train_images"):
+        train(elsewhere, tmp_path / "run", other)
+    with pytest.raises(UserError, match="dataset='.given to train.' .now 'cifar10'"):
+        train(elsewhere, tmp_path / "run")
+    with pytest.raises(UserError, match="given to keras_resnet.train, which it does not keep"):
+        train(config.with_options(dataset=GIVEN), tmp_path / "run")
+
+
+def test_what_is_no_configuration_or_path_is_refused(config, tmp_path):
+    with pytest.raises(UserError, match="`config` must be a TrainConfig. Received: {}"):
+        train({}, tmp_path / "run")
+    with pytest.raises(UserError, match="`run_dir` must be a string. Received: run_dir=None"):
+        train(config, None)
 
 
 def test_a_training_that_diverges_is_stopped_before_it_is_saved(config, tmp_path):
