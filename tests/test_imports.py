@@ -11,7 +11,7 @@ PACKAGE = ROOT / "keras_resnet"
 
 # From the ground up: a room, which is a folder or a module, imports from the floors below its own.
 FLOORS = (
-    ("version", "checks", "files", "plots", "class_names", "process"),
+    ("version", "checks", "texts", "files", "plots", "class_names", "process"),
     ("images", "distribution"),
     ("networks", "data"),
     ("weights", "evaluation"),
@@ -33,7 +33,7 @@ MODULES = {
 
 # What flags are made of, so that a program can answer without TensorFlow.
 OF_STANDARD_LIBRARY = (
-    *("version", "checks", "runs.formats", "runs.options", "runs.config"),
+    *("version", "checks", "texts", "runs.formats", "runs.options", "runs.config"),
     *("classification.options", "classification.recipes", "data.names", "images.limits"),
     *("networks.families", "paper.ablation", "process.keras_settings", "process.memory"),
     *(

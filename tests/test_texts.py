@@ -1,0 +1,48 @@
+import unicodedata
+
+import pytest
+
+from keras_resnet.texts import escaped, harmless, harmless_lines
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("\x1b]0;title\x07\x1b[2J", r"\x1b]0;title\x07\x1b[2J"),
+        ("a\nb\r\tc", r"a\nb\r\tc"),
+        ("\x9b31m\x7f\x85", r"\x9b31m\x7f\x85"),
+        ("a\u2028b\u2029", r"a\u2028b\u2029"),
+        ("gpj.\u202egnp.exe\u2066\u2069", r"gpj.\u202egnp.exe\u2066\u2069"),
+        # A byte that is no UTF-8, in the name of a file.
+        (b"\xff.jpg".decode(errors="surrogateescape"), r"\udcff.jpg"),
+    ],
+)
+def test_what_controls_a_terminal_is_escaped(text, expected):
+    assert harmless(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("cat.jpg", "", r"C:\new$1", "café", "cafe\u0301", "中文 図", "قط.jpg", "a\u00a0b\u3000c"),
+        "👨\u200d👩\u200d👧",
+    ],
+)
+def test_other_text_stays(text):
+    assert harmless(text) == text
+
+
+def test_every_control_character_and_override_is_escaped():
+    """Of the first 65,536, where all of them are: by category, and the ranges of UAX #9."""
+    overrides = {*range(0x202A, 0x202F), *range(0x2066, 0x206A)}
+    for code in range(1 << 16):
+        is_control = unicodedata.category(chr(code)) in ("Cc", "Cs", "Zl", "Zp")
+        assert (harmless(chr(code)) != chr(code)) == (is_control or code in overrides), hex(code)
+
+
+def test_line_breaks_that_are_meant_stay():
+    assert harmless_lines("a\x1b:\n  b\r\n") == "a\\x1b:\n  b\\r\n"
+
+
+def test_escapes_are_ascii():
+    assert escaped("中😀") == r"\u4e2d\U0001f600"
