@@ -40,6 +40,7 @@ OF_STANDARD_LIBRARY = (
         "process.onednn",
         "process.processor",
         "process.signals",
+        "serving.addresses",
         "serving.answers",
         "serving.options",
     ),

@@ -1,10 +1,11 @@
-"""Clients of an export: a SavedModel in this process, TF Serving over gRPC and over REST."""
+"""Clients of a network: it or its export in this process, TF Serving over gRPC and over REST."""
 
 import base64
 import concurrent.futures
+import contextlib
 import json
 import os
-import re
+import pathlib
 import threading
 import time
 import urllib.parse
@@ -12,6 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, S
 from typing import Any, TypeVar
 
 import grpc
+import keras
 import numpy as np
 import requests
 import tensorflow as tf
@@ -24,9 +26,16 @@ from tensorflow_serving.apis import (
 )
 
 from keras_resnet.checks import UserError, check_integer, check_number, check_positive
+from keras_resnet.images import conversion
+from keras_resnet.images.preprocessing import Preprocessing
 from keras_resnet.process import onednn
-from keras_resnet.serving.answers import OK, Answer
-from keras_resnet.serving.export import newest_version
+from keras_resnet.runs.run_directory import load_network
+from keras_resnet.serving import addresses
+from keras_resnet.serving.answers import CONVERT_FIRST, NOT_AN_IMAGE, OK, Answer
+from keras_resnet.serving.export import newest_version, servable_names
+from keras_resnet.serving.options import TOP, Limits
+from keras_resnet.serving.signatures import signatures
+from keras_resnet.texts import harmless
 
 _T = TypeVar("_T")
 
@@ -41,10 +50,8 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0
 # A batch of a hundred pictures and ten thousand classes has a tenth of it.
 _MAX_ANSWER_BYTES = 100 * 2**20
 
-ADDRESS_HELP = (
-    "a directory of an export, grpc://HOST:PORT/NAME, http://HOST:PORT/NAME or https://HOST/NAME; "
-    "/VERSION may follow the name"
-)
+# Statuses of what Pillow may read: of exports of earlier versions the last one.
+_TO_CONVERT = (CONVERT_FIRST, NOT_AN_IMAGE, "neither JPEG nor PNG")
 
 
 class ServingError(UserError):
@@ -52,45 +59,31 @@ class ServingError(UserError):
 
 
 def connect(address: str | os.PathLike[str], timeout: float = 10.0, retries: int = 3) -> "Client":
-    """The client of an export, with a method `classify`.
+    """The client of a network, with a method `classify`.
 
     Args:
-      address: `ADDRESS_HELP`.
+      address: `addresses.ADDRESS_HELP`.
       timeout: seconds in which a server must answer, each time that it is asked.
       retries: how often it is asked again while it is not available.
 
     Raises:
-      UserError: there is no such export, it is no export of a classifier by this package, or an
-        argument is malformed; `ServingError` for what a server does.
+      UserError: there is no such network, it is no classifier of this package, or an argument is
+        malformed; `ServingError` for what a server does.
     """
     check_positive("timeout", timeout)
     check_number("timeout", timeout, 0, below=_MAX_TIMEOUT)
     check_integer("retries", retries, 0)
-    if "://" not in str(address):
-        if re.match(r"[^/]+:\d+/", str(address)) and not os.path.exists(address):
-            raise _malformed(address)
-        return SavedModelClient(address)
-    try:
-        str(address).encode()
-        parsed = urllib.parse.urlsplit(address)  # type: ignore[arg-type]  # No path has ://.
-        has_port = parsed.port is not None
-        name, _, version = parsed.path.strip("/").partition("/")
-        spec = model_pb2.ModelSpec(name=name, signature_name=SIGNATURE)
-        if version:
-            spec.version.value = int(version)
-    except ValueError:
-        raise _malformed(address) from None
-    if not parsed.hostname or not name or (version and not version.isdecimal()):
-        raise _malformed(address)
-    if parsed.scheme == "grpc" and has_port:
-        return GrpcClient(parsed.netloc, spec, timeout, retries)
-    if parsed.scheme in ("http", "https"):
-        return RestClient(f"{parsed.scheme}://{parsed.netloc}", spec, timeout, retries)
-    raise _malformed(address)
-
-
-def _malformed(address: str | os.PathLike[str]) -> UserError:
-    return UserError(f"`MODEL` must be {ADDRESS_HELP}. Received: {address}")
+    place = addresses.parsed(address)
+    if isinstance(place, pathlib.Path):
+        if addresses.is_network(place):
+            return NetworkClient(load_network(place), place)
+        return SavedModelClient(place)
+    spec = model_pb2.ModelSpec(name=place.name, signature_name=SIGNATURE)
+    if place.version is not None:
+        spec.version.value = place.version
+    if place.scheme == "grpc":
+        return GrpcClient(place.place, spec, timeout, retries)
+    return RestClient(f"{place.scheme}://{place.place}", spec, timeout, retries)
 
 
 class Client:
@@ -100,6 +93,9 @@ class Client:
       address: what to call the export in messages.
       arguments: names of the arguments of its signature.
       results: names of its results.
+
+    Attributes:
+      preprocessing: `Preprocessing` of the network; None: it is not known here.
 
     Raises:
       UserError: the signature is not that of this package's classifiers.
@@ -115,12 +111,14 @@ class Client:
                 f"gives {', '.join(sorted(results))}."
             )
         (self._argument,) = arguments
+        self.preprocessing: Preprocessing | None = None
 
     def classify(self, pictures: list[bytes] | tuple[bytes, ...]) -> list[Answer]:
         """What the export says about some pictures.
 
         Args:
-          pictures: list of bytes, JPEGs or PNGs of any sizes; together one batch.
+          pictures: list of bytes of encoded pictures of any sizes; together one batch. What the
+            export does not read itself and Pillow does is asked about once more, as a PNG.
 
         Returns:
           list of `Answer`s, in order.
@@ -136,6 +134,14 @@ class Client:
                 "`pictures` must be a list of the bytes of encoded pictures. "
                 f"Received: {type(pictures).__name__}, or another type in it."
             )
+        answers = self._answers(pictures)
+        others = _converted(pictures, answers)
+        for place, answer in zip(others, self._answers(list(others.values())), strict=True):
+            answers[place] = answer
+        return answers
+
+    def _answers(self, pictures: Sequence[bytes]) -> list[Answer]:
+        """The `Answer`s for pictures as they are."""
         if not pictures:
             return []
         results = self._results(pictures)
@@ -150,6 +156,16 @@ class Client:
     def _results(self, pictures: Sequence[bytes]) -> Mapping[str, np.ndarray | list[object]]:
         """The results of the signature by name: arrays or lists with a row for each picture."""
         raise NotImplementedError
+
+
+def _converted(pictures: Sequence[bytes], answers: Sequence[Answer]) -> dict[int, bytes]:
+    """Those of the pictures that are to be converted and can be, as PNGs by their places."""
+    found = {}
+    for place, (picture, answer) in enumerate(zip(pictures, answers, strict=True)):
+        if answer.status in _TO_CONVERT:
+            with contextlib.suppress(UserError):  # What is no picture keeps its status.
+                found[place] = conversion.converted(picture)
+    return found
 
 
 def _answer(
@@ -215,7 +231,33 @@ def _within(seconds: float, function: Callable[[], _T]) -> _T:
     return future.result(seconds)
 
 
-class SavedModelClient(Client):
+class _FunctionClient(Client):
+    """A function of this process that answers as a signature does.
+
+    Args:
+      address, arguments, results: see `Client`.
+      function: of a string tensor [n], its only argument, by name; gives a dict of tensors.
+    """
+
+    def __init__(
+        self,
+        address: str | os.PathLike[str],
+        arguments: Collection[str],
+        results: Set[str],
+        function: Callable[..., dict[str, tf.Tensor]],
+    ) -> None:
+        super().__init__(address, arguments, results)
+        self._function = function
+
+    def _results(self, pictures: Sequence[bytes]) -> dict[str, np.ndarray]:
+        number = len(pictures)
+        if number == 1 and onednn.is_slow_for_one():
+            pictures = [*pictures, *pictures]
+        results = self._function(**{self._argument: tf.constant(pictures)})
+        return {name: value.numpy()[:number] for name, value in results.items()}
+
+
+class SavedModelClient(_FunctionClient):
     """An export that runs in this process.
 
     Args:
@@ -231,16 +273,27 @@ class SavedModelClient(Client):
         except (tf.errors.OpError, OSError, ValueError, LookupError) as error:
             message = f"{version} does not load as an export: {type(error).__name__}"
             raise UserError(message) from error
-        self._function = function
         _, arguments = function.structured_input_signature
-        super().__init__(version, arguments.keys(), function.structured_outputs.keys())
+        super().__init__(version, arguments.keys(), function.structured_outputs.keys(), function)
 
-    def _results(self, pictures: Sequence[bytes]) -> dict[str, np.ndarray]:
-        number = len(pictures)
-        if number == 1 and onednn.is_slow_for_one():
-            pictures = [*pictures, *pictures]
-        results = self._function(**{self._argument: tf.constant(pictures)})
-        return {name: value.numpy()[:number] for name, value in results.items()}
+
+class NetworkClient(_FunctionClient):
+    """A network in this process, which answers as an export of it would.
+
+    Args:
+      model: `ResNet` with a classifier and a `preprocessing`.
+      address: what to call it in messages; None: by its name.
+
+    Raises:
+      UserError: it is a network that cannot be exported.
+    """
+
+    def __init__(self, model: keras.Model, address: str | os.PathLike[str] | None = None) -> None:
+        functions, self._network = signatures(model, servable_names(model), TOP, Limits())
+        function, argument = functions[SIGNATURE]
+        traced = tf.function(function, input_signature=[argument], autograph=False)
+        super().__init__(address or model.name, [argument.name], _RESULTS, traced)
+        self.preprocessing = model.preprocessing
 
 
 class GrpcClient(Client):
@@ -296,7 +349,7 @@ class GrpcClient(Client):
                 message = (
                     f"{self._target} gives no answer for model {self._spec.name!r}"
                     f"{f', version {version}' if version else ''} ({error.code().name}): "
-                    f"{error.details()}"
+                    f"{harmless(str(error.details()))}"
                 )
                 if error.code() == grpc.StatusCode.UNAVAILABLE:
                     raise _UnavailableError(message) from error
@@ -392,5 +445,4 @@ class RestClient(Client):
 
 def _excerpt(content: bytes) -> str:
     """The beginning of an answer, for messages."""
-    text = content[:200].decode(errors="replace")
-    return "".join(character if character.isprintable() else " " for character in text)
+    return harmless(content[:200].decode(errors="replace"))

@@ -86,7 +86,7 @@ def export(
     """
     if tf.distribute.has_strategy():
         raise checks.UserError("`export` must be called outside of the scope of a strategy.")
-    class_names = _check(model)
+    class_names = servable_names(model)
     output_dir = checked_directory(output_dir, version, top)
     limits = limits or Limits()
     network = model if optimized is None else optimized.network
@@ -116,8 +116,12 @@ def export(
     return published
 
 
-def _check(model: keras.Model) -> tuple[str, ...]:
-    """Raises UserError unless the model can be served; returns its class names."""
+def servable_names(model: keras.Model) -> tuple[str, ...]:
+    """The names of a model's classes as an export has them.
+
+    Raises:
+      UserError: the model cannot be served.
+    """
     if model.preprocessing is None:
         raise checks.UserError(
             f"The model {model.name!r} has no `preprocessing`, so it cannot be served."
@@ -228,6 +232,7 @@ def newest_version(directory: str | os.PathLike[str]) -> pathlib.Path:
     if not versions:
         raise checks.UserError(
             f"No SavedModel in {directory}: expected an export, or a directory of its versions "
-            "(keras-resnet export RUN --output=DIR writes one)."
+            "(keras-resnet export RUN --output=DIR writes one). A run directory has a config.json, "
+            "and the name of a network ends in .keras."
         )
     return max(versions, key=lambda path: int(path.name))

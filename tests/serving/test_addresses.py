@@ -1,0 +1,45 @@
+import pathlib
+
+import pytest
+
+from keras_resnet.checks import UserError
+from keras_resnet.serving.addresses import Server, is_network, parsed
+
+
+@pytest.mark.parametrize(
+    ("address", "server"),
+    [
+        ("grpc://host:8500/mine", Server("grpc", "host:8500", "mine", None)),
+        ("http://[::1]:8501/mine/12/", Server("http", "[::1]:8501", "mine", 12)),
+        ("https://host/mine", Server("https", "host", "mine", None)),
+    ],
+)
+def test_addresses_of_servers(address, server):
+    assert parsed(address) == server
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("ftp://host:1/mine", "grpc://host/mine", "grpc://host:8500", "grpc://host:x/mine"),
+        *("http://host:8501/mine/newest", "http:///mine", "http://host:99999/mine"),
+        *("http://host:1/mine/99999999999999999999", "grpc://host:1/mine/-1", "http://h/m/1_0"),
+        *("grpc://host:1/\udcff", "http://[::1/mine", "host:8500/mine"),
+    ],
+)
+def test_malformed_addresses_are_shown(address):
+    with pytest.raises(UserError, match="`MODEL` must be a run directory, .* Received: [^,]*$"):
+        parsed(address)
+
+
+def test_paths_must_be_there(tmp_path):
+    assert parsed(tmp_path) == parsed(str(tmp_path)) == pathlib.Path(tmp_path)
+    with pytest.raises(UserError, match=r"Received: .*missing, where nothing is"):
+        parsed(tmp_path / "missing")
+
+
+def test_a_run_is_known_by_its_configuration(tmp_path):
+    assert not is_network(tmp_path)
+    (tmp_path / "config.json").touch()
+    assert is_network(tmp_path)
+    assert is_network(tmp_path / "best.keras")
