@@ -1,14 +1,27 @@
 """Pictures of what the paper claims, and of what a network sees of its training images."""
 
+import bisect
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib import font_manager
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from keras_resnet import files
+from keras_resnet.texts import escaped, harmless
+
+# Of a sheet of labelled pictures, in inches: a cell, the picture in it, a line below it.
+_CELL, _PICTURE, _LINE = 1.6, 1.45, 0.13
+_MOST_COLUMNS, _LEAST_COLUMNS = 8, 4
+
+# Matplotlib brings it; escapes are of ASCII.
+_FONT, _ALWAYS_NEEDED = "DejaVu Sans", "".join(map(chr, range(32, 127))) + "…"
+
+# Characters of a line that are measured: more have no room, however narrow.
+_LONGEST_LINE = 200
 
 
 def draw_agreement(
@@ -56,6 +69,100 @@ def draw_contact_sheet(
     grid[0, 1].set_title("training", fontsize=9)
     with files.replacing(path) as unfinished:
         figure.savefig(unfinished, dpi=100)
+
+
+def draw_labelled_pictures(
+    pictures: Sequence[np.ndarray | None],
+    captions: Sequence[str],
+    path: str | os.PathLike[str],
+    title: str,
+) -> None:
+    """Writes a picture of pictures in rows, each with some lines of text below it.
+
+    Args:
+      pictures: uint8 [height, width, 3 or 1] of any sizes; None: its cell is empty.
+      captions: a text for each, whose line breaks are meant. A line that is too long is shortened
+        in its middle; a character that no font has is escaped.
+      path: of the picture to write (.png, .jpg, ...); it is replaced whole.
+      title: of the picture.
+    """
+    columns = min(len(pictures), _MOST_COLUMNS)
+    rows = -(-len(pictures) // _MOST_COLUMNS)
+    lines = [[harmless(line) for line in caption.split("\n")] for caption in captions]
+    row_height = _CELL + _LINE * max(map(len, lines))
+    width, height = _CELL * max(columns, _LEAST_COLUMNS), rows * row_height + 3 * _LINE
+    figure = Figure(figsize=(width, height))
+    canvas = FigureCanvasAgg(figure)
+    # One for all, in inches from the top left: as many as there are pictures would take seconds.
+    axes = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(height, 0))
+    axes.set_axis_off()
+    families, known = _fonts_of("".join([title, *captions]))
+    renderer = canvas.get_renderer()
+
+    def write(x: float, y: float, text: str, room: float, size: float) -> None:
+        font = font_manager.FontProperties(family=families, size=size)
+        text = "".join(each if each in known else escaped(each) for each in text)
+
+        def inches(text: str) -> float:
+            return renderer.get_text_width_height_descent(text, font, ismath=False)[0] / figure.dpi
+
+        text = _shortened(text, room, inches)
+        axes.text(x, y, text, font=font, ha="center", va="top", parse_math=False)
+
+    write(width / 2, _LINE, harmless(title), width - _LINE, size=9)
+    for place, (picture, texts) in enumerate(zip(pictures, lines, strict=True)):
+        x, y = _CELL * (place % columns + 0.5), row_height * (place // columns) + 3 * _LINE
+        _place_picture(axes, picture, x, y)
+        for number, text in enumerate(texts):
+            write(x, y + _PICTURE + _LINE * (number + 0.3), text, _PICTURE, size=7)
+    with files.replacing(path) as unfinished:
+        figure.savefig(unfinished, dpi=100)
+
+
+def _place_picture(axes: Any, picture: np.ndarray | None, x: float, y: float) -> None:
+    """Draws a picture, or an empty square, below (x, y), the middle of its upper edge."""
+    empty = np.full((1, 1, 1), 235, np.uint8)
+    shown = empty if picture is None else picture
+    height, width = (_PICTURE * side / max(shown.shape[:2]) for side in shown.shape[:2])
+    top = y + (_PICTURE - height) / 2
+    extent = (x - width / 2, x + width / 2, top + height, top)
+    axes.imshow(shown, cmap="gray", vmin=0, vmax=255, extent=extent, aspect="auto")
+
+
+def _shortened(text: str, room: float, width_of: Callable[[str], float]) -> str:
+    """The text, or as much of its beginning and its end as has room."""
+    if len(text) <= _LONGEST_LINE and width_of(text) <= room:
+        return text
+
+    def ends(kept: int) -> str:
+        last = (kept + 1) // 2
+        return f"{text[: kept - last]}…{text[len(text) - last :]}"
+
+    numbers = range(min(len(text), _LONGEST_LINE))
+    return ends(bisect.bisect_right(numbers, room, key=lambda kept: width_of(ends(kept))) - 1)
+
+
+def _fonts_of(text: str) -> tuple[list[str], set[str]]:
+    """Installed fonts that together draw a text, the first also escapes; what they have of it."""
+    others = {
+        entry.name: entry.fname
+        for entry in font_manager.fontManager.ttflist
+        # The last resort has a box for everything.
+        if (entry.style, entry.weight) == ("normal", 400) and "Last Resort" not in entry.name
+    }
+    families: list[str] = []
+    known: set[str] = set()
+    for family, path in {_FONT: font_manager.findfont(_FONT), **others}.items():
+        missing = {*text, *_ALWAYS_NEEDED} - known
+        if not missing:
+            break
+        font = font_manager.get_font(path)
+        found = {each for each in missing if font.get_char_index(ord(each))}
+        # Fonts of bitmaps, such as those of colored emoji, cannot be drawn.
+        if found and font.scalable:
+            families.append(family)
+            known |= found
+    return families, known
 
 
 def draw_costs(rows: Sequence[dict[str, Any]], path: str | os.PathLike[str]) -> None:

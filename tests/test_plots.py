@@ -63,6 +63,70 @@ def test_a_contact_sheet_shows_gray_images_as_they_are(tmp_path):
     assert colors[(100, 100, 100)] > 4000
 
 
+# Drawn by another font than the first: a circle around the letter before it.
+OF_ANOTHER_FONT = "q\u20dd"
+
+
+def test_labelled_pictures_stand_above_their_captions(figures, tmp_path):
+    grays = [np.full((8, 4 + index, 1), 20 * index, np.uint8) for index in range(9)]
+    color = np.full((5, 20, 3), (250, 0, 7), np.uint8)
+    pictures = [*grays, color, None]
+    captions = [f"class {place}\n{place}.jpg" for place in range(11)]
+    plots.draw_labelled_pictures(pictures, captions, tmp_path / "sheet.png", "title")
+    (axes,) = figures[0].axes
+    title, *texts = axes.texts
+    assert title.get_text() == "title"
+    lines = [text.get_text() for text in texts]
+    assert lines == [line for caption in captions for line in caption.split("\n")]
+    boxes = [image.get_extent() for image in axes.get_images()]
+    for place, (left, right, bottom, top) in enumerate(boxes):
+        upper, lower = texts[2 * place : 2 * place + 2]
+        # Inches from the top left, in the middle below the picture, in rows of eight.
+        assert (
+            upper.get_position()[0] == lower.get_position()[0] == pytest.approx((left + right) / 2)
+        )
+        assert top < bottom < upper.get_position()[1] < lower.get_position()[1]
+        assert (top > boxes[7][2]) == (place >= 8)
+        height, width = (1, 1) if pictures[place] is None else pictures[place].shape[:2]
+        assert (right - left) / (bottom - top) == pytest.approx(width / height)
+    with PIL.Image.open(tmp_path / "sheet.png") as picture:
+        colors = {value: count for count, value in picture.convert("RGB").getcolors(1 << 24)}
+    for gray in range(0, 180, 20):
+        assert colors[(gray,) * 3] > 4000
+    assert colors[(250, 0, 7)] > 4000
+    # The empty cell.
+    assert colors[(235,) * 3] > 20000
+
+
+@pytest.mark.filterwarnings("error")  # Of glyphs that a font has not.
+def test_any_text_is_drawn_as_it_is(figures, tmp_path):
+    """Neither as a formula nor as boxes, and nothing in it turns the text around."""
+    captions = ["$a_b$ \\alpha\n\x1b[1m\u202e", f"{OF_ANOTHER_FONT}\n\ue1234中\U0010ffff"]
+    plots.draw_labelled_pictures([None, None], captions, tmp_path / "sheet.png", "$x$ 100%")
+    texts = figures[0].axes[0].texts
+    assert [text.get_text() for text in texts][:4] == [
+        *("$x$ 100%", "$a_b$ \\alpha", r"\x1b[1m\u202e", OF_ANOTHER_FONT)
+    ]
+    assert not any(text.get_parse_math() for text in texts)
+    # A font of the machine may have the second one.
+    assert texts[4].get_text().endswith(r"\U0010ffff")
+    assert texts[4].get_fontfamily()[0] == "DejaVu Sans"
+
+
+def test_a_long_line_loses_its_middle(figures, tmp_path):
+    captions = [f"first/{'i' * 30}{'W' * 10_000}/last.jpg", "W" * 10]
+    plots.draw_labelled_pictures([None, None], captions, tmp_path / "sheet.png", "W" * 300)
+    (axes,) = figures[0].axes
+    renderer = figures[0].canvas.get_renderer()
+    title, long, short = axes.texts
+    for text, room in ((title, 6.4), (long, 1.45)):
+        extent = text.get_window_extent(renderer)
+        assert 0.9 * room < extent.width / figures[0].dpi <= room
+        assert text.get_text().count("…") == 1
+    assert long.get_text().startswith("first/") and long.get_text().endswith("/last.jpg")
+    assert short.get_text() == "W" * 10
+
+
 def test_costs_stand_beside_the_published_ones(figures, tmp_path):
     rows = [
         {"network": "a", "multiply-adds": 3_000_000_000, "published": 2_900_000_000},
