@@ -1,27 +1,40 @@
-"""Prints the most probable classes of pictures, by an export or by a server of it.
+"""Prints the most probable classes of pictures, by a trained network, an export or a server of it.
 
-  python launch/predict.py exports/cifar10 cat.jpg dog.png
+  python launch/predict.py runs/mine photos
+  python launch/predict.py exports/cifar10 cat.jpg 'photos/**/*.png' --draw=sheets
   python launch/predict.py grpc://localhost:8500/cifar10 *.jpg --json
 
-MODEL is an export: a directory of versions, of which the newest is used, or one version; or where
-TF Serving has it: grpc://HOST:PORT/NAME, or http://HOST:PORT/NAME for REST; /VERSION may follow.
-Pictures are JPEGs and PNGs of any size. The status is 0 when all of them were classified, 2 when
-some or all are unusable, each of which says why, and 1 when the export could not be asked.
+MODEL is a run directory, of which the network at the last evaluation is taken (model.keras); a
+.keras file, such as a run's best.keras; an export: a directory of versions, of which the newest is
+used, or one version; or where TF Serving has it: grpc://HOST:PORT/NAME, or http://HOST:PORT/NAME
+for REST; /VERSION may follow. All of them answer alike.
+
+PICTURE is a file, a directory, for all pictures below it, or a pattern in quotes; each picture is
+asked about once. What the network's decoder does not read is converted before, if Pillow reads it.
+A name that begins with - is written ./-NAME, or follows --. The status is 0 when all pictures were
+classified, 2 when some or all are unusable, each of which says why, and 1 when the network could
+not be asked.
 """
 
+import csv
+import io
+import itertools
 import json
 import pathlib
 import sys
 
 from absl import flags
 
+from command_line.pictures import UnreadableError, content_of, pictures_of
 from command_line.program import Program, positional
-from keras_resnet.checks import check_integer, check_positive
-from keras_resnet.serving.answers import Answer
+from keras_resnet.checks import UserError, check_integer, check_positive
+from keras_resnet.serving.addresses import parsed
+from keras_resnet.serving.answers import OK, Answer
+from keras_resnet.texts import harmless
 
 EXIT_UNUSABLE = 2
 
-PROGRAM = Program(__doc__, "MODEL IMAGE ... [flags]", in_batches=False)
+PROGRAM = Program(__doc__, "MODEL PICTURE ... [flags]", in_batches=False)
 FLAGS = PROGRAM.flags
 
 flags.DEFINE_integer("batch_size", 16, "pictures sent at once", flag_values=FLAGS)
@@ -32,70 +45,151 @@ flags.DEFINE_integer(
     "retries", 3, "times to ask again a server that is not available", flag_values=FLAGS
 )
 flags.DEFINE_bool("json", False, "print a line of JSON for each picture", flag_values=FLAGS)
-PROGRAM.document("Flags", "batch_size", "timeout", "retries", "json")
+flags.DEFINE_bool(
+    "csv", False, "print a table: file,status,label1,probability1,...", flag_values=FLAGS
+)
+flags.DEFINE_string(
+    "draw",
+    None,
+    "directory for contact sheets of the pictures with their most probable class",
+    flag_values=FLAGS,
+)
+PROGRAM.document("Output", "json", "csv", "draw")
+PROGRAM.document("Asking", "batch_size", "timeout", "retries")
 
 
 def read(arguments):
-    model, *names = positional(arguments, "MODEL", "IMAGE ...")
+    model, *names = positional(arguments, "MODEL", "PICTURE ...")
     check_integer("batch_size", FLAGS.batch_size, 1)
     check_positive("timeout", FLAGS.timeout)
     check_integer("retries", FLAGS.retries, 0)
+    if FLAGS.json and FLAGS.csv:
+        raise UserError("--json and --csv exclude each other.")
+    parsed(model)
+    if FLAGS.draw is not None:
+        check_free(pathlib.Path(FLAGS.draw))
     return model, names
+
+
+def check_free(directory):
+    """Raises UserError where sheets would be in the way of others, or something in theirs."""
+    if not FLAGS.draw or (directory.exists() and not directory.is_dir()):
+        raise UserError(f"`draw` must be a directory. Received: --draw={FLAGS.draw}")
+    for sheet in directory.glob("sheet-*.png"):
+        raise UserError(f"{sheet} is there already, and is not overwritten. Name another --draw.")
 
 
 def work(model, names):
     import tqdm
 
+    from keras_resnet.data.folders import pictures_below
     from keras_resnet.serving.clients import connect
+    from keras_resnet.serving.sheets import Sheets
 
+    faults = pictures_of(names, pictures_below)
     client = connect(model, FLAGS.timeout, FLAGS.retries)
-    unusable = 0
-    for start in tqdm.trange(0, len(names), FLAGS.batch_size, leave=False, disable=None):
-        batch = names[start : start + FLAGS.batch_size]
-        for name, answer in answers(client, batch):
-            tqdm.tqdm.write(as_json(name, answer) if FLAGS.json else as_text(name, answer))
-            unusable += not answer.is_ok
+    sheets = Sheets(FLAGS.draw, model, len(faults), client.preprocessing) if FLAGS.draw else None
+    statuses = []
+
+    def rows():
+        for name, content, answer in answered(client, faults):
+            statuses.append(answer.status)
+            if sheets is not None:
+                sheets.add(name, content, answer)
+            yield name, answer
+
+    lines = as_table if FLAGS.csv else as_json if FLAGS.json else as_text
+    for line in lines(tqdm.tqdm(rows(), total=len(faults), leave=False, disable=None)):
+        tqdm.tqdm.write(line)
+    unusable = len(statuses) - statuses.count(OK)
     if unusable:
-        print(f"{unusable} of {len(names)} pictures cannot be used.", file=sys.stderr)
+        print(f"{unusable} of {len(statuses)} pictures cannot be used.", file=sys.stderr)
         sys.exit(EXIT_UNUSABLE)
 
 
-def answers(client, names):
-    """Pairs of the name of a file and the answer for it, which may be that it cannot be read."""
-    found, pictures = {}, {}
-    for name in names:
-        try:
-            pictures[name] = pathlib.Path(name).read_bytes()
-        except OSError as error:
-            found[name] = Answer(error.strerror)
-    found.update(zip(pictures, client.classify(list(pictures.values())), strict=True))
-    return [(name, found[name]) for name in names]
+def answered(client, faults):
+    """The name of each picture, its bytes or None, and the answer: that it cannot be read, too.
+
+    Args:
+      client: see `keras_resnet.serving.clients`.
+      faults: see `pictures_of`.
+    """
+    names = list(faults)
+    for start in range(0, len(names), FLAGS.batch_size):
+        found, pictures = {}, {}
+        batch = names[start : start + FLAGS.batch_size]
+        for name in batch:
+            try:
+                if faults[name] is not None:
+                    raise UnreadableError(faults[name])
+                pictures[name] = content_of(name)
+            except UnreadableError as error:
+                found[name] = Answer(str(error))
+        found.update(zip(pictures, client.classify(list(pictures.values())), strict=True))
+        for name in batch:
+            yield name, pictures.get(name), found[name]
 
 
-def as_text(name, answer):
+def as_text(rows):
     """The name of a picture, and below it a line for each class, or what is wrong with it."""
-    lines = [name]
-    if not answer.is_ok:
-        lines.append(f"  {printable(answer.status)}")
-    for label, probability in zip(answer.labels, answer.probabilities, strict=True):
-        lines.append(f"  {100 * probability:6.2f}%  {printable(label)}")
-    return "\n".join(lines)
+    for name, answer in rows:
+        yield harmless(name)
+        if not answer.is_ok:
+            yield f"  {harmless(answer.status)}"
+        for label, probability in zip(answer.labels, answer.probabilities, strict=True):
+            yield f"  {100 * probability:6.2f}%  {harmless(label)}"
 
 
-def printable(text):
-    """A text of a server without what would control the terminal."""
-    return "".join(character if character.isprintable() else "?" for character in text)
-
-
-def as_json(name, answer):
+def as_json(rows):
     """All of it in a line."""
-    classes = [
-        {"label": label, "class": number, "probability": probability}
-        for label, number, probability in zip(
-            answer.labels, answer.classes, answer.probabilities, strict=True
-        )
-    ]
-    return json.dumps({"file": name, "status": answer.status, "classes": classes})
+    for name, answer in rows:
+        classes = [
+            {"label": label, "class": number, "probability": probability}
+            for label, number, probability in zip(
+                answer.labels, answer.classes, answer.probabilities, strict=True
+            )
+        ]
+        yield json.dumps({"file": name, "status": answer.status, "classes": classes})
+
+
+def as_table(rows):
+    """A header, and a row for each picture, as CSV."""
+    waiting, number = [], None
+    for name, answer in rows:
+        waiting.append((name, answer))
+        if number is None and answer.is_ok:
+            # The first classified picture shows how many classes are named.
+            number = len(answer.labels)
+            yield table_header(number)
+        if number is not None:
+            yield from (table_row(number, *each) for each in waiting)
+            waiting = []
+    if number is None:
+        yield table_header(0)
+        yield from (table_row(0, *each) for each in waiting)
+
+
+def table_header(number):
+    """Of so many classes for each picture."""
+    names = (
+        f"{name}{place}" for place in range(1, number + 1) for name in ("label", "probability")
+    )
+    return in_csv("file", "status", *names)
+
+
+def table_row(number, name, answer):
+    """Of one picture; that is as long as the header for an unusable one, too."""
+    classes = zip(answer.labels, answer.probabilities, strict=True)
+    pairs = ((harmless(label), f"{probability:.6f}") for label, probability in classes)
+    padding = [""] * 2 * (number - len(answer.labels))
+    return in_csv(harmless(name), harmless(answer.status), *itertools.chain(*pairs), *padding)
+
+
+def in_csv(*values):
+    """A line of a table."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(values)
+    return line.getvalue()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """What is said of a flag that is mistyped or has a value that it cannot have."""
 
 import difflib
+import os
 
 # What others call a flag, and what may be meant; the first that a program has is named.
 _OTHER_NAMES = {
@@ -86,6 +87,9 @@ def unknown_flag(name, names):
       name: what was given.
       names: those of the program's flags.
     """
+    for file in (f"-{name}", f"--{name}"):
+        if os.path.lexists(file):
+            return f"There is no flag {file}. The file of this name is written ./{file}."
     meant = likely_names(name, names)
     hint = f" Did you mean {' or '.join(f'--{each}' for each in meant)}?" if meant else ""
     return f"There is no flag --{name}.{hint} --help lists all flags."

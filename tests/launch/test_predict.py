@@ -1,11 +1,16 @@
+import csv
 import json
+import os
 
 import numpy as np
 import pytest
+from drawings import number_of_colors
 from letters import evaluated
 from pictures import encoded
 from processes import assert_user_error, run_command, run_program
 from servers import GOOD, Model, serving, start_ours
+
+from keras_resnet.serving.answers import NOT_AN_IMAGE
 
 
 @pytest.fixture(scope="module")
@@ -45,17 +50,17 @@ def test_json_of_many_pictures_from_a_server(exported, addresses, pictures):
     model, _ = exported
     outputs = []
     for run, address in zip((run_command, run_program), addresses, strict=True):
-        names = [pictures[0], pictures[2], pictures[1]] * 3
+        names = [pictures[0], pictures[2], pictures[1]]
         predicted = run("predict", address, "--json", "--batch_size=2", *names)
         assert predicted.returncode == 2, predicted.stderr
-        assert "3 of 9 pictures cannot be used." in predicted.stderr
+        assert "1 of 3 pictures cannot be used." in predicted.stderr
         outputs.append([json.loads(line) for line in predicted.stdout.splitlines()])
         assert [row["file"] for row in outputs[-1]] == list(map(str, names))
     (expected,) = evaluated(model, [pictures[0].read_bytes()])
     for rows in outputs:
         assert rows[1] == {
             "file": str(pictures[2]),
-            "status": "neither JPEG nor PNG",
+            "status": NOT_AN_IMAGE,
             "classes": [],
         }
         best = rows[0]["classes"][0]
@@ -72,7 +77,7 @@ def test_a_file_that_cannot_be_read_leaves_the_others_alone(addresses, tmp_path,
     assert [row["status"] for row in rows] == [
         "No such file or directory",
         "OK",
-        "Is a directory",
+        "a directory without pictures",
     ]
 
 
@@ -80,7 +85,7 @@ def test_unusable_pictures_are_said_below_their_name(addresses, pictures):
     process = run_program("predict", addresses[1], pictures[2], pictures[0])
     assert process.returncode == 2
     lines = process.stdout.splitlines()
-    assert lines[:3] == [str(pictures[2]), "  neither JPEG nor PNG", str(pictures[0])]
+    assert lines[:3] == [str(pictures[2]), f"  {NOT_AN_IMAGE}", str(pictures[0])]
     assert len(lines) == 8
     assert "1 of 2 pictures cannot be used." in process.stderr
 
@@ -89,14 +94,82 @@ def test_what_a_server_says_does_not_control_the_terminal(monkeypatch, pictures)
     monkeypatch.setitem(GOOD, "labels", ["\x1b[31mred\n", "a"])
     with serving(Model()) as server:
         process = run_program("predict", f"{server.addresses['grpc']}/letters", pictures[0])
-        assert process.stdout.splitlines()[1:] == ["   75.00%  ?[31mred?", "   25.00%  a"]
+        assert process.stdout.splitlines()[1:] == [r"   75.00%  \x1b[31mred\n", "   25.00%  a"]
         monkeypatch.setitem(GOOD, "status", "\x07bad")
         process = run_program("predict", f"{server.addresses['rest']}/letters", pictures[0])
-        assert process.stdout.splitlines()[1:] == ["  ?bad"]
+        assert process.stdout.splitlines()[1:] == [r"  \x07bad"]
+
+
+@pytest.fixture(scope="module")
+def run(exported, tmp_path_factory):
+    """A run directory with the network of the export."""
+    model, _ = exported
+    directory = tmp_path_factory.mktemp("run")
+    model.save(directory / "model.keras")
+    (directory / "config.json").write_text("{}")
+    return directory
+
+
+def test_a_run_and_its_export_answer_alike_on_a_folder(exported, run, pictures):
+    _, version = exported
+    folder = pictures[0].parent
+    of_run, of_export = (run_program("predict", model, folder) for model in (run, version))
+    assert (of_run.returncode, of_run.stderr) == (0, "")
+    assert of_run.stdout == of_export.stdout
+    assert of_run.stdout.splitlines()[::6] == list(map(str, pictures[:2]))
+
+
+def test_a_table_has_a_row_for_each_picture(exported, addresses, pictures):
+    """As long as its header, whatever comes first; what a name or a class holds is quoted."""
+    model, _ = exported
+    strange = pictures[0].with_name('comma, "quote"\x1b.jpg')
+    pictures[0].rename(strange)
+    process = run_program("predict", addresses[1], "--csv", "missing.jpg", strange)
+    assert process.returncode == 2, process.stderr
+    header, missing, row = csv.reader(process.stdout.splitlines())
+    pairs = (f"{name}{place}" for place in range(1, 6) for name in ("label", "probability"))
+    assert header == ["file", "status", *pairs]
+    assert missing == ["missing.jpg", "No such file or directory", *[""] * 10]
+    (expected,) = evaluated(model, [strange.read_bytes()])
+    assert row[:3] == [str(strange).replace("\x1b", r"\x1b"), "OK", "abcdefg"[expected.argmax()]]
+    np.testing.assert_allclose(float(row[3]), expected.max(), atol=1e-5)
+    process = run_program("predict", addresses[0], "--csv", "missing.jpg")
+    assert process.stdout == "file,status\nmissing.jpg,No such file or directory\n"
+
+
+def test_names_that_are_no_names_of_pictures(run, pictures):
+    """Each is a line that says so: nothing waits, and nothing is left out."""
+    folder = pictures[0].parent
+    os.mkfifo(folder / "pipe")
+    (folder / "empty").mkdir()
+    names = ["--batch_size=2", "--", folder / "pipe", folder / "empty", f"{folder}/*.gif", "-x.jpg"]
+    process = run_program("predict", run, *names)
+    assert process.returncode == 2, process.stderr
+    assert process.stdout.splitlines() == [
+        *(f"{folder}/pipe", "  not a regular file"),
+        *(f"{folder}/empty", "  a directory without pictures"),
+        *(f"{folder}/*.gif", "  nothing matches"),
+        *("-x.jpg", "  No such file or directory"),
+    ]
+    assert "4 of 4 pictures cannot be used." in process.stderr
+
+
+def test_sheets_are_drawn(run, pictures, tmp_path):
+    """Of what the network sees, where that is known."""
+    process = run_program("predict", run, f"{tmp_path}/*", f"--draw={tmp_path}/sheets")
+    assert process.returncode == 2
+    (sheet,) = (tmp_path / "sheets").iterdir()
+    assert sheet.name == "sheet-1.png"
+    assert number_of_colors(sheet) > 1000
+    again = run_program("predict", run, pictures[0], f"--draw={tmp_path}/sheets")
+    assert_user_error(again, "sheet-1.png is there already")
+    assert again.stdout == ""
 
 
 def test_mistakes_are_explained(tmp_path, pictures):
-    here = [tmp_path, pictures[0]]
+    here, sheets = [tmp_path, pictures[0]], tmp_path / "sheets"
+    sheets.mkdir()
+    (sheets / "sheet-2.png").touch()
     for arguments, message in (
         (here, "No SavedModel in"),
         (
@@ -109,6 +182,10 @@ def test_mistakes_are_explained(tmp_path, pictures):
         ),
         ([*here, "--timeout=0"], "`timeout` must be above 0"),
         ([*here, "--retries=-1"], "`retries` must be an integer of at least 0"),
-        ([tmp_path], "Expected MODEL IMAGE ..."),
+        ([tmp_path], "Expected MODEL PICTURE ..."),
+        ([tmp_path / "runs", pictures[0]], "/runs, where nothing is"),
+        ([*here, "--json", "--csv"], "--json and --csv exclude each other"),
+        ([*here, f"--draw={pictures[0]}"], "`draw` must be a directory"),
+        ([*here, f"--draw={sheets}"], "sheet-2.png is there already, and is not overwritten"),
     ):
         assert_user_error(run_program("predict", *arguments), message)

@@ -1,6 +1,8 @@
 import pytest
 from processes import assert_user_error, run_program
 
+from command_line import mistakes
+
 
 @pytest.mark.parametrize(
     ("program", "given", "meant"),
@@ -30,3 +32,10 @@ def test_a_mistyped_flag_names_the_one_that_is_meant(program, given, meant):
 def test_nothing_is_guessed_of_nothing():
     process = run_program("predict", "--xyzzy")
     assert_user_error(process, "There is no flag --xyzzy. --help lists all flags.")
+
+
+def test_a_file_that_looks_like_a_flag_is_recognized(tmp_path, monkeypatch):
+    (tmp_path / "-x.jpg").touch()
+    monkeypatch.chdir(tmp_path)
+    message = "There is no flag -x.jpg. The file of this name is written ./-x.jpg."
+    assert mistakes.unknown_flag("x.jpg", ["json"]) == message
