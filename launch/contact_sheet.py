@@ -13,6 +13,7 @@ from command_line.program import Program, positional
 from command_line.training import define_train_flags, train_config
 from keras_resnet.checks import UserError
 from keras_resnet.classification.recipes import RECIPES
+from keras_resnet.texts import harmless
 
 PROGRAM = Program(__doc__, "--output=FILE [flags]", in_batches=False)
 FLAGS = PROGRAM.flags
@@ -46,7 +47,7 @@ def work(config, output):
     from keras_resnet.classification import contact_sheet
 
     contact_sheet.draw(config, output)
-    print(f"Drawn: {output}")
+    print(f"Drawn: {harmless(str(output))}")
 
 
 if __name__ == "__main__":

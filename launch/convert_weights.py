@@ -21,6 +21,7 @@ from absl import flags
 from command_line.program import Program, positional
 from keras_resnet.checks import UserError, check_one_of
 from keras_resnet.networks.families import DEPTHS, STRIDE_PLACES
+from keras_resnet.texts import harmless
 from keras_resnet.weights.formats import check_free
 from keras_resnet.weights.sets import SETS, weight_set
 
@@ -83,7 +84,7 @@ def work(source, dest):
     model = file.network(FLAGS.bottleneck_stride)
     inputs = parity.inputs_of(model, FLAGS.images)
     conversion.write(model, dest)
-    print(f"{file.path} -> {dest}: {model.name}, {model.count_params():,} weights")
+    print(f"{harmless(f'{file.path} -> {dest}')}: {model.name}, {model.count_params():,} weights")
     if FLAGS.images:
         print(parity.compare(file, model, inputs))
 

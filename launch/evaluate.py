@@ -17,6 +17,7 @@ from absl import flags
 from command_line.program import Program, dataset_name, existing, integers, positional
 from keras_resnet.checks import UserError, check_integer, check_one_of
 from keras_resnet.classification.options import PROTOCOLS
+from keras_resnet.texts import harmless
 
 PROGRAM = Program(__doc__, "MODEL ... [--dataset=NAME] [flags]", in_batches=True)
 FLAGS = PROGRAM.flags
@@ -100,17 +101,24 @@ def read(arguments):
 
 def work(paths):
     from keras_resnet.classification import scores
-    from keras_resnet.classification.evaluation import FIGURES
-    from keras_resnet.runs.figures import describe
 
     members = []
     for path in paths:
         member = scores.load(path) if path.endswith(".npz") else evaluated(path)
-        print(f"{member.title}, {member.dataset}: {describe(FIGURES, member.evaluation())}")
+        print(described(member))
         members.append(member)
     if len(members) > 1:
         together = scores.ensemble(members)
-        print(f"{together.title}, {together.dataset}: {describe(FIGURES, together.evaluation())}")
+        print(described(together))
+
+
+def described(member):
+    """The figures of some scores in a line."""
+    from keras_resnet.classification.evaluation import FIGURES
+    from keras_resnet.runs.figures import describe
+
+    names = harmless(f"{member.title}, {member.dataset}")
+    return f"{names}: {describe(FIGURES, member.evaluation())}"
 
 
 def check_arguments(paths):

@@ -17,6 +17,7 @@ from absl import flags
 from command_line.program import Program, command, dataset_name, existing, positional, required
 from keras_resnet.checks import UserError, check_number
 from keras_resnet.serving.options import OPTIMIZATIONS, TOP, Limits, checked_directory
+from keras_resnet.texts import harmless
 
 
 class OptimizeParser(flags.ArgumentParser):
@@ -117,12 +118,13 @@ def work(run, limits):
         top=FLAGS.top,
         limits=limits,
     )
+    version, output = harmless(str(version)), harmless(FLAGS.output)
     print(f"Exported: {version}")
     if optimized is not None:
         print(optimized.describe())
     print(
         f"  model card:  {version}/README.md\n"
-        f"  try it:      {command('predict')} {FLAGS.output} IMAGE ..."
+        f"  try it:      {command('predict')} {output} PICTURE ..."
     )
 
 

@@ -16,6 +16,7 @@ from absl import flags
 
 from command_line.program import Program, existing, positional, required
 from keras_resnet.checks import UserError, check_integer
+from keras_resnet.texts import harmless
 
 PROGRAM = Program(__doc__, "MODEL FOLDER --output=FILE.npy [flags]", in_batches=True)
 FLAGS = PROGRAM.flags
@@ -49,7 +50,8 @@ def work(model, folder):
     number, listing = write_features(
         load_network(model), folder, FLAGS.output, FLAGS.batch_size, FLAGS.skip_corrupt
     )
-    print(f"Features of {number} pictures: {FLAGS.output}\n  in the order of:  {listing}")
+    output, listing = harmless(FLAGS.output), harmless(str(listing))
+    print(f"Features of {number} pictures: {output}\n  in the order of:  {listing}")
 
 
 if __name__ == "__main__":

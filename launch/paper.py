@@ -32,6 +32,7 @@ from keras_resnet.checks import UserError, check_one_of, check_positive
 from keras_resnet.classification.recipes import RECIPES
 from keras_resnet.networks.families import check_cifar_depth
 from keras_resnet.paper import ablation
+from keras_resnet.texts import harmless
 
 # The help of each subcommand; see `help_text`.
 NETWORKS = """\
@@ -285,7 +286,7 @@ def run():
 
         getattr(commands, name)(output, *request)
         for path in sorted(output.glob(f"{name.removeprefix('write_')}.*")):
-            print(f"Written: {path}")
+            print(f"Written: {harmless(str(path))}")
 
     program.run(read, work)
 

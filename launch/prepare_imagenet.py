@@ -15,6 +15,7 @@ import shlex
 from absl import flags
 
 from command_line.program import Program, command, existing, positional, required
+from keras_resnet.texts import harmless
 
 PROGRAM = Program(__doc__, "--source=DIR [flags]", in_batches=False)
 FLAGS = PROGRAM.flags
@@ -50,9 +51,11 @@ def work(source):
     data_dir = f" --data_dir={shlex.quote(os.path.expanduser(given))}" if given else ""
     for split, split_info in info.splits.items():
         print(f"{split}: {split_info.num_examples:,} images")
-    print(f"Prepared: {info.data_dir}\n  train:  {command('imagenet')} --depth=50{data_dir}")
+    prepared, train = harmless(str(info.data_dir)), f"{command('imagenet')} --depth=50{data_dir}"
+    print(f"Prepared: {prepared}\n  train:  {train}")
     for leftover in pathlib.Path(info.data_dir).parent.glob("incomplete.*"):
-        print(f"Left by an interrupted preparation, unless one is running, remove it: {leftover}")
+        place = harmless(str(leftover))
+        print(f"Left by an interrupted preparation, unless one is running, remove it: {place}")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from keras_resnet.images.preprocessing import Preprocessing
 from keras_resnet.networks.layer_tree import freeze_batch_norm, freeze_stages
 from keras_resnet.networks.resnet import ResNet
 from keras_resnet.runs.config import TrainConfig
+from keras_resnet.texts import harmless
 from keras_resnet.weights.local import WeightFile, open_weights
 
 
@@ -84,7 +85,7 @@ def begin_with(model: ResNet, file: WeightFile) -> None:
     keeps_head = _keeps_head(model, file)
     file.assign_to(model, new_head=not keeps_head)
     head = "" if keeps_head else f", but for a new classifier of {model.classes} classes"
-    print(f"Beginning with the weights of {file.path}{head}.", flush=True)
+    print(f"Beginning with the weights of {harmless(str(file.path))}{head}.", flush=True)
 
 
 def freeze(model: ResNet, config: TrainConfig) -> None:

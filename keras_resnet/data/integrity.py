@@ -11,6 +11,7 @@ import tqdm
 from keras_resnet.checks import UserError
 from keras_resnet.data.sources import Source, SubsetSource
 from keras_resnet.images.decoding import decode
+from keras_resnet.texts import harmless
 
 # Images that a message names.
 LISTED = 20
@@ -105,7 +106,7 @@ def complaint(source: Source, usable: Sequence[int] | np.ndarray, fault: str) ->
     unusable = np.setdiff1d(np.arange(len(source)), usable)
     lines = [f"{len(unusable)} of {len(source)} {fault}:"]
     for index in unusable[:LISTED].tolist():
-        lines.append(f"  {source.describe(index)}: {_fault(source, index)}")
+        lines.append(f"  {harmless(source.describe(index))}: {_fault(source, index)}")
     if len(unusable) > LISTED:
         lines.append(f"  and {len(unusable) - LISTED} more")
     return "\n".join(lines)
@@ -131,7 +132,7 @@ def faults_named(source: Source, indices: Iterable[int]) -> Iterator[None]:
         usable, _ = usable_images(source, indices, "Looking for the fault")
         for index in np.setdiff1d(indices, usable).tolist():
             raise UserError(
-                f"{source.describe(index)} cannot be used: {_fault(source, index)}\n"
+                f"{harmless(source.describe(index))} cannot be used: {_fault(source, index)}\n"
                 "Restore the data, or prepare them again, or leave out what is corrupt with "
                 "--skip_corrupt."
             ) from error
@@ -149,5 +150,5 @@ def _fault(source: Source, index: int) -> str:
         reason = next(iter(text.splitlines()), type(error).__name__).strip()
         # What is checked by `preprocessing.checked`.
         reason = re.sub(r"^assertion failed: \[(.*)\]$", r"\1", reason).replace("] [", " ")
-        return reason[:_REASON_LENGTH]
+        return harmless(reason[:_REASON_LENGTH])
     return "it could be read the second time"

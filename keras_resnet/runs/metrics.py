@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from keras_resnet import files
 from keras_resnet.checks import UserError
+from keras_resnet.texts import harmless
 
 SPLITS = ("train", "validation")
 
@@ -38,7 +39,7 @@ class Metrics:
         """
         rows = self.read()[:num_rows]
         if len(rows) < num_rows:
-            print(f"{self._path} has lost {num_rows - len(rows)} lines.")
+            print(f"{harmless(str(self._path))} has lost {num_rows - len(rows)} lines.")
         files.write_text(self._path, "".join(json.dumps(row) + "\n" for row in rows))
         shutil.rmtree(self._directory / "events", ignore_errors=True)
         self._events = {

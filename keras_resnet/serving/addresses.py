@@ -7,6 +7,7 @@ import re
 import urllib.parse
 
 from keras_resnet.checks import UserError
+from keras_resnet.texts import harmless
 
 ADDRESS_HELP = (
     "a run directory, a .keras file, a directory of an export, grpc://HOST:PORT/NAME, "
@@ -71,4 +72,4 @@ def _server(address: str) -> Server:
 
 
 def _malformed(address: str | os.PathLike[str], fault: str = "") -> UserError:
-    return UserError(f"`MODEL` must be {ADDRESS_HELP}. Received: {address}{fault}")
+    return UserError(f"`MODEL` must be {ADDRESS_HELP}. Received: {harmless(str(address))}{fault}")

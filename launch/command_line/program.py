@@ -18,6 +18,7 @@ from command_line.help_text import help_text
 from keras_resnet.checks import UserError
 from keras_resnet.data.names import FOLDER, canonical
 from keras_resnet.process.signals import STOP_SIGNALS
+from keras_resnet.texts import harmless, harmless_lines
 from keras_resnet.version import __version__
 
 EXIT_USER_ERROR = 1
@@ -185,7 +186,8 @@ def mistakes_explained():
     except UserError as error:
         _end(EXIT_USER_ERROR, error)
     except OSError as error:
-        message = f"{error.strerror or error}: {error.filename or ''}".rstrip(": ")
+        name = harmless(str(error.filename or ""))
+        message = f"{error.strerror or error}: {name}".rstrip(": ")
         _end(EXIT_USER_ERROR, message)
     except KeyboardInterrupt as interrupt:
         _end(EXIT_INTERRUPTED, str(interrupt) or "Interrupted.")
@@ -210,7 +212,7 @@ def _forget_unwritten():
 
 def _end(status, message):
     """Ends the program with one message."""
-    print(f"\n{message}", file=sys.stderr)
+    print(f"\n{harmless_lines(str(message))}", file=sys.stderr)
     try:
         sys.stdout.flush()
     except OSError:
@@ -236,7 +238,7 @@ def positional(arguments, *names):
     if len(arguments) < len(names) or (len(arguments) > len(names) and not repeats):
         raise UserError(
             f"Expected {' '.join(names) or 'flags only'} on the command line. "
-            f"Received: {' '.join(arguments) or 'nothing'}. See --help."
+            f"Received: {harmless(' '.join(arguments)) or 'nothing'}. See --help."
         )
     return arguments
 
@@ -259,7 +261,7 @@ def existing(name, path):
       UserError: nothing is.
     """
     if not pathlib.Path(path).exists():
-        raise UserError(f"{name} does not exist. Received: {path}")
+        raise UserError(f"{name} does not exist. Received: {harmless(path)}")
     return path
 
 

@@ -10,6 +10,7 @@ from absl import flags
 from command_line.program import Program, command, dataset_name, existing, integers, positional
 from keras_resnet.checks import UserError, check_positive
 from keras_resnet.runs.options import fields
+from keras_resnet.texts import harmless
 
 # The recipe of trainings that begin with weights.
 FINE_TUNING = "fine_tuning"
@@ -201,6 +202,7 @@ def _train(config, directory):
     from keras_resnet.training.trainer import train
 
     result = train(config, directory)
+    directory = harmless(str(directory))
     print(
         f"Trained: {describe(config.task.task(config).figures, result)}\n"
         f"  evaluate:  {command('evaluate')} {directory}\n"

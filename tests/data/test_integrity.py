@@ -358,6 +358,14 @@ def test_pixels_have_no_hashes():
     assert (usable.tolist(), contents.tolist()) == ([2, 0], [0, 0])
 
 
+def test_names_in_a_complaint_control_no_terminal(tmp_path):
+    path = tmp_path / "\x1b[2J\nfine.jpg"
+    path.write_bytes(b"junk")
+    complaint = integrity.complaint(FileSource([path], [0], ("a",)), [], "broken")
+    first, second = complaint.splitlines()
+    assert first == "1 of 1 broken:" and second.startswith(rf"  {tmp_path}/\x1b[2J\nfine.jpg: ")
+
+
 def test_a_source_without_fault_is_given_back(capsys):
     source = MemorySource(np.zeros((3, 2, 2, 3), np.uint8), [0] * 3, ("a",))
     assert integrity.without_corrupt(source, "Checking") is source

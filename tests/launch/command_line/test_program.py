@@ -61,6 +61,17 @@ def test_a_flag_called_version_keeps_its_meaning(tmp_path):
     assert_user_error(process, "`version` must be an integer of at least 0")
 
 
+def test_what_a_name_holds_does_not_control_the_terminal(tmp_path):
+    """Nor does it look like a message of ours."""
+    name = f"{tmp_path}/\x1b[2J\nAll is well.\x9b"
+    process = run_program("evaluate", name)
+    escaped = rf"{tmp_path}/\x1b[2J\nAll is well.\x9b"
+    assert process.stderr == f"\nMODEL does not exist. Received: {escaped}\n"
+    process = run_program("imagenet", "--augmentation=\x1b[2J")
+    assert_user_error(process, r"\x1b[2J")
+    assert "\x1b" not in process.stderr
+
+
 @pytest.mark.parametrize("closed", ["<&- 2>&-", "<&- >&-", "<&- >&- 2>&-"])
 def test_closed_streams_are_no_mistake(closed, tmp_path):
     """Nothing that the program opens gets their numbers, and what is said goes nowhere."""
