@@ -2,6 +2,7 @@
 
 import functools
 import pathlib
+import unicodedata
 from collections.abc import Iterable
 
 import numpy as np
@@ -66,6 +67,29 @@ def check_finite(name: str, answers: np.ndarray) -> None:
             f"rows that are not, the first of them row {np.argmin(finite)}. A training that "
             "diverged leaves such a network, or its inputs or its dtype make it one."
         )
+
+
+def as_seen(class_name: str) -> str:
+    """A name by which it is compared: one that looks the same is the same (Unicode's form NFC).
+
+    An accent is a part of its letter or a character of its own; macOS and zip files change it.
+    """
+    return unicodedata.normalize("NFC", class_name)
+
+
+def check_exportable(class_names: Iterable[object]) -> None:
+    """Raises UserError unless each name is a line of UTF-8, as labels of an export are."""
+    for class_name in class_names:
+        if (
+            not isinstance(class_name, str)
+            or set(class_name) & set("\r\n")
+            # What of a name is no UTF-8 Python keeps as surrogates, which have no encoding.
+            or class_name.encode(errors="ignore").decode() != class_name
+        ):
+            raise UserError(
+                "`class_names` must be texts of one line, or a network of them could not be "
+                f"exported. Received: {class_name!r}. Rename the class."
+            )
 
 
 def decode_predictions(

@@ -6,7 +6,7 @@
   names = open("features.txt", encoding="utf-8").read().splitlines()
 
 MODEL is a run directory, of which the network at the last evaluation is taken (model.keras), or a
-.keras file. FOLDER is searched for .jpg, .jpeg and .png at any depth; what is hidden is left out.
+.keras file. FOLDER is searched for pictures at any depth; what is hidden is left out.
 Features are the average over the last feature map, before the classifier: a row of float32 for each
 picture. The list of the pictures, a line for each row, is written beside them (FILE.txt). What is
 there already is never overwritten.

@@ -35,6 +35,7 @@ MODULES = {
 OF_STANDARD_LIBRARY = (
     *("version", "checks", "texts", "runs.formats", "runs.options", "runs.config"),
     *("classification.options", "classification.recipes", "data.names", "images.limits"),
+    *("data.labels", "data.layouts", "data.pictures", "texts"),
     *("networks.families", "paper.ablation", "process.keras_settings", "process.memory"),
     *(
         "process.onednn",

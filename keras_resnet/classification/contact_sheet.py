@@ -9,9 +9,9 @@ import tensorflow as tf
 from keras_resnet import plots
 from keras_resnet.classification.examples import make_augmentation, make_preprocessing
 from keras_resnet.classification.options import ClassificationOptions
-from keras_resnet.data import datasets
 from keras_resnet.images import augmentation
 from keras_resnet.runs.config import TrainConfig
+from keras_resnet.training.inputs import opened
 
 ROWS = 6
 EPOCHS = 8
@@ -30,7 +30,7 @@ def draw(config: TrainConfig, path: str | os.PathLike[str]) -> None:
     """
     options = config.task
     assert isinstance(options, ClassificationOptions)
-    source = datasets.load(config.dataset, "train", config.data_dir, config.skip_corrupt)
+    source = opened(config).source("train")
     preprocessing = make_preprocessing(options, source)
     augment = make_augmentation(options, preprocessing, source)
     # Shown without the subtraction of the mean.

@@ -1,92 +1,341 @@
-"""A folder of pictures as a data set: a directory for each split and in it one for each class."""
+"""Folders of pictures as a data set: the pictures of each split and class, read when asked for."""
 
+import collections
+import csv
+import difflib
+import functools
+import io
 import pathlib
-from collections.abc import Sequence
+import shlex
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
 from keras_resnet.checks import UserError
-from keras_resnet.data import cache, integrity
-from keras_resnet.data.sources import FileSource
-
-PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png")
-
-FOLDER_HELP = (
-    "A folder of pictures looks like PATH/train/CLASS/*.jpg and PATH/val/CLASS/*.jpg "
-    "(.jpg, .jpeg or .png)."
+from keras_resnet.class_names import as_seen, check_exportable
+from keras_resnet.data import cache, held_out, integrity
+from keras_resnet.data.layouts import (
+    ClassDirectories,
+    Layout,
+    Part,
+    count,
+    counted,
+    layout,
+    named,
 )
+from keras_resnet.data.sources import FileSource, Source, SubsetSource
+from keras_resnet.texts import harmless
+
+# Classes of which a line gives all numbers of pictures.
+_LISTED_CLASSES = 10
+
+# Names of classes that a message lists.
+_LISTED_NAMES = 10
 
 
-def load_folder(root: pathlib.Path, split: str, skip_corrupt: bool) -> FileSource:
-    """The source of one split of a folder of pictures.
+class Folder:
+    """Pictures below some directories, whose splits are merged and whose classes are united.
 
     Args:
-      root: pathlib.Path of the folder.
-      split: "train" or "validation".
+      roots: paths of folders, or of lists of labels.
       skip_corrupt: leave out pictures that do not decode, count and name them, instead of raising.
+      classes: names of the classes to use; None: all.
+      kept: of folders without pictures to validate on, how many are kept for that: an integer, or a
+        share of each class below 1.
 
     Raises:
-      UserError: the folder is missing, empty or corrupt.
+      UserError: a folder is missing or holds nothing that could be learned.
     """
-    class_names = _class_names(root / "val")
-    # To be evaluated, a folder needs no pictures to train on.
-    other_names = class_names
-    if split == "train" or (root / "train").exists():
-        other_names = _class_names(root / "train")
-    if other_names != class_names:
-        differing = ", ".join(sorted(set(class_names) ^ set(other_names)))
-        raise UserError(
-            f"{root}/train and {root}/val must hold the same class directories. "
-            f"Only in one of them: {differing}"
-        )
-    directory = root / {"train": "train", "validation": "val"}[split]
-    paths: list[pathlib.Path] = []
-    labels: list[int] = []
-    for label, class_name in enumerate(class_names):
-        pictures = pictures_below(directory / class_name)
-        if not pictures:
+
+    def __init__(
+        self,
+        roots: Sequence[pathlib.Path],
+        skip_corrupt: bool,
+        classes: Collection[str] | None,
+        kept: int | float,
+    ) -> None:
+        self._name = harmless(",".join(map(str, roots)))
+        self._skip_corrupt = skip_corrupt
+        self._classes = None if classes is None else set(map(as_seen, classes))
+        self._kept = kept
+        found = [layout(root) for root in roots]
+        for root, each in zip(roots, found, strict=True):
+            _note_unused(root, each)
+        self._parts: dict[str, list[Part]] = {
+            split: parts
+            for split in ("train", "validation", "test")
+            if (parts := [each.splits[split] for each in found if split in each.splits])
+        }
+        # Without others the pictures to test on are those to choose the best network by.
+        if "validation" not in self._parts and "test" in self._parts:
+            self._parts["validation"] = self._parts["test"]
+        self._check_classes("validation")
+
+    @property
+    def lacks_validation(self) -> bool:
+        """Whether some of the pictures to train on must be kept to validate on."""
+        return "validation" not in self._parts
+
+    @property
+    def has_test(self) -> bool:
+        """Whether there are pictures to test on beside those to validate on."""
+        return "test" in self._parts and self._parts["test"] is not self._parts["validation"]
+
+    @functools.cached_property
+    def class_names(self) -> tuple[str, ...]:
+        """The classes, sorted, as they are spelled in train/ where there is one."""
+        names = _spellings(self._parts.get("train") or self._parts["validation"])
+        if self._classes is None:
+            return tuple(sorted(names.values()))
+        missing = self._classes - names.keys()
+        if missing:
+            near = difflib.get_close_matches(min(missing), [*names.values()], 1)
             raise UserError(
-                f"{directory / class_name} holds no picture (.jpg, .jpeg or .png). "
-                "Add pictures or remove the directory."
+                f"`classes` must be names of classes of {self._name}. Not among them: "
+                f"{named(sorted(missing))}. There are {_short(sorted(names.values()))}"
+                + (f"; nearest: {harmless(near[0])}." if near else ".")
             )
-        paths += pictures
-        labels += [label] * len(pictures)
-    source = FileSource(paths, labels, tuple(class_names))
-    if skip_corrupt:
-        return _without_corrupt(source, directory)
-    # Every picture is decoded at the first start only.
-    contents = cache.remembered(
-        "folder", source.paths, (len(source),), lambda: contents_of(source, directory)
-    )
-    return FileSource(source.paths, source.labels, source.class_names, contents)
+        return tuple(sorted(spelled for name, spelled in names.items() if name in self._classes))
+
+    def check_learnable(self) -> None:
+        """Finds out before a training what would be found after it.
+
+        Raises:
+          UserError: there is nothing to learn, or what is learned could not be exported.
+        """
+        check_exportable(self.class_names)
+        if self.has_test:
+            self._check_classes("test")
+        if len(self.class_names) > 1:
+            return
+        (name,) = self.class_names
+        deeper = [
+            part.path / name
+            for part in self._parts.get("train", ())
+            if isinstance(part, ClassDirectories)
+            and any(path.is_dir() for path in (part.path / name).glob("[!.]*"))
+        ]
+        way = (
+            f"If its directories are the classes: --dataset={harmless(str(deeper[0]))}."
+            if deeper
+            else "Add pictures of another one, for instance of what else the camera sees."
+        )
+        raise UserError(
+            f"{self._name} holds a single class, {harmless(repr(name))}: of one class there is "
+            f"nothing to learn. {way}"
+        )
+
+    def source(self, split: str) -> Source:
+        """The pictures of a split, "train", "validation" or "test", or "all"; a line says which.
+
+        Raises:
+          UserError: there are none, or some do not decode.
+        """
+        source: Source
+        if split == "all":
+            source = self._read([part for _, part in self._each_part()])
+        elif split in ("train", "validation") and self.lacks_validation:
+            source = self._side(split)
+        elif split in self._parts:
+            self._check_classes(split)
+            source = self._read(self._parts[split])
+        else:
+            has = " and ".join(dict.fromkeys(split for split, _ in self._each_part()))
+            raise UserError(
+                f"No directory {self._name}/{split}: there are no pictures of this split, but of "
+                f"{has}."
+            )
+        print(_line(split, source), flush=True)
+        return source
+
+    def _each_part(self) -> list[tuple[str, Part]]:
+        """All parts, each once."""
+        return [
+            (split, part)
+            for split, parts in self._parts.items()
+            if split != "test" or self.has_test
+            for part in parts
+        ]
+
+    def _side(self, split: str) -> SubsetSource:
+        """Of the only pictures those to train on, or those that are kept for validation."""
+        whole, kept = self._whole
+        return SubsetSource(whole, np.flatnonzero(kept if split == "validation" else ~kept))
+
+    @functools.cached_property
+    def _whole(self) -> tuple[FileSource, np.ndarray]:
+        source = self._read(self._parts["train"])
+        assert source.contents is not None
+        kept = held_out.kept_for_validation(source.labels, source.contents, self._kept)
+        number, total = int(np.count_nonzero(kept)), len(source)
+        flag = "validation_images" if isinstance(self._kept, int) else "validation_share"
+        if not number or (isinstance(self._kept, int) and self._kept >= total):
+            raise UserError(
+                f"{self._name} has no val/, and of its {count(total, 'picture')} none can be kept "
+                f"for validation: two different ones of a class are needed, and `{flag}` that "
+                f"leaves some to train on. Received: {flag}={self._kept!r}"
+            )
+        share = "of all classes"
+        if isinstance(self._kept, float):
+            share = f"about {100 * self._kept:g}% of each class"
+        print(
+            f"No val/ in {self._name}: {number} of {total} pictures, {share}, are kept for "
+            f"validation (--{flag})."
+        )
+        return source, kept
+
+    def _read(self, parts: Sequence[Part]) -> FileSource:
+        """The source of some parts, each picture of which is decoded once."""
+        labels_of = {as_seen(name): label for label, name in enumerate(self.class_names)}
+        pictures: list[list[pathlib.Path]] = [[] for _ in self.class_names]
+        left_out: collections.Counter[str] = collections.Counter()
+        for part in parts:
+            left_out += part.beside()
+            for name, found in part.found().items():
+                label = labels_of.get(as_seen(name))
+                if label is None:
+                    left_out["pictures of other classes"] += len(found.pictures)
+                    continue
+                left_out += found.left_out
+                pictures[label] += found.pictures
+        self._check_not_empty(parts, pictures, left_out)
+        paths = [path for of_class in pictures for path in of_class]
+        labels = np.repeat(np.arange(len(pictures)), [len(of_class) for of_class in pictures])
+        source = FileSource(paths, labels, self.class_names, left_out=left_out)
+        directory = pathlib.Path(harmless(", ".join(str(part.path) for part in parts)))
+        if self._skip_corrupt:
+            return _without_corrupt(source, directory)
+        # Every picture is decoded at the first start only.
+        contents = cache.remembered(
+            "folder", source.paths, (len(source),), lambda: contents_of(source, directory)
+        )
+        return FileSource(paths, labels, self.class_names, contents, left_out)
+
+    def _check_not_empty(
+        self,
+        parts: Sequence[Part],
+        pictures: Sequence[Sequence[pathlib.Path]],
+        left_out: Mapping[str, int],
+    ) -> None:
+        empty = [
+            name for name, of_class in zip(self.class_names, pictures, strict=True) if not of_class
+        ]
+        if not empty:
+            return
+        places = named([str(part.path / empty[0]) for part in parts])
+        others = f", but other files: {counted(left_out)}" if left_out else ""
+        more = f" Nor do those of {_short(empty[1:])}." if len(empty) > 1 else ""
+        filled = [name for name in self.class_names if name not in empty]
+        raise UserError(
+            f"{places} holds no picture{others}.{more} Add pictures or remove the directory, or "
+            f"use the other classes alone{_as_flag(filled)}."
+        )
+
+    def _check_classes(self, other: str) -> None:
+        """Raises UserError where the classes to use differ between training and another split."""
+        sets = {
+            split: {
+                name: spelled
+                for name, spelled in _spellings(self._parts[split]).items()
+                if self._classes is None or name in self._classes
+            }
+            for split in ("train", other)
+            if split in self._parts
+        }
+        if len(sets) < 2 or sets["train"].keys() == sets[other].keys():
+            return
+        common = sets["train"].keys() & sets[other].keys()
+        only = {
+            split: sorted(spelled for name, spelled in names.items() if name not in common)
+            for split, names in sets.items()
+        }
+        places = {split: self._where(split) for split in only}
+        lines = [f"{places['train']} and {places[other]} must hold the same class directories."]
+        for split, names in only.items():
+            if names:
+                numbers = self._numbers(split)
+                listing = [f"{name} ({count(numbers[as_seen(name)], 'picture')})" for name in names]
+                lines.append(f"  Only in {places[split]}: {_short(listing)}")
+        for name in only["train"]:
+            near = _nearest(name, only[other])
+            if near is not None:
+                lines.append(
+                    f"  Perhaps one class: {harmless(name)} in {places['train']}, "
+                    f"{harmless(near)} in {places[other]}"
+                )
+        lines.append(
+            "Rename or add directories, or use the classes of both"
+            f"{_as_flag(sorted(sets['train'][name] for name in common))}."
+        )
+        raise UserError("\n".join(lines))
+
+    def _where(self, split: str) -> str:
+        return named([str(part.path) for part in self._parts[split]])
+
+    def _numbers(self, split: str) -> collections.Counter[str]:
+        """How many pictures of each class a split has."""
+        numbers: collections.Counter[str] = collections.Counter()
+        for part in self._parts[split]:
+            for name, found in part.found().items():
+                numbers[as_seen(name)] += len(found.pictures)
+        return numbers
 
 
-def pictures_below(directory: pathlib.Path) -> list[pathlib.Path]:
-    """Paths of the pictures at any depth of a directory, sorted, without what is hidden in it."""
-    return sorted(
-        path
-        for path in directory.rglob("*")
-        if path.suffix.lower() in PICTURE_SUFFIXES
-        # As of a link that leads nowhere, reading will say what is wrong with it.
-        and (path.is_file() or not path.exists())
-        and not any(map(_is_hidden, path.relative_to(directory).parts))
-    )
-
-
-def _is_hidden(name: str) -> bool:
-    """Whether a program left the file for itself, as .ipynb_checkpoints or ._cat.jpg."""
-    return name.startswith(".")
-
-
-def _class_names(directory: pathlib.Path) -> list[str]:
-    if not directory.is_dir():
-        raise UserError(f"No directory {directory}. {FOLDER_HELP}")
-    names = sorted(
-        path.name for path in directory.iterdir() if path.is_dir() and not _is_hidden(path.name)
-    )
-    if not names:
-        raise UserError(f"{directory} holds no class directory. {FOLDER_HELP}")
+def _spellings(parts: Sequence[Part]) -> dict[str, str]:
+    """The classes of some parts: what is seen of a name, and the first that is spelled so."""
+    names: dict[str, str] = {}
+    for part in parts:
+        for name in part.class_names:
+            names.setdefault(as_seen(name), name)
     return names
+
+
+def _nearest(name: str, others: Sequence[str]) -> str | None:
+    """The one of some names that may be meant by another, such as Cat by cat."""
+    by_form = {as_seen(other).casefold(): other for other in others}
+    near = difflib.get_close_matches(as_seen(name).casefold(), by_form, 1, cutoff=0.8)
+    return by_form[near[0]] if near else None
+
+
+def _as_flag(class_names: Sequence[str]) -> str:
+    """The flag that asks for some classes alone, to be pasted; empty for fewer than two."""
+    if len(class_names) < 2:
+        return ""
+    row = io.StringIO()
+    csv.writer(row, lineterminator="").writerow(class_names)
+    return f": {harmless(shlex.quote(f'--classes={row.getvalue()}'))}"
+
+
+def _short(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _LISTED_NAMES} more" if len(names) > _LISTED_NAMES else ""
+    return ", ".join(map(harmless, names[:_LISTED_NAMES])) + more
+
+
+def _note_unused(root: pathlib.Path, found: Layout) -> None:
+    if found.unused:
+        splits = ", ".join(harmless(part.path.name) for part in found.splits.values())
+        print(f"{harmless(str(root))}: not used beside {splits}: {named(found.unused)}.")
+
+
+def _line(split: str, source: Source) -> str:
+    """What a split holds: pictures, classes, and what was left out."""
+    numbers = np.bincount(
+        source.fetch(np.arange(len(source)))[1], minlength=len(source.class_names)
+    )
+    names = [harmless(name) for name in source.class_names]
+    if len(names) <= _LISTED_CLASSES:
+        listing = ", ".join(f"{name} {number}" for name, number in zip(names, numbers, strict=True))
+    else:
+        least, most = int(numbers.argmin()), int(numbers.argmax())
+        listing = f"from {numbers[least]} ({names[least]}) to {numbers[most]} ({names[most]})"
+    line = (
+        f"{split}: {count(len(source), 'picture')} of {len(names)} "
+        f"class{'' if len(names) == 1 else 'es'} ({listing})."
+    )
+    if source.left_out:
+        files = count(sum(source.left_out.values()), "file")
+        line += f" Left out: {files} ({counted(source.left_out)})."
+    return line
 
 
 def contents_of(source: FileSource, directory: pathlib.Path) -> np.ndarray:
@@ -114,15 +363,17 @@ def _without_corrupt(source: FileSource, directory: pathlib.Path) -> FileSource:
     A file that rots on its disk does not change its size or its time.
     """
     usable, contents = _usable_pictures(source, directory)
+    left_out = collections.Counter(source.left_out)
     if len(usable) < len(source):
         print(f"Skipped: {_complaint(source, usable)}")
+        left_out["not decoded"] += len(source) - len(usable)
     labels = source.labels[usable]
     for label in set(range(len(source.class_names))) - set(labels):
         raise UserError(
             f"{directory} holds no picture of class {source.class_names[label]!r} that decodes."
         )
     paths = [source.paths[index] for index in usable]
-    return FileSource(paths, labels, source.class_names, contents)
+    return FileSource(paths, labels, source.class_names, contents, left_out)
 
 
 def _usable_pictures(source: FileSource, directory: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:

@@ -1,6 +1,11 @@
-"""Names of data sets: which of them are paths of a folder of pictures."""
+"""Names of data sets: which of them are paths of pictures, and of what."""
 
 import os
+import pathlib
+
+from keras_resnet.checks import UserError
+from keras_resnet.data.layouts import FOLDER_HELP, is_data_set, is_list
+from keras_resnet.texts import harmless
 
 FOLDER = "folder:"
 
@@ -9,12 +14,64 @@ GIVEN = "(given to train)"
 
 
 def canonical(dataset: str) -> str:
-    """The name of a data set with `folder:` before the path of a folder.
+    """The name of a data set with `folder:` before the path of a folder or of a list of labels.
 
-    A path begins with /, ./, ../ or ~, or is that of a directory which holds train/. Anything else
-    stays as it is: it may be a set of TensorFlow Datasets.
+    A path begins with /, ./, ../ or ~, or is that of a list, or of a directory that holds train/,
+    directories of classes or a list. So are several with commas between them. Anything else stays
+    as it is: it may be a set of TensorFlow Datasets.
     """
-    looks_like_path = dataset in (".", "..") or dataset.startswith(("/", "./", "../", "~"))
-    if looks_like_path or os.path.isdir(os.path.join(dataset, "train")):
-        return FOLDER + os.path.normpath(dataset)
+    if dataset.startswith(FOLDER):
+        return dataset
+    parts = roots(dataset)
+    if any(map(_looks_like_path, parts)) or all(
+        is_list(part) or is_data_set(part) for part in parts
+    ):
+        return FOLDER + ",".join(map(os.path.normpath, parts))
     return dataset
+
+
+def roots(dataset: str) -> list[str]:
+    """The paths that the name of a folder is of: one, or several with commas between them."""
+    text = dataset.removeprefix(FOLDER)
+    if os.path.exists(os.path.expanduser(text)):
+        return [text]
+    return [part for part in text.split(",") if part] or [text]
+
+
+def paths_of(dataset: str) -> list[pathlib.Path]:
+    """The same as paths that are there.
+
+    Raises:
+      UserError: one is not, or is named twice.
+    """
+    paths = [pathlib.Path(root).expanduser() for root in roots(dataset)]
+    for path in paths:
+        if not path.exists():
+            raise UserError(
+                f"`dataset` must be a folder that is there. No directory {harmless(str(path))}. "
+                f"{FOLDER_HELP}"
+            )
+    places = [path.resolve() for path in paths]
+    for path, place in zip(paths, places, strict=True):
+        if places.count(place) > 1:
+            raise UserError(f"`dataset` names {harmless(str(path))} twice.")
+    return paths
+
+
+def short_name(dataset: str) -> str:
+    """What a run is named after: the last part of each path, or the name of a set."""
+    parts = roots(dataset) if dataset.startswith(FOLDER) else [dataset]
+    if parts == [dataset.removeprefix(FOLDER)]:
+        parts = [dataset]
+    return "-".join(os.path.basename(part.rstrip("/")) for part in parts).replace(":", "-")
+
+
+def same_data(ours: str, theirs: str) -> bool:
+    """Whether two names may be of the same data: of folders another path is no other data."""
+    return ours == theirs or all(
+        canonical(dataset).startswith(FOLDER) for dataset in (ours, theirs)
+    )
+
+
+def _looks_like_path(text: str) -> bool:
+    return text in (".", "..") or text.startswith(("/", "./", "../", "~"))

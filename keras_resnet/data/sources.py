@@ -8,7 +8,8 @@ them, which tf.data then does in parallel.
 import abc
 import hashlib
 import os
-from collections.abc import Iterable
+import types
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -32,7 +33,10 @@ class Source(abc.ABC):
       channels: 3, or 1 for gray images.
       pixel_shape: (height, width) if all images are known to share one, else None.
       converts: whether some images are of a format that Pillow has to convert.
+      left_out: of files, how many were found and not used, by suffix or another reason.
     """
+
+    left_out: Mapping[str, int] = types.MappingProxyType({})
 
     def __init__(
         self,
@@ -154,6 +158,7 @@ class FileSource(Source):
       contents: hashes of the files' bytes, int64 [n], by which the fingerprint knows them; None:
         it knows names and sizes only.
       converts: see `Source`.
+      left_out: see `Source`.
 
     Raises:
       UserError: they are something else; the message says how to make of it what is meant.
@@ -166,11 +171,13 @@ class FileSource(Source):
         class_names: Iterable[str] | None = None,
         contents: np.ndarray | None = None,
         converts: bool = False,
+        left_out: Mapping[str, int] = Source.left_out,
     ) -> None:
         self.paths = as_paths(paths)
         self.labels, class_names = as_labels(labels, len(self.paths), class_names)
         super().__init__(class_names, converts=converts)
-        self._contents = b"" if contents is None else contents.tobytes()
+        self.left_out = left_out
+        self.contents = contents
         self._paths = tf.constant([os.fsencode(path) for path in self.paths])
 
     def __len__(self) -> int:
@@ -193,7 +200,8 @@ class FileSource(Source):
         names = [
             b"%s %d" % (os.path.basename(os.fsencode(path)), _size(path)) for path in self.paths
         ]
-        return _hash(about, self.labels.tobytes(), self._contents, *names)
+        contents = b"" if self.contents is None else self.contents.tobytes()
+        return _hash(about, self.labels.tobytes(), contents, *names)
 
 
 def _size(path: str | bytes) -> int:
@@ -275,6 +283,7 @@ class SubsetSource(Source):
 
     def __init__(self, source: Source, indices: npt.ArrayLike) -> None:
         super().__init__(source.class_names, source.channels, source.pixel_shape, source.converts)
+        self.left_out = source.left_out
         self._source = source
         self._indices = np.asarray(indices, np.int64)
 

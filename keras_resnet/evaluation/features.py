@@ -12,6 +12,8 @@ import tqdm
 from keras_resnet import files
 from keras_resnet.checks import UserError, check_integer
 from keras_resnet.data import batches, folders, integrity
+from keras_resnet.data.layouts import counted
+from keras_resnet.data.pictures import found_below
 from keras_resnet.data.sources import FileSource, Source
 from keras_resnet.networks.inference import inference
 from keras_resnet.networks.layers import Block
@@ -32,7 +34,7 @@ def write_features(
 
     Args:
       model: `ResNet` with a `preprocessing`, with or without its top.
-      folder: path; its pictures are .jpg, .jpeg and .png, at any depth, none of them hidden.
+      folder: path; its pictures are at any depth, none of them hidden; other files are counted.
       output: path of the array, a .npy file: float32 [pictures, channels of the last stage], the
         average over the last feature map. Beside it a .txt file gets the paths of the pictures
         within the folder, sorted, a line for each row, in UTF-8.
@@ -88,9 +90,13 @@ def _pictures(folder: pathlib.Path, skip_corrupt: bool) -> Source:
     """The `Source` of the pictures below a folder, of labels of no meaning."""
     if not folder.is_dir():
         raise UserError(f"`folder` must be a directory of pictures. No directory {folder}.")
-    paths = folders.pictures_below(folder)
+    found = found_below(folder)
+    paths = found.pictures
     if not paths:
-        raise UserError(f"{folder} holds no picture (.jpg, .jpeg or .png), nor do those below it.")
+        others = f" Other files: {counted(found.left_out)}." if found.left_out else ""
+        raise UserError(f"{folder} holds no picture, nor do those below it.{others}")
+    if found.left_out:
+        print(f"Left out: {found.left_out.total()} files ({counted(found.left_out)}).")
     for path in paths:
         if not _is_line(_name(path, folder)):
             raise UserError(

@@ -5,7 +5,8 @@ import json
 from collections.abc import Callable
 from typing import Any, Self
 
-from keras_resnet.checks import UserError
+from keras_resnet.checks import UserError, check_positive
+from keras_resnet.data.names import same_data
 from keras_resnet.networks.families import (
     ACTIVATIONS,
     BASIC_BLOCKS,
@@ -53,9 +54,10 @@ class TrainConfig(Options):
     )
     dataset: str = option(
         "Data",
-        "a folder of pictures (train/ and val/, each with a directory for each class), shapes "
-        "(embedded), or the name of a TensorFlow Datasets image classification set; folder:PATH "
-        "is a folder whatever its name",
+        "a folder of pictures (with a directory for each class, in train/ and val/ or at the top), "
+        "a list of pictures and classes (.csv, .jsonl), several of them with commas between, "
+        "shapes (embedded), or the name of a TensorFlow Datasets image classification set; "
+        "folder:PATH is a folder whatever its name (docs/data.md)",
     )
     global_batch_size: int = option(
         "Training", "images per step, over all replicas", check=integer(1, _LARGEST)
@@ -141,6 +143,16 @@ class TrainConfig(Options):
         "data set's own (the paper's 45k/5k split: 5000)",
         0,
         check=integer(0),
+    )
+    validation_share: float = option(
+        "Data",
+        "of folders without pictures to validate on: the share of each class that is kept for "
+        "that; or set validation_images",
+        0.1,
+        check=number(below=1),
+    )
+    classes: tuple[str, ...] | None = option(
+        "Data", "of folders: names of the classes to use; unset: all", None
     )
     skip_corrupt: bool = option(
         "Data",
@@ -284,6 +296,7 @@ class TrainConfig(Options):
                 "`task` must be the options of a task, such as "
                 f"keras_resnet.ClassificationOptions(...). Received: task={self.task!r}"
             )
+        self._check_data()
         self._check_weights()
         self._check_length()
         self._check_schedule()
@@ -292,6 +305,14 @@ class TrainConfig(Options):
             raise UserError(
                 "`global_batch_size` must be a multiple of the number of replicas. Received: "
                 f"global_batch_size={self.global_batch_size} with replicas={self.replicas}"
+            )
+
+    def _check_data(self) -> None:
+        check_positive("validation_share", self.validation_share)
+        if self.classes is not None and len(set(self.classes)) < 2:
+            raise UserError(
+                "`classes` must be names of two classes or more. "
+                f"Received: classes={self.classes!r}"
             )
 
     def _check_network(self) -> None:
@@ -432,4 +453,6 @@ def differences(config: TrainConfig, other: TrainConfig) -> dict[str, tuple[obje
             and (config.schedule == "plateau" or config.patience is not None)
         )
         if getattr(ours, field.name) != getattr(theirs, field.name)
+        # Of folders data.json knows whether they are the same.
+        and not (field.name == "dataset" and same_data(config.dataset, other.dataset))
     }

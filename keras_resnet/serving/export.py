@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 
 from keras_resnet import checks, files
-from keras_resnet.class_names import readable
+from keras_resnet.class_names import check_exportable, readable
 from keras_resnet.networks.resnet import logits_model
 from keras_resnet.serving import signatures, warm_up
 from keras_resnet.serving.card import Origin, model_card
@@ -21,7 +21,6 @@ from keras_resnet.serving.options import (
     Limits,
     check_free,
     checked_directory,
-    is_text,
 )
 
 # Requests wait for up to 5 ms to share a batch. A batch is padded to one of few sizes, since
@@ -135,11 +134,7 @@ def servable_names(model: keras.Model) -> tuple[str, ...]:
             f"Received: {size}x{size}x{channels} for a network of {model.input_shape[1:]}"
         )
     class_names = readable(model.class_names or map(str, range(model.classes)))
-    for class_name in class_names:
-        if not isinstance(class_name, str) or "\n" in class_name or not is_text(class_name):
-            raise checks.UserError(
-                f"`class_names` must be texts of one line. Received: {class_name!r}"
-            )
+    check_exportable(class_names)
     return class_names
 
 

@@ -32,7 +32,7 @@ def given_sources(given: Mapping[str, Given], config: TrainConfig) -> dict[str, 
     """
     _check_splits(given, config)
     train = _source(given["train"], "train", config)
-    used, kept = divided(train, config)
+    used, kept = divided(train, config, config.validation_images)
     if kept is not None:
         return {"train": used, "validation": kept}
     validation = _source(given["validation"], "validation", config, train.class_names)

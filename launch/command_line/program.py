@@ -16,7 +16,7 @@ from absl import flags, logging
 from command_line import mistakes, start
 from command_line.help_text import help_text
 from keras_resnet.checks import UserError
-from keras_resnet.data.names import FOLDER, canonical
+from keras_resnet.data.names import FOLDER, canonical, paths_of
 from keras_resnet.process.signals import STOP_SIGNALS
 from keras_resnet.texts import harmless, harmless_lines
 from keras_resnet.version import __version__
@@ -272,9 +272,8 @@ def dataset_name(text):
       UserError: there is no such folder.
     """
     name = canonical(text)
-    path = pathlib.Path(name.removeprefix(FOLDER)).expanduser()
-    if name.startswith(FOLDER) and not path.is_dir():
-        raise UserError(f"`dataset` must be a folder that is there. No directory {path}.")
+    if name.startswith(FOLDER):
+        paths_of(name)
     return name
 
 

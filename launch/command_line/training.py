@@ -9,6 +9,7 @@ from absl import flags
 
 from command_line.program import Program, command, dataset_name, existing, integers, positional
 from keras_resnet.checks import UserError, check_positive
+from keras_resnet.data.names import short_name
 from keras_resnet.runs.options import fields
 from keras_resnet.texts import harmless
 
@@ -134,8 +135,9 @@ def _run_dir(given, config):
     """The directory of a run: the given one, else it is named after what the run trains."""
     if given:
         return given
-    dataset = os.path.basename(config.dataset.rstrip("/")).replace(":", "-")
-    return os.path.join("runs", f"{dataset}-{config.network.lower()}{config.depth}")
+    return os.path.join(
+        "runs", f"{short_name(config.dataset)}-{config.network.lower()}{config.depth}"
+    )
 
 
 def training_program(doc, recipes):

@@ -1,6 +1,7 @@
 import os
 import pathlib
 import shutil
+import unicodedata
 
 import numpy as np
 import PIL.Image
@@ -73,17 +74,6 @@ def test_a_folder_to_evaluate_needs_no_pictures_to_train_on(picture_folder):
         datasets.load(f"folder:{picture_folder}", "train")
 
 
-def test_other_files_are_left_alone(picture_folder):
-    (picture_folder / "train" / "vertical" / "notes.txt").write_text("x")
-    (picture_folder / "train" / "vertical" / "._001.jpg").write_text("x")
-    (picture_folder / "train" / "README.md").write_text("x")
-    (picture_folder / "train" / ".cache").mkdir()
-    hidden = picture_folder / "train" / "vertical" / ".ipynb_checkpoints"
-    hidden.mkdir()
-    shutil.copy(picture_folder / "train" / "vertical" / "001.jpg", hidden)
-    assert len(datasets.load(f"folder:{picture_folder}", "train")) == 24
-
-
 def corrupt(path):
     path.write_bytes(path.read_bytes()[:200])
 
@@ -139,9 +129,12 @@ def remove_pictures(root):
     ("damage", "message"),
     [
         (shutil.rmtree, "No directory"),
-        (lambda root: shutil.rmtree(root / "val"), "No directory"),
-        (lambda root: shutil.rmtree(root / "val" / "vertical"), "same class directories"),
-        (lambda root: (root / "val" / "other").mkdir(), "same class directories.*other"),
+        (lambda root: shutil.rmtree(root / "train" / "vertical"), "Only in .*val: vertical .5 pic"),
+        (
+            lambda root: shutil.rmtree(root / "val" / "vertical"),
+            "Only in .*train: vertical .12 pic",
+        ),
+        (lambda root: (root / "val" / "other").mkdir(), "same class(?s:.*)Only in .*other .0 pic"),
         (remove_pictures, "vertical holds no picture"),
     ],
 )
@@ -154,8 +147,171 @@ def test_unusable_folders_are_explained(picture_folder, damage, message):
 def test_an_empty_folder_is_explained(tmp_path):
     (tmp_path / "train").mkdir()
     (tmp_path / "val").mkdir()
-    with pytest.raises(ValueError, match="holds no class directory"):
+    with pytest.raises(ValueError, match="holds no class directory: no pictures, no directories"):
         datasets.load(f"folder:{tmp_path}", "train")
+
+
+def test_other_files_are_counted(picture_folder, capsys):
+    (picture_folder / "train" / "vertical" / "notes.txt").write_text("x")
+    (picture_folder / "train" / "horizontal" / "notes.TXT").write_text("x")
+    (picture_folder / "train" / "vertical" / "._001.jpg").write_text("x")
+    shutil.copy(picture_folder / "val" / "vertical" / "001.jpg", picture_folder / "train")
+    (picture_folder / "val" / "__MACOSX" / "vertical").mkdir(parents=True)
+    source = datasets.load(f"folder:{picture_folder}", "train")
+    assert source.left_out == {".txt": 2, "hidden": 1, ".jpg in no class": 1}
+    assert capsys.readouterr().out == (
+        "train: 24 pictures of 2 classes (horizontal 12, vertical 12). "
+        "Left out: 4 files (.txt 2, .jpg in no class 1, hidden 1).\n"
+    )
+    assert datasets.load(f"folder:{picture_folder}", "validation").left_out == {"hidden": 1}
+
+
+def test_of_many_classes_the_smallest_and_the_largest_are_said(tmp_path, capsys):
+    for number in range(11):
+        for index in range(1 + (number == 3) + 3 * (number == 7)):
+            path = tmp_path / "train" / f"\x1b{number:02}" / f"{index}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            PIL.Image.new("L", (2, 2), 10 * number + index).save(path)
+    shutil.copytree(tmp_path / "train", tmp_path / "val")
+    datasets.load(f"folder:{tmp_path}", "train")
+    assert capsys.readouterr().out == (
+        "train: 15 pictures of 11 classes (from 1 (\\x1b00) to 4 (\\x1b07)).\n"
+    )
+
+
+@pytest.fixture
+def unsplit(tmp_path):
+    """A folder of 3 classes of 20 pictures at its top, two of which are equal in two of them."""
+    for label, name in enumerate(("ant", "bee", "cat")):
+        (tmp_path / "unsplit" / name).mkdir(parents=True)
+        for index in range(20):
+            picture = PIL.Image.new("L", (2, 2), 20 * min(label, 1 + (index > 1)) + index)
+            picture.save(tmp_path / "unsplit" / name / f"{index:02}.png")
+    return tmp_path / "unsplit"
+
+
+def contents_by_class(source):
+    labels = source.fetch(np.arange(len(source)))[1].numpy()
+    paths = [pathlib.Path(source.describe(index)) for index in range(len(source))]
+    return {(int(label), path.read_bytes()) for label, path in zip(labels, paths, strict=True)}
+
+
+def test_without_val_a_share_of_each_class_is_kept(unsplit, capsys):
+    data = datasets.opened(f"folder:{unsplit}", kept=0.2)
+    train, validation = data.source("train"), data.source("validation")
+    assert capsys.readouterr().out == (
+        f"No val/ in {unsplit}: 12 of 60 pictures, about 20% of each class, are kept for "
+        "validation (--validation_share).\n"
+        "train: 48 pictures of 3 classes (ant 16, bee 16, cat 16).\n"
+        "validation: 12 pictures of 3 classes (ant 4, bee 4, cat 4).\n"
+    )
+    sides = contents_by_class(train), contents_by_class(validation)
+    assert not {content for _, content in sides[0]} & {content for _, content in sides[1]}
+    assert contents_by_class(data.source("all")) == sides[0] | sides[1]
+    # At another place, with other names, below train/.
+    moved = unsplit.parent / "moved"
+    for path in unsplit.glob("*/*.png"):
+        new = moved / "train" / path.parent.name / "deep" / f"x{99 - int(path.stem)}.png"
+        new.parent.mkdir(parents=True, exist_ok=True)
+        path.rename(new)
+    again = datasets.opened(str(moved), kept=0.2)
+    assert (
+        contents_by_class(again.source("train")),
+        contents_by_class(again.source("validation")),
+    ) == sides
+    assert len(datasets.load(str(moved), "validation", kept=7)) == 7
+
+
+def test_too_few_to_keep_some_is_explained(tmp_path):
+    for name in ("ant", "bee"):
+        (tmp_path / name).mkdir()
+        PIL.Image.new("L", (2, 2), len(name)).save(tmp_path / name / "1.png")
+    with pytest.raises(ValueError, match="of its 2 pictures none can be kept for validation"):
+        datasets.load(str(tmp_path), "train")
+    assert len(datasets.load(str(tmp_path), "all")) == 2
+
+
+def test_val_chooses_and_test_is_reported(picture_folder):
+    shutil.copytree(picture_folder / "val", picture_folder / "test")
+    for name in ("horizontal", "vertical"):
+        (picture_folder / "test" / name / "000.png").unlink()
+    data = datasets.opened(str(picture_folder))
+    sizes = {split: len(data.source(split)) for split in ("train", "validation", "test", "all")}
+    assert sizes == {"train": 24, "validation": 10, "test": 8, "all": 42}
+    assert data.has_test
+    shutil.rmtree(picture_folder / "val")
+    data = datasets.opened(str(picture_folder))
+    assert [len(data.source(split)) for split in ("validation", "test", "all")] == [8, 8, 32]
+    assert not data.has_test
+    shutil.rmtree(picture_folder / "test")
+    with pytest.raises(ValueError, match="no pictures of this split, but of train"):
+        datasets.load(str(picture_folder), "test")
+
+
+def test_several_folders_are_one(picture_folder, unsplit):
+    (unsplit / "ant").rename(unsplit / "horizontal")
+    (unsplit / "bee").rename(unsplit / "vertical")
+    shutil.rmtree(unsplit / "cat")
+    data = datasets.opened(f"{picture_folder},{unsplit}")
+    train, validation = data.source("train"), data.source("validation")
+    assert train.class_names == ("horizontal", "vertical")
+    assert np.bincount(train.labels).tolist() == [32, 32]
+    assert len(validation) == 10
+    # A name with a comma wins.
+    both = picture_folder.rename(picture_folder.with_name("pictures,more"))
+    assert len(datasets.load(str(both), "train")) == 24
+
+
+def test_names_that_look_the_same_are_of_one_class(picture_folder):
+    composed, decomposed = (unicodedata.normalize(form, "Bär") for form in ("NFC", "NFD"))
+    (picture_folder / "train" / "vertical").rename(picture_folder / "train" / decomposed)
+    (picture_folder / "val" / "vertical").rename(picture_folder / "val" / composed)
+    (picture_folder / "train" / composed).mkdir()
+    moved = picture_folder / "train" / decomposed / "001.jpg"
+    moved.rename(picture_folder / "train" / composed / "001.jpg")
+    train, validation = (
+        datasets.load(str(picture_folder), each) for each in ("train", "validation")
+    )
+    assert train.class_names == validation.class_names
+    assert len(train.class_names) == 2
+    assert np.bincount(train.labels).tolist() == [12, 12]
+    assert np.bincount(validation.labels).tolist() == [5, 5]
+
+
+def test_classes_that_differ_are_named_with_a_way_on(picture_folder, unsplit):
+    for name in ("vertical", "horizontal"):
+        (picture_folder / "val" / name).rename(picture_folder / "val" / name.title())
+    shutil.copytree(unsplit / "ant", picture_folder / "train" / "an ant")
+    shutil.copytree(unsplit / "ant", picture_folder / "val" / "an ant")
+    (picture_folder / "val" / "Vertical").rename(picture_folder / "val" / "vertical")
+    with pytest.raises(ValueError, match="same class directories") as error:
+        datasets.load(str(picture_folder), "train")
+    train, val = (picture_folder / split for split in ("train", "val"))
+    assert str(error.value).splitlines()[1:] == [
+        f"  Only in {train}: horizontal (12 pictures)",
+        f"  Only in {val}: Horizontal (5 pictures)",
+        f"  Perhaps one class: horizontal in {train}, Horizontal in {val}",
+        "Rename or add directories, or use the classes of both: '--classes=an ant,vertical'.",
+    ]
+    source = datasets.load(str(picture_folder), "train", classes=("vertical", "an ant"))
+    assert source.class_names == ("an ant", "vertical")
+    assert np.bincount(source.labels).tolist() == [20, 12]
+    assert source.left_out == {"pictures of other classes": 12}
+    with pytest.raises(ValueError, match="Not among them: vertica.*nearest: vertical"):
+        datasets.load(str(picture_folder), "train", classes=("vertica", "an ant"))
+
+
+def test_what_could_not_be_learned_or_exported_is_refused(unsplit):
+    for name in ("ant", "bee"):
+        shutil.rmtree(unsplit / name)
+    with pytest.raises(ValueError, match="holds a single class, 'cat'"):
+        datasets.opened(str(unsplit)).check_learnable()
+    with pytest.raises(ValueError, match=f"a single class, 'unsplit'.*--dataset={unsplit}"):
+        datasets.opened(str(unsplit.parent)).check_learnable()
+    (unsplit / "line\nbreak").mkdir()
+    shutil.copy(unsplit / "cat" / "01.png", unsplit / "line\nbreak")
+    with pytest.raises(ValueError, match=r"texts of one line.*'line\\nbreak'"):
+        datasets.opened(str(unsplit)).check_learnable()
 
 
 @pytest.fixture

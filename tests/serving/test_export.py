@@ -547,7 +547,8 @@ def bfloat16(run, tmp_path_factory):
 def test_from_a_run_to_a_bundle(run, float32):
     process, version = float32
     dataset = f"folder:{run / 'pictures'}"
-    lines = process.stdout.splitlines()
+    of_data, *lines = process.stdout.splitlines()
+    assert of_data == "validation: 10 pictures of 2 classes (horizontal 5, vertical 5)."
     assert lines[0] == f"Exported: {version}"
     assert f"computes in float32. On all 10 images of {dataset}, validation" in lines[1]
     card = (version / "README.md").read_text()

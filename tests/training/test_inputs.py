@@ -1,6 +1,10 @@
+import shutil
+
+import numpy as np
 import pytest
 
 from keras_resnet.classification.recipes import RECIPES
+from keras_resnet.data import datasets
 from keras_resnet.training.inputs import make_sources
 
 IMAGENET, CIFAR = (RECIPES[name]["paper"] for name in ("imagenet", "cifar10"))
@@ -35,6 +39,38 @@ def test_images_kept_for_validation_are_not_trained_on(picture_folder):
     everything_else, _ = make_sources(kept.with_options(train_images=None))
     assert set(indices_of(everything_else, train)) == set(range(len(train))) - set(held_out)
     assert len(validation) == 10
+
+
+def test_the_draw_from_a_folder_with_val_is_that_of_earlier_versions(picture_folder):
+    """Or runs would be evaluated on what they were trained on."""
+    config = CIFAR.with_options(dataset=f"folder:{picture_folder}")
+    train, _ = make_sources(config)
+    kept = np.random.default_rng(0).permutation(24)[:6]
+    for name in ("val", "test"):
+        used, held_out = make_sources(config.with_options(validation_images=6))
+        assert indices_of(held_out, train) == sorted(kept)
+        assert indices_of(used, train) == sorted(set(range(24)) - set(kept))
+        if name == "val":
+            (picture_folder / "val").rename(picture_folder / "test")
+
+
+def test_without_val_some_of_each_class_are_kept_for_all_networks_and_seeds(picture_folder):
+    shutil.rmtree(picture_folder / "val")
+    config = CIFAR.with_options(dataset=str(picture_folder), validation_images=6)
+    pairs = [make_sources(config.with_options(seed=seed, depth=14 + 6 * seed)) for seed in (0, 1)]
+    whole = datasets.load(str(picture_folder), "all")
+    (used, held_out), again = [[indices_of(side, whole) for side in pair] for pair in pairs]
+    assert [used, held_out] == again
+    assert sorted(used + held_out) == list(range(24))
+    # 12 of each class.
+    assert sum(index < 12 for index in held_out) == 3
+    fewer, same = make_sources(config.with_options(train_images=10))
+    assert len(fewer) == 10
+    assert indices_of(same, whole) == held_out
+    by_share = make_sources(config.with_options(validation_images=0, validation_share=0.25))
+    assert indices_of(by_share[1], whole) == held_out
+    with pytest.raises(ValueError, match="none can be kept"):
+        make_sources(config.with_options(validation_images=24))
 
 
 def test_more_images_than_there_are_is_an_error(picture_folder):
