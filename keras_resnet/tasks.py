@@ -1,12 +1,11 @@
 """The tasks by their names in config.json: the one place that knows them all."""
 
 import os
-import pathlib
 from typing import Any
 
 from keras_resnet.checks import check_one_of
 from keras_resnet.classification.options import ClassificationOptions
-from keras_resnet.runs.config import TrainConfig
+from keras_resnet.runs.config import TrainConfig, run_of
 from keras_resnet.runs.formats import FORMAT
 from keras_resnet.runs.options import TaskOptions, fields
 from keras_resnet.runs.run_directory import read_config
@@ -14,15 +13,14 @@ from keras_resnet.runs.run_directory import read_config
 TASKS: dict[str, type[TaskOptions]] = {ClassificationOptions.name: ClassificationOptions}
 
 
-def load_config(run_dir: str | os.PathLike[str]) -> TrainConfig | None:
-    """The configuration of a run directory; None for anything else.
+def load_config(run_or_model: str | os.PathLike[str]) -> TrainConfig | None:
+    """The configuration of a run directory, or of that of a network in one; None for anything else.
 
     Raises:
       UserError: it is damaged, or of a task or format that is not known.
     """
-    if not (pathlib.Path(run_dir) / "config.json").exists():
-        return None
-    return read_config(run_dir, _options_of, _upgraded)
+    run = run_of(run_or_model)
+    return None if run is None else read_config(run, _options_of, _upgraded)
 
 
 def _options_of(name: str) -> type[TaskOptions]:

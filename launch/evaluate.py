@@ -6,8 +6,9 @@
   python launch/evaluate.py scores/*.npz
 
 MODEL is a run directory (of which it takes model.keras, the network at the last evaluation), a
-.keras file such as best.keras, or an .npz file of scores that --scores wrote. Several are evaluated
-one by one and as an ensemble. The images are preprocessed as in training and serving.
+.keras file, such as best.keras in a run directory, or an .npz file of scores that --scores wrote.
+Several are evaluated one by one and as an ensemble. The images are preprocessed as in training and
+serving.
 """
 
 import pathlib
@@ -17,6 +18,7 @@ from absl import flags
 from command_line.program import Program, dataset_name, existing, integers, positional
 from keras_resnet.checks import UserError, check_integer, check_one_of
 from keras_resnet.classification.options import PROTOCOLS
+from keras_resnet.runs.config import run_of
 from keras_resnet.texts import harmless
 
 PROGRAM = Program(__doc__, "MODEL ... [--dataset=NAME] [flags]", in_batches=True)
@@ -32,7 +34,10 @@ flags.DEFINE_string(
     "data_dir", None, "where TensorFlow Datasets are; unset: the run's", flag_values=FLAGS
 )
 flags.DEFINE_string(
-    "split", "validation", "train or validation (for most TFDS sets: test)", flag_values=FLAGS
+    "split",
+    "validation",
+    "train or validation (for most TFDS sets: test); of folders also test, or all: every picture",
+    flag_values=FLAGS,
 )
 flags.DEFINE_integer(
     "batch_size",
@@ -102,9 +107,14 @@ def read(arguments):
 def work(paths):
     from keras_resnet.classification import scores
 
+    # What does not fit is found before the first of hours of inference.
+    sources = {}
+    loaded = [
+        scores.load(path) if path.endswith(".npz") else Loaded(path, sources) for path in paths
+    ]
     members = []
-    for path in paths:
-        member = scores.load(path) if path.endswith(".npz") else evaluated(path)
+    for each in loaded:
+        member = evaluated(each) if isinstance(each, Loaded) else each
         print(described(member))
         members.append(member)
     if len(members) > 1:
@@ -123,7 +133,7 @@ def described(member):
 
 def check_arguments(paths):
     """Finds mistakes before hours of inference."""
-    check_one_of("split", FLAGS.split, ("train", "validation"))
+    check_one_of("split", FLAGS.split, ("train", "validation", "test", "all"))
     check_one_of("protocol", FLAGS.protocol, PROTOCOLS)
     check_integer("batch_size", FLAGS.batch_size, 1)
     check_integer("precise_bn", FLAGS.precise_bn, 0)
@@ -154,8 +164,11 @@ def check_arguments(paths):
         for path in paths_of_scores:
             if path.exists() or paths_of_scores.count(path) > 1:
                 raise UserError(f"{path} would be overwritten. Name another --scores directory.")
-    if not FLAGS.dataset and any(pathlib.Path(path).is_file() for path in networks):
-        raise UserError("--dataset=NAME must say what to evaluate on: a .keras file does not know.")
+    if not FLAGS.dataset and any(run_of(path) is None for path in networks):
+        raise UserError(
+            "--dataset=NAME must say what to evaluate on: a .keras file outside of a run directory "
+            "does not know."
+        )
     if FLAGS.save_model is not None:
         pathlib.Path(FLAGS.save_model).parent.mkdir(parents=True, exist_ok=True)
     if FLAGS.scores is not None:
@@ -171,30 +184,50 @@ def scores_path(path):
     return pathlib.Path(FLAGS.scores) / name
 
 
-def evaluated(path):
+class Loaded:
+    """A network and the images that it is evaluated on, which fit each other.
+
+    Args:
+      path: of a run directory or a .keras file.
+      sources: the sources that are open, to which this one's is added.
+    """
+
+    def __init__(self, path, sources):
+        from keras_resnet.classification.evaluation import fitted
+        from keras_resnet.runs.run_directory import load_network
+        from keras_resnet.tasks import load_config
+        from keras_resnet.training.inputs import opened_for
+
+        self.path, self.config, self.model = path, load_config(path), load_network(path)
+        self.dataset = dataset_name(FLAGS.dataset) if FLAGS.dataset else self.config.dataset
+        self.data = opened_for(self.config, self.dataset, FLAGS.data_dir, FLAGS.skip_corrupt)
+        about = self.config and (
+            *(self.config.data_dir, self.config.classes),
+            *(self.config.validation_images, self.config.validation_share),
+        )
+        if (self.dataset, about) not in sources:
+            sources[self.dataset, about] = self.data.source(FLAGS.split)
+        self.source = fitted(self.model, sources[self.dataset, about])
+
+    def training_images(self):
+        """Those that the run was trained on, or the training images of another data set."""
+        from keras_resnet.training.inputs import make_sources
+
+        if self.config is None or FLAGS.dataset:
+            return self.data.source("train")
+        place = {"data_dir": FLAGS.data_dir or self.config.data_dir}
+        return make_sources(self.config.with_options(**place, skip_corrupt=FLAGS.skip_corrupt))[0]
+
+
+def evaluated(loaded):
     """The scores of a network, computed."""
     from keras_resnet import files
     from keras_resnet.classification import protocols, scores
-    from keras_resnet.classification.evaluation import check_fits
-    from keras_resnet.data import datasets
     from keras_resnet.evaluation.precise_bn import set_precise_statistics
-    from keras_resnet.runs.run_directory import load_network
-    from keras_resnet.tasks import load_config
-    from keras_resnet.training.inputs import make_sources
 
-    config, model = load_config(path), load_network(path)
-    dataset = dataset_name(FLAGS.dataset) if FLAGS.dataset else config and config.dataset
-    if not dataset:
-        raise UserError("--dataset=NAME must say what to evaluate on: a .keras file does not know.")
-    data_dir = FLAGS.data_dir or (config and config.data_dir)
-    source = datasets.load(dataset, FLAGS.split, data_dir, FLAGS.skip_corrupt)
-    check_fits(model, source)
+    model, source = loaded.model, loaded.source
     if FLAGS.precise_bn:
-        if config is not None and not FLAGS.dataset:
-            place = {"data_dir": data_dir, "skip_corrupt": FLAGS.skip_corrupt}
-            train, _ = make_sources(config.with_options(**place))
-        else:
-            train = datasets.load(dataset, "train", data_dir, FLAGS.skip_corrupt)
+        train = loaded.training_images()
         used = set_precise_statistics(model, train, FLAGS.precise_bn, FLAGS.batch_size)
         print(f"Statistics of batch normalizations: {used} training images.")
         if FLAGS.save_model:
@@ -206,14 +239,14 @@ def evaluated(path):
     )
     precise = f", {used} images of statistics" if FLAGS.precise_bn else ""
     found = scores.Scores(
-        title=f"{pathlib.Path(path).name}, {FLAGS.protocol}{precise}",
-        dataset=f"{dataset}, {FLAGS.split}",
+        title=f"{pathlib.Path(loaded.path).name}, {FLAGS.protocol}{precise}",
+        dataset=f"{loaded.dataset}, {FLAGS.split}",
         fingerprint=source.fingerprint(),
         probabilities=probabilities,
         labels=labels,
     )
     if FLAGS.scores is not None:
-        found.save(scores_path(path))
+        found.save(scores_path(loaded.path))
     return found
 
 

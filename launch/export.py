@@ -16,6 +16,7 @@ from absl import flags
 
 from command_line.program import Program, command, dataset_name, existing, positional, required
 from keras_resnet.checks import UserError, check_number
+from keras_resnet.runs.config import run_of
 from keras_resnet.serving.options import OPTIMIZATIONS, TOP, Limits, checked_directory
 from keras_resnet.texts import harmless
 
@@ -89,8 +90,11 @@ def read(arguments):
     required("output=DIR", FLAGS.output, "where the versions of the export are")
     checked_directory(FLAGS.output, FLAGS.version, FLAGS.top)
     existing("RUN", run)
-    if FLAGS.optimize is not None and not FLAGS.dataset and pathlib.Path(run).is_file():
-        raise UserError("--dataset=NAME must say what to compare on: a .keras file does not know.")
+    if FLAGS.optimize is not None and not FLAGS.dataset and run_of(run) is None:
+        raise UserError(
+            "--dataset=NAME must say what to compare on: a .keras file outside of a run directory "
+            "does not know."
+        )
     if FLAGS.optimize is None:
         for name in ("max_difference", "dataset", "data_dir"):
             if FLAGS[name].present:
@@ -144,17 +148,14 @@ def origin(run, config):
 
 def optimized_network(model, config):
     """What --optimize asks for; None if it does not."""
-    from keras_resnet.classification.evaluation import check_fits
-    from keras_resnet.data import datasets
+    from keras_resnet.classification.evaluation import fitted
     from keras_resnet.serving.optimization import optimize
+    from keras_resnet.training.inputs import opened_for
 
     if FLAGS.optimize is None:
         return None
     dataset = dataset_name(FLAGS.dataset) if FLAGS.dataset else config and config.dataset
-    if not dataset:
-        raise UserError("--dataset=NAME must say what to compare on: a .keras file does not know.")
-    source = datasets.load(dataset, "validation", FLAGS.data_dir or (config and config.data_dir))
-    check_fits(model, source)
+    source = fitted(model, opened_for(config, dataset, FLAGS.data_dir).source("validation"))
     name = f"{dataset}, validation"
     return optimize(model, FLAGS.optimize, source, name, FLAGS.max_difference)
 

@@ -1,4 +1,5 @@
 import importlib.resources
+import unicodedata
 
 import keras
 import numpy as np
@@ -6,6 +7,7 @@ import pytest
 
 import keras_resnet
 from keras_resnet import class_names
+from keras_resnet.class_names import as_seen, check_exportable
 
 
 def test_imagenets_classes_are_those_of_tfds_in_order():
@@ -101,3 +103,17 @@ def test_probabilities_that_are_not_finite_are_refused_by_their_first_row(value)
     probabilities[2, 1] = probabilities[3, 0] = value
     with pytest.raises(ValueError, match="2 of 4 rows that are not, the first of them row 2"):
         keras_resnet.decode_predictions(probabilities, 1, ["a", "b"])
+
+
+def test_names_are_the_same_that_look_so():
+    forms = {unicodedata.normalize(form, "café Å") for form in ("NFC", "NFD", "NFKD")}
+    assert len(forms) == 2
+    assert {as_seen(form) for form in forms} == {"caf\u00e9 \u00c5"}
+    assert as_seen("Cat") != as_seen("cat")
+
+
+@pytest.mark.parametrize("name", ["bee\nhive", "bee\rhive", "caf\udce9", 7])
+def test_what_is_no_line_of_utf8_cannot_be_exported(name):
+    check_exportable(["ant", "caf\u00e9", "a b"])
+    with pytest.raises(ValueError, match="texts of one line"):
+        check_exportable(["ant", name])

@@ -16,7 +16,11 @@ def write(directory, values):
 def test_a_configuration_is_read_with_its_task(tmp_path):
     (tmp_path / "config.json").write_text(CONFIG.to_json())
     assert load_config(tmp_path) == CONFIG
-    assert load_config(tmp_path / "absent") is None
+    # Of a network in the directory, too.
+    (tmp_path / "best.keras").touch()
+    assert load_config(tmp_path / "best.keras") == CONFIG
+    (tmp_path / "other").mkdir()
+    assert load_config(tmp_path / "other") is None
 
 
 def test_one_of_format_1_is_read_too(tmp_path):

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from keras_resnet.checks import UserError, check_integer
-from keras_resnet.class_names import check_finite
+from keras_resnet.class_names import as_seen, check_finite
 from keras_resnet.classification.steps import answers
 from keras_resnet.data.batches import labelled
-from keras_resnet.data.sources import Source
+from keras_resnet.data.sources import ReorderedSource, Source
 from keras_resnet.distribution.workers import Workers
 from keras_resnet.evaluation.evaluator import Evaluator
 from keras_resnet.networks.resnet import ResNet, needed_preprocessing
@@ -42,7 +42,7 @@ def evaluate(
         not finite.
     """
     batch_size = check_integer("batch_size", batch_size, 1)
-    check_fits(model, source)
+    source = fitted(model, source)
     example = labelled(needed_preprocessing(model))
     gathered = Evaluator(answers(model), source, example, batch_size, workers)()
     assert gathered is not None
@@ -62,6 +62,26 @@ def evaluation(gathered: Mapping[str, Sequence[np.ndarray]]) -> dict[str, float]
     return {**shares, "loss": math.fsum(gathered["loss"]) / number}
 
 
+def fitted(model: ResNet, source: Source) -> Source:
+    """The source with its classes in the order of a network's.
+
+    Names that look the same may be in another order: as macOS writes them "Äpfel" comes before
+    "Birnen", as Linux does, after them.
+
+    Raises:
+      UserError: they are other classes, or the network is none for the images.
+    """
+    class_names = model.class_names or ()
+    ours, theirs = (
+        [as_seen(name) for name in names] for names in (class_names, source.class_names)
+    )
+    if ours != theirs and sorted(ours) == sorted(theirs) and len(set(ours)) == len(ours):
+        places = [ours.index(name) for name in theirs]
+        source = ReorderedSource(source, tuple(class_names), places)
+    check_fits(model, source)
+    return source
+
+
 def check_fits(model: ResNet, source: Source) -> None:
     """Raises UserError unless the network is one for the images of a source."""
     preprocessing = needed_preprocessing(model)
@@ -70,9 +90,10 @@ def check_fits(model: ResNet, source: Source) -> None:
             f"The model has {model.classes} classes and the data set "
             f"{len(source.class_names)}: it was trained on another one."
         )
-    if model.class_names not in (None, source.class_names):
-        pairs = zip(model.class_names, source.class_names, strict=True)
-        ours, theirs = next(pair for pair in pairs if pair[0] != pair[1])
+    pairs = zip(model.class_names or source.class_names, source.class_names, strict=True)
+    for ours, theirs in pairs:
+        if as_seen(ours) == as_seen(theirs):
+            continue
         raise UserError(
             "The classes of the model and of the data set have different names, "
             f"{ours!r} and {theirs!r} for one: it was trained on another data set."

@@ -3,6 +3,7 @@
 import dataclasses
 
 from keras_resnet.checks import UserError
+from keras_resnet.class_names import as_seen
 from keras_resnet.classification.options import ClassificationOptions
 from keras_resnet.images.preprocessing import Preprocessing
 from keras_resnet.networks.layer_tree import freeze_batch_norm, freeze_stages
@@ -72,7 +73,9 @@ def preprocessing_of(file: WeightFile, options: ClassificationOptions) -> Prepro
 
 def _keeps_head(model: ResNet, file: WeightFile) -> bool:
     """Whether the classifier of the weights is kept: for the same classes."""
-    return file.class_names == model.class_names
+    if file.class_names is None or model.class_names is None:
+        return file.class_names is model.class_names
+    return list(map(as_seen, file.class_names)) == list(map(as_seen, model.class_names))
 
 
 def check_fits(model: ResNet, file: WeightFile) -> None:

@@ -26,7 +26,7 @@ from keras_resnet.networks.layer_tree import zero_last_gammas
 from keras_resnet.networks.resnet import ResNet, needed_preprocessing
 from keras_resnet.runs.config import TrainConfig
 from keras_resnet.runs.task import OfBatch, Task
-from keras_resnet.training.inputs import make_sources
+from keras_resnet.training.inputs import make_sources, read_besides
 from keras_resnet.weights.local import WeightFile
 
 # The options of a network that have a default of the constructor's where they are unset.
@@ -70,6 +70,9 @@ class Classification(Task):
             description[f"{split}_images"] = len(source)
             description[f"{split}_fingerprint"] = source.fingerprint()
         return description
+
+    def explain_change(self, known: dict[str, Any], sources: dict[str, Source]) -> str:
+        return read_besides(known, sources)
 
     def setup(self, sources: dict[str, Source]) -> dict[str, Any]:
         """The preprocessing, and the stride of initial weights."""

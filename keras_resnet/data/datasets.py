@@ -44,6 +44,10 @@ class NamedSet:
                 f"{error}\nThe folder {self.name} that is here is --dataset={FOLDER}{self.name}."
             ) from error
 
+    def number_of(self, split: str) -> int:
+        """How many images a split has."""
+        return len(self.source(split))
+
     def check_learnable(self) -> None:
         """Raises UserError where a training could not be of use; such sets are fit for it."""
 

@@ -59,8 +59,11 @@ class Folder:
         self._classes = None if classes is None else set(map(as_seen, classes))
         self._kept = kept
         found = [layout(root) for root in roots]
-        for root, each in zip(roots, found, strict=True):
-            _note_unused(root, each)
+        self._unused = {
+            harmless(str(root)): each
+            for root, each in zip(roots, found, strict=True)
+            if each.unused
+        }
         self._parts: dict[str, list[Part]] = {
             split: parts
             for split in ("train", "validation", "test")
@@ -97,6 +100,11 @@ class Folder:
             )
         return tuple(sorted(spelled for name, spelled in names.items() if name in self._classes))
 
+    def number_of(self, split: str) -> int:
+        """How many pictures of the classes a split has, without a look into them."""
+        numbers = self._numbers(split)
+        return sum(numbers[as_seen(name)] for name in self.class_names)
+
     def check_learnable(self) -> None:
         """Finds out before a training what would be found after it.
 
@@ -132,6 +140,8 @@ class Folder:
           UserError: there are none, or some do not decode.
         """
         source: Source
+        while self._unused:
+            _note_unused(*self._unused.popitem())
         if split == "all":
             source = self._read([part for _, part in self._each_part()])
         elif split in ("train", "validation") and self.lacks_validation:
@@ -311,10 +321,9 @@ def _short(names: Sequence[str]) -> str:
     return ", ".join(map(harmless, names[:_LISTED_NAMES])) + more
 
 
-def _note_unused(root: pathlib.Path, found: Layout) -> None:
-    if found.unused:
-        splits = ", ".join(harmless(part.path.name) for part in found.splits.values())
-        print(f"{harmless(str(root))}: not used beside {splits}: {named(found.unused)}.")
+def _note_unused(root: str, found: Layout) -> None:
+    used = ", ".join(dict.fromkeys(harmless(part.path.name) for part in found.splits.values()))
+    print(f"{root}: not used beside {used}: {named(found.unused)}.")
 
 
 def _line(split: str, source: Source) -> str:

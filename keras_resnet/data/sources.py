@@ -304,3 +304,35 @@ class SubsetSource(Source):
 
     def fingerprint(self) -> str:
         return _hash(self._source.fingerprint().encode(), self._indices.tobytes())
+
+
+class ReorderedSource(Source):
+    """The images of another source, whose classes come in another order, or in another spelling.
+
+    Args:
+      source: `Source`.
+      class_names: of its classes, in the new order.
+      labels: for each label of the other source the new one, integers [classes].
+    """
+
+    def __init__(self, source: Source, class_names: tuple[str, ...], labels: npt.ArrayLike) -> None:
+        super().__init__(class_names, source.channels, source.pixel_shape)
+        self.left_out = source.left_out
+        self._source = source
+        self._labels = np.asarray(labels, np.int64)
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    def fetch(self, indices: tf.Tensor | np.ndarray) -> tuple[tf.Tensor, tf.Tensor]:
+        images, labels = self._source.fetch(indices)
+        return images, tf.gather(tf.constant(self._labels), labels)
+
+    def open(self, fetched: tf.Tensor) -> tf.Tensor:
+        return self._source.open(fetched)
+
+    def describe(self, index: int) -> str:
+        return self._source.describe(index)
+
+    def fingerprint(self) -> str:
+        return _hash(self._source.fingerprint().encode(), self._labels.tobytes())

@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import os
+import pathlib
 from collections.abc import Callable
 from typing import Any, Self
 
@@ -424,6 +426,17 @@ class TrainConfig(Options):
                 f"later one wrote it (keras_resnet {values.get('keras_resnet')})"
             )
         return cls(**{**options, "task": task})
+
+
+def run_of(path: str | os.PathLike[str]) -> pathlib.Path | None:
+    """The run directory that a path is, or that a network at the path lies in; None: there is none.
+
+    Args:
+      path: of a directory, or of a file such as best.keras.
+    """
+    place = pathlib.Path(path)
+    directory = place if place.is_dir() else place.parent
+    return directory if (directory / "config.json").is_file() else None
 
 
 # What a config.json holds beside the options.

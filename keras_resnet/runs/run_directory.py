@@ -142,13 +142,17 @@ class RunDirectory:
     # --- Data
 
     def read_setup(
-        self, description: dict[str, Any], check: Callable[[dict[str, Any]], None]
+        self,
+        description: dict[str, Any],
+        check: Callable[[dict[str, Any]], None],
+        explain: Callable[[dict[str, Any]], str] = lambda data: "",
     ) -> dict[str, Any] | None:
         """What the first start of this run found out, or None if this is it.
 
         Args:
           description: JSON-serializable facts about the data set.
           check: raises ValueError, TypeError or KeyError unless it is that.
+          explain: gives of what the run began with another sentence for the error, or nothing.
 
         Raises:
           UserError: the data set is not the one that the run began with.
@@ -167,6 +171,7 @@ class RunDirectory:
                 raise UserError(
                     f"The data set changed since the run in {self.path} began: {name} was "
                     f"{data.get(name)!r} and is {value!r}. Restore it, or name another --run_dir."
+                    f"{explain(data)}"
                 )
         setup = {name: value for name, value in data.items() if name not in description}
         try:

@@ -45,6 +45,10 @@ class Task(abc.ABC):
     def describe(self, sources: dict[str, Source]) -> dict[str, Any]:
         """Facts about the data, JSON values: with others a run does not go on."""
 
+    def explain_change(self, known: dict[str, Any], sources: dict[str, Source]) -> str:
+        """Another sentence about why `describe` gave what is `known` before, or nothing."""
+        return ""
+
     def setup(self, sources: dict[str, Source]) -> dict[str, Any]:
         """What a run finds out when it first starts, and remembers: JSON values.
 

@@ -1,12 +1,22 @@
 """Which images a configuration trains on, and on which it is validated."""
 
+import collections
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from keras_resnet.checks import UserError
 from keras_resnet.data import datasets
 from keras_resnet.data.folders import Folder
+from keras_resnet.data.layouts import counted
+from keras_resnet.data.names import FOLDER, canonical
+from keras_resnet.data.pictures import suffix_of
 from keras_resnet.data.sources import Source, SubsetSource
 from keras_resnet.runs.config import TrainConfig
+
+# Of the pictures that the first versions read.
+_FORMER_SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
 def opened(config: TrainConfig) -> Folder | datasets.NamedSet:
@@ -17,6 +27,65 @@ def opened(config: TrainConfig) -> Folder | datasets.NamedSet:
         config.skip_corrupt,
         config.classes,
         config.validation_images or config.validation_share,
+    )
+
+
+def opened_for(
+    config: TrainConfig | None,
+    dataset: str | None,
+    data_dir: str | None,
+    skip_corrupt: bool = False,
+) -> Folder | datasets.NamedSet:
+    """The data set to evaluate a network on: that of its run, or another one.
+
+    Of a folder the classes, and what is kept for validation, are as the run has them.
+
+    Args:
+      config: of the run; None: the network is of none.
+      dataset, data_dir: in place of the run's; None: those.
+      skip_corrupt: see `datasets.load`.
+
+    Raises:
+      UserError: there is no such data set, or neither of a run nor of another one.
+    """
+    if config is None:
+        if not dataset:
+            raise UserError(
+                "--dataset=NAME must say what data to take: a .keras file outside of a run "
+                "directory does not know."
+            )
+        return datasets.opened(dataset, data_dir, skip_corrupt)
+    is_folder = canonical(dataset or config.dataset).startswith(FOLDER)
+    return opened(
+        config.with_options(
+            dataset=dataset or config.dataset,
+            data_dir=data_dir or config.data_dir,
+            skip_corrupt=skip_corrupt,
+            classes=config.classes if is_folder else None,
+        )
+    )
+
+
+def read_besides(known: Mapping[str, Any], sources: Mapping[str, Source]) -> str:
+    """What to say where a folder has pictures that earlier versions left out; or nothing.
+
+    Args:
+      known: what data.json says of the images that a run began with.
+      sources: the images that are there now, "train" and "validation".
+    """
+    suffixes = [
+        suffix_of(source.describe(index))
+        for source in sources.values()
+        for index in range(len(source))
+    ]
+    newer = collections.Counter(suffix for suffix in suffixes if suffix not in _FORMER_SUFFIXES)
+    before = sum(known.get(f"{split}_images", 0) for split in sources)
+    if not newer or before != len(suffixes) - newer.total():
+        return ""
+    return (
+        f" Since it began {newer.total()} pictures more are read, of other formats than JPEG and "
+        f"PNG ({counted(newer)}): to resume it, move them out of the folder; to use them, begin "
+        "another run."
     )
 
 

@@ -173,7 +173,9 @@ def _setup(
 ) -> dict[str, Any]:
     """What the first start of the run found out, or finds out now."""
     assert run is not None
-    known = run.read_setup(description, task.check_setup)
+    known = run.read_setup(
+        description, task.check_setup, lambda data: task.explain_change(data, sources)
+    )
     return task.setup(sources) if known is None else known
 
 

@@ -201,6 +201,7 @@ def _continuation(directory, epochs, given):
 
 def _train(config, directory):
     from keras_resnet.runs.figures import describe
+    from keras_resnet.training.inputs import opened
     from keras_resnet.training.trainer import train
 
     result = train(config, directory)
@@ -211,3 +212,9 @@ def _train(config, directory):
         f"  export:    {command('export')} {directory} --output=exports/NAME\n"
         f"  look at:   {directory}/curves.png, or tensorboard --logdir={directory}/events"
     )
+    data = opened(config)
+    if data.has_test:
+        print(
+            f"  test:      {command('evaluate')} {directory}/best.keras --split=test"
+            f"  ({data.number_of('test')} pictures, not looked at so far)"
+        )

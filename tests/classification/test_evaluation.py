@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import keras_resnet
-from keras_resnet.classification.evaluation import evaluate, evaluation
+from keras_resnet.classification.evaluation import evaluate, evaluation, fitted
 from keras_resnet.data.sources import MemorySource
 from keras_resnet.distribution.strategy import make_strategy
 from keras_resnet.distribution.workers import Workers
@@ -133,3 +133,19 @@ def test_a_network_that_does_not_answer_has_no_figures(source):
         evaluate(diverged, source, np.int64(16))
     with pytest.raises(ValueError, match="`batch_size` must be an integer of at least 1"):
         evaluate(diverged, source, 0)
+
+
+def test_classes_that_are_ordered_by_another_spelling_are_brought_into_the_networks_order(data):
+    """As macOS spells them the first is smaller than "b", as Linux does, larger."""
+    images, labels = data
+    names = ("A\u0308pfel", *"bcdefg")
+    model = network(class_names=names)
+    source = MemorySource(images, labels, names)
+    expected = evaluate(model, source, 16)
+    # The first class is the last.
+    moved = MemorySource(images, (labels - 1) % 7, (*"bcdefg", "\u00c4pfel"))
+    assert evaluate(model, moved, 16) == expected
+    reordered = fitted(model, moved)
+    assert reordered.class_names == names
+    assert reordered.fingerprint() != moved.fingerprint()
+    assert reordered.describe(3) == moved.describe(3)

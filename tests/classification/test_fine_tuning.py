@@ -253,3 +253,19 @@ def test_what_is_frozen_must_have_weights(options):
         tiny_training(dataset="shapes", train_steps=1, **options)
     with pytest.raises(ValueError, match="`zero_last_gamma` must be False"):
         tiny_training(dataset="shapes", train_steps=1, weights="x", zero_last_gamma=True)
+
+
+def test_a_classifier_is_kept_for_names_that_look_the_same(tmp_path, capsys):
+    composed, decomposed, other = (
+        keras_resnet.CifarResNet(
+            8, input_shape=(16, 16, 3), classes=2, class_names=pair, preprocessing=SPEC_16
+        )
+        for pair in (("caf\u00e9", "tea"), ("cafe\u0301", "tea"), ("cafe", "tea"))
+    )
+    composed.save(tmp_path / "x.keras")
+    file = WeightFile(tmp_path / "x.keras")
+    for model, is_kept in ((decomposed, True), (other, False)):
+        fine_tuning.begin_with(model, file)
+        kept = np.array_equal(model.get_layer("fc").kernel, composed.get_layer("fc").kernel)
+        assert kept is is_kept
+        assert ("a new classifier" in capsys.readouterr().out) is not is_kept

@@ -7,7 +7,13 @@ from record_files import Shard, write_tfrecord
 
 from keras_resnet.data import sources
 from keras_resnet.data.records import TFRecords
-from keras_resnet.data.sources import FileSource, MemorySource, RecordSource, SubsetSource
+from keras_resnet.data.sources import (
+    FileSource,
+    MemorySource,
+    RecordSource,
+    ReorderedSource,
+    SubsetSource,
+)
 
 
 def test_memory_answers_with_pixels_and_labels(rng):
@@ -138,3 +144,16 @@ def test_a_subset_of_files_reads_them(tmp_path):
         path.write_bytes(path.name[0].encode())
     subset = SubsetSource(FileSource(paths, [0, 1], ("x", "y")), [1])
     assert subset.example(0)[0] == b"b"
+
+
+def test_classes_come_in_another_order(rng):
+    images = rng.integers(0, 256, (5, 4, 3, 1), np.uint8)
+    whole = MemorySource(images, [2, 0, 1, 0, 2], tuple("abc"))
+    # a is the last now, b the first.
+    other = ReorderedSource(whole, tuple("bca"), [2, 0, 1])
+    assert (len(other), other.channels, other.pixel_shape) == (5, 1, (4, 3))
+    fetched, labels = other.fetch(tf.constant([0, 3], tf.int64))
+    np.testing.assert_array_equal(fetched, images[[0, 3]])
+    assert [other.class_names[label] for label in labels] == ["c", "a"]
+    assert other.describe(3) == whole.describe(3)
+    assert other.fingerprint() != whole.fingerprint()

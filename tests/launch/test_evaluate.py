@@ -1,3 +1,5 @@
+import shutil
+
 import keras
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ from processes import assert_user_error, run_command, run_program
 
 from keras_resnet.classification import protocols
 from keras_resnet.classification.evaluation import evaluate
+from keras_resnet.classification.recipes import RECIPES
 from keras_resnet.data.datasets import load
 from keras_resnet.evaluation.precise_bn import set_precise_statistics
 
@@ -115,6 +118,33 @@ def test_scores_of_other_settings_have_other_names(networks, tmp_path, dataset):
     assert found["labels"].tolist() == [0] * 12 + [1] * 12
 
 
+def test_a_network_in_a_run_is_evaluated_on_what_the_run_kept(networks, tmp_path, dataset):
+    run = tmp_path / "run"
+    run.mkdir()
+    for name in ("model", "best"):
+        shutil.copy(networks["ab"[name == "best"]], run / f"{name}.keras")
+    train = f"{dataset}/train"
+    config = RECIPES["imagenet"]["paper"].with_options(dataset=train, validation_images=8)
+    (run / "config.json").write_text(config.to_json())
+    process = run_program("evaluate", run, run / "best.keras")
+    assert process.returncode == 0, process.stderr
+    kept = load(train, "validation", kept=8)
+    lines = [line for line in process.stdout.splitlines() if "top-1" in line]
+    for line, title, seed in zip(lines, ("run", "best.keras"), (0, 1), strict=False):
+        expected = evaluate(make_network(seed=seed), kept, 8)
+        assert line.startswith(f"{title}, 1-crop, {train}, validation: top-1 ")
+        assert line.endswith(f"loss {expected['loss']:.4f} on 8 images")
+    assert process.stdout.count("are kept for validation (--validation_images)") == 1
+    every = run_program("evaluate", run, "--split=all", f"--dataset={train}")
+    assert every.stdout.endswith("on 24 images\n"), every.stderr
+
+
+def test_what_does_not_fit_is_found_before_the_first_evaluation(networks, dataset):
+    process = run_program("evaluate", networks["a"], networks["three"], f"--dataset={dataset}")
+    assert_user_error(process, "3 classes and the data set 2")
+    assert "top-1" not in process.stdout
+
+
 def test_mistakes_are_explained(networks, tmp_path, dataset):
     model, dataset = networks["three"], f"--dataset={dataset}"
     twice = f"--scores={tmp_path / 'scores'}"
@@ -123,7 +153,12 @@ def test_mistakes_are_explained(networks, tmp_path, dataset):
         ([model], "--dataset=NAME must say"),
         ([model, dataset], "3 classes and the data set 2"),
         ([model, dataset, "--protocol=5-crop"], "`protocol` must be one of"),
-        ([model, dataset, "--split=test"], "`split` must be one of"),
+        ([model, dataset, "--split=dev"], "`split` must be one of"),
+        (
+            [model, dataset, "--split=test"],
+            "no pictures of this split, but of train and validation",
+        ),
+        ([model, "--dataset=shapes", "--split=test"], "The splits of 'shapes' are train and valid"),
         ([model, dataset, "--batch_size=0"], "`batch_size` must be an integer"),
         ([model, dataset, "--precise_bn=-1"], "`precise_bn` must be an integer"),
         ([model, dataset, "--save_model=a.keras"], "for one network and --precise_bn"),

@@ -1,6 +1,7 @@
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -58,6 +59,7 @@ def test_bad_flags_are_explained(tmp_path):
 
 def test_a_folder_trains_and_another_configuration_is_refused(tmp_path, picture_folder):
     """By the file as a user starts it, and whatever Keras is set to."""
+    shutil.copytree(picture_folder / "val", picture_folder / "test")
     flags = (f"--dataset={picture_folder}", f"--run_dir={tmp_path / 'run'}", *TINY)
     settings = {"floatx": "float64", "epsilon": 0.1, "image_data_format": "channels_first"}
     (tmp_path / "keras.json").write_text(json.dumps(settings))
@@ -67,11 +69,21 @@ def test_a_folder_trains_and_another_configuration_is_refused(tmp_path, picture_
     assert process.returncode == 0, process.stderr
     assert "Trained: top-1" in process.stdout
     other = f"--run_dir={tmp_path / 'other'}"
-    assert run_program("imagenet", *flags, other).returncode == 0
+    process = run_program("imagenet", *flags, other)
+    assert process.stdout.endswith(
+        f"{tmp_path / 'other'}/best.keras --split=test  (10 pictures, not looked at so far)\n"
+    ), process.stderr
     assert metrics(tmp_path / "run") == metrics(tmp_path / "other")
     assert json.loads((tmp_path / "run" / "evaluation.json").read_text())["images"] == 10
     process = run_program("imagenet", *flags, "--seed=1")
     assert_user_error(process, "another configuration: seed=0 (now 1)", "--run_dir")
+    moved = picture_folder.rename(tmp_path / "moved")
+    flags = (f"--dataset={moved}", *flags[1:])
+    assert run_program("imagenet", *flags).returncode == 0
+    # A JPEG by a suffix that earlier versions did not read.
+    shutil.copy(moved / "val" / "vertical" / "001.jpg", moved / "train" / "vertical" / "x.jpe")
+    process = run_program("imagenet", *flags)
+    assert_user_error(process, "train_images was 24 and is 25", "1 pictures more", "(.jpe 1)")
 
 
 @pytest.mark.parametrize("skip", [False, True])

@@ -7,7 +7,7 @@ import pytest
 
 from keras_resnet.classification.options import ClassificationOptions
 from keras_resnet.classification.recipes import RECIPES
-from keras_resnet.runs.config import TrainConfig, differences
+from keras_resnet.runs.config import TrainConfig, differences, run_of
 from keras_resnet.runs.options import fields
 
 CIFAR = RECIPES["cifar10"]["paper"]
@@ -209,3 +209,37 @@ def test_options_of_a_later_version_are_named():
     # One of before an option was there has its default.
     del values["warp"], values["jit_compile"]
     assert TrainConfig.from_json(values, options_of) == CIFAR
+
+
+def test_another_path_of_a_folder_is_no_difference():
+    folder = CIFAR.with_options(dataset="folder:/a/pets")
+    assert differences(folder, folder.with_options(dataset="./animals/")) == {}
+    expected = {"dataset": (CIFAR.dataset, "folder:/a/pets")}
+    assert differences(CIFAR, folder) == expected
+    others = {"classes": ("ant", "bee"), "validation_share": 0.2}
+    assert differences(folder, folder.with_options(**others)).keys() == others.keys()
+
+
+def test_a_run_is_a_directory_or_around_a_network(tmp_path):
+    assert run_of(tmp_path) is None
+    (tmp_path / "config.json").touch()
+    for path in (tmp_path, tmp_path / "best.keras", tmp_path / "absent.keras"):
+        assert run_of(path) == tmp_path
+    (tmp_path / "deeper").mkdir()
+    assert run_of(tmp_path / "deeper") is None
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"validation_share": 0},
+        {"validation_share": 1.0},
+        {"classes": ("ant",)},
+        {"classes": ("ant", "ant")},
+        {"classes": "ant"},
+    ],
+)
+def test_impossible_shares_and_classes_are_refused(options):
+    (name,) = options
+    with pytest.raises(ValueError, match=f"`{name}` must be"):
+        CIFAR.with_options(**options)
