@@ -108,9 +108,9 @@ MUTANTS = (
     ),
     (
         "keras_resnet/data/folders.py",
-        "path.relative_to(directory).parts",
-        "path.parts",
-        "tests/data/test_folders.py::test_classes_and_their_pictures_are_sorted_whatever_the_directory_says",
+        "labels_of.get(as_seen(name))",
+        "labels_of.get(name)",
+        "tests/data/test_folders.py::test_names_that_look_the_same_are_of_one_class",
     ),
     (
         "keras_resnet/data/records.py",
