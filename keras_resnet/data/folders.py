@@ -113,7 +113,11 @@ class Folder:
         """
         check_exportable(self.class_names)
         if self.has_test:
-            self._check_classes("test")
+            try:
+                self._check_classes("test")
+            except UserError as error:
+                # They are not needed to train.
+                print(f"The pictures to test on cannot be reported as they are: {error}")
         if len(self.class_names) > 1:
             return
         (name,) = self.class_names
@@ -170,7 +174,11 @@ class Folder:
     def _side(self, split: str) -> SubsetSource:
         """Of the only pictures those to train on, or those that are kept for validation."""
         whole, kept = self._whole
-        return SubsetSource(whole, np.flatnonzero(kept if split == "validation" else ~kept))
+        side = SubsetSource(whole, np.flatnonzero(kept if split == "validation" else ~kept))
+        if split == "validation":
+            # It is counted once, with the pictures to train on.
+            side.left_out = {}
+        return side
 
     @functools.cached_property
     def _whole(self) -> tuple[FileSource, np.ndarray]:

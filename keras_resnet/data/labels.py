@@ -67,20 +67,31 @@ def read_labels(path: pathlib.Path) -> list[Row]:
     Raises:
       UserError: it is no such list, or a picture in it is missing or has two classes.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UserError(f"{_shown(path)} must be UTF-8: {error}. Save it as UTF-8.") from error
-    records = _of_json(path, text) if suffix_of(path.name) == ".jsonl" else _of_csv(path, text)
-    rows = [_row(path, *record) for record in records]
+    rows = [_row(path, *record) for record in _records(path)]
     if not rows:
         raise UserError(f"{_shown(path)} lists no pictures.")
     _check_there(path, rows)
     return _each_once(path, rows)
 
 
+def has_classes(path: pathlib.Path) -> bool:
+    """Whether a list says the class of a picture, or of the first at least."""
+    try:
+        return next(_records(path), None) is not None
+    except UserError:
+        return False
+
+
+def _records(path: pathlib.Path) -> Iterator[tuple[int, str, str, str | None]]:
+    """Line, path, class and split of each record of a list."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{_shown(path)} must be UTF-8: {error}. Save it as UTF-8.") from error
+    return _of_json(path, text) if suffix_of(path.name) == ".jsonl" else _of_csv(path, text)
+
+
 def _of_csv(path: pathlib.Path, text: str) -> Iterator[tuple[int, str, str, str | None]]:
-    """Line, path, class and split of each record."""
     first = text.partition("\n")[0]
     delimiter = "\t" if suffix_of(path.name) == ".tsv" else max(",;\t", key=first.count)
     reader = csv.reader(text.splitlines(keepends=True), delimiter=delimiter, strict=True)
@@ -105,7 +116,6 @@ def _of_csv(path: pathlib.Path, text: str) -> Iterator[tuple[int, str, str, str 
 
 
 def _of_json(path: pathlib.Path, text: str) -> Iterator[tuple[int, str, str, str | None]]:
-    """Line, path, class and split of each record."""
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
@@ -180,28 +190,24 @@ def _check_there(path: pathlib.Path, rows: Sequence[Row]) -> None:
     lines += [f"  line {row.line}: {_shown(row.path)}" for row in missing[:_LISTED]]
     if len(missing) > _LISTED:
         lines.append(f"  and {len(missing) - _LISTED} more")
-    with_suffix = _with_a_suffix(missing[0].path)
-    if with_suffix is not None:
+    nearly = _nearly(path.parent, missing[0].path)
+    if nearly is not None:
         lines.append(
-            f"There is {_shown(with_suffix)}: the paths in the list must have their suffix."
+            f"There is {_shown(nearly)}: paths in the list must be relative to "
+            f"{_shown(path.parent)}, where it is, and have their suffix."
         )
     else:
         lines.append(f"Paths are relative to {_shown(path.parent)}, where the list is.")
     raise UserError("\n".join(lines))
 
 
-def _with_a_suffix(path: pathlib.Path) -> pathlib.Path | None:
-    """The picture of which a path lacks only the suffix, if there is one."""
-    if not path.parent.is_dir():
-        return None
-    return next(
-        (
-            other
-            for other in sorted(path.parent.iterdir())
-            if other.stem == path.name and other.suffix.lower() in SUFFIXES
-        ),
-        None,
-    )
+def _nearly(directory: pathlib.Path, missing: pathlib.Path) -> pathlib.Path | None:
+    """The picture that is meant by a path which lacks its suffix, or a directory before it."""
+    inside = missing.relative_to(directory) if missing.is_relative_to(directory) else missing
+    places = (directory, *sorted(path for path in directory.iterdir() if path.is_dir()))
+    suffixes = ("", ".jpg", *sorted(SUFFIXES))
+    candidates = (place / f"{inside}{suffix}" for place in places for suffix in suffixes)
+    return next((path for path in candidates if path.is_file()), None)
 
 
 def _each_once(path: pathlib.Path, rows: Sequence[Row]) -> list[Row]:

@@ -15,6 +15,7 @@ from keras_resnet.data.labels import (
     SPLITS,
     SUFFIXES_OF_LISTS,
     Row,
+    has_classes,
     read_labels,
     split_called,
 )
@@ -203,7 +204,7 @@ def _layout_of_list(path: pathlib.Path, folder: pathlib.Path | None) -> Layout:
 
 
 def _lists_of_splits(path: pathlib.Path, names: Sequence[str]) -> Layout | None:
-    """The layout of a directory with lists named train and val or test, such as train.csv."""
+    """The layout of a directory with a list for each split, such as train.csv and val.csv."""
     files = [name for name in names if is_list(path / name)]
     found = {
         split: next(
@@ -212,8 +213,11 @@ def _lists_of_splits(path: pathlib.Path, names: Sequence[str]) -> Layout | None:
         for split in SPLITS
     }
     lists = {split: path / name for split, name in found.items() if name is not None}
-    if "train" not in lists or len(lists) == 1:
+    if "train" not in lists:
         return None
+    if "test" in lists and not has_classes(lists["test"]):
+        # As of a competition, which keeps them to itself.
+        del lists["test"]
     rows = {split: tuple(read_labels(file)) for split, file in lists.items()}
     listed = frozenset[pathlib.Path]().union(*map(_paths, rows.values()))
     # What is not listed is counted once.
@@ -255,7 +259,7 @@ def _part(directory: pathlib.Path, empty_too: bool = True) -> Part | None:
     if only is not None or not empty_too:
         filled = [name for name in classes if _may_be_class(directory / name)]
         # Beside the directories of two classes it may be a list of anything.
-        is_named = _list_in(directory, names, by_name=True) is not None
+        is_named = not empty_too and _list_in(directory, names, by_name=True) is not None
         if only is not None and (is_named or len(filled) < 2):
             rows = read_labels(only)
             return ListedPictures(only, tuple(rows), directory, _paths(rows))
@@ -266,7 +270,9 @@ def _part(directory: pathlib.Path, empty_too: bool = True) -> Part | None:
 def _may_be_class(directory: pathlib.Path) -> bool:
     """Whether a directory holds pictures, and not for the reason that trainings were kept in it."""
     places = (directory, *(path for path in directory.iterdir() if path.is_dir()))
-    is_of_runs = any((path / "config.json").is_file() for path in places)
+    is_of_runs = any(
+        all((path / name).is_file() for name in ("config.json", "data.json")) for path in places
+    )
     return not is_of_runs and holds_picture(directory)
 
 

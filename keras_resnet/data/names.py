@@ -4,7 +4,7 @@ import os
 import pathlib
 
 from keras_resnet.checks import UserError
-from keras_resnet.data.layouts import FOLDER_HELP, is_data_set, is_list
+from keras_resnet.data.layouts import FOLDER_HELP, is_data_set
 from keras_resnet.texts import harmless
 
 FOLDER = "folder:"
@@ -16,16 +16,14 @@ GIVEN = "(given to train)"
 def canonical(dataset: str) -> str:
     """The name of a data set with `folder:` before the path of a folder or of a list of labels.
 
-    A path begins with /, ./, ../ or ~, or is that of a list, or of a directory that holds train/,
-    directories of classes or a list. So are several with commas between them. Anything else stays
-    as it is: it may be a set of TensorFlow Datasets.
+    A path begins with /, ./, ../ or ~, or is that of a file, or of a directory that holds train/,
+    directories of classes or a list. Of several with commas between them one such is enough.
+    Anything else stays as it is: it may be a set of TensorFlow Datasets.
     """
     if dataset.startswith(FOLDER):
         return dataset
     parts = roots(dataset)
-    if any(map(_looks_like_path, parts)) or all(
-        is_list(part) or is_data_set(part) for part in parts
-    ):
+    if any(map(_is_path, parts)):
         return FOLDER + ",".join(map(os.path.normpath, parts))
     return dataset
 
@@ -73,5 +71,7 @@ def same_data(ours: str, theirs: str) -> bool:
     )
 
 
-def _looks_like_path(text: str) -> bool:
-    return text in (".", "..") or text.startswith(("/", "./", "../", "~"))
+def _is_path(text: str) -> bool:
+    looks_like_path = text in (".", "..") or text.startswith(("/", "./", "../", "~"))
+    is_file = os.path.isfile(text) and os.path.splitext(text)[1]
+    return bool(looks_like_path or is_file or is_data_set(text))

@@ -198,11 +198,14 @@ def contents_by_class(source):
 
 def test_without_val_a_share_of_each_class_is_kept(unsplit, capsys):
     data = datasets.opened(f"folder:{unsplit}", kept=0.2)
+    (unsplit / "ant" / "notes.txt").touch()
     train, validation = data.source("train"), data.source("validation")
+    assert (train.left_out, validation.left_out) == ({".txt": 1}, {})
     assert capsys.readouterr().out == (
         f"No val/ in {unsplit}: 12 of 60 pictures, about 20% of each class, are kept for "
         "validation (--validation_share).\n"
-        "train: 48 pictures of 3 classes (ant 16, bee 16, cat 16).\n"
+        "train: 48 pictures of 3 classes (ant 16, bee 16, cat 16). "
+        "Left out: 1 file (.txt 1).\n"
         "validation: 12 pictures of 3 classes (ant 4, bee 4, cat 4).\n"
     )
     sides = contents_by_class(train), contents_by_class(validation)
@@ -231,7 +234,7 @@ def test_too_few_to_keep_some_is_explained(tmp_path):
     assert len(datasets.load(str(tmp_path), "all")) == 2
 
 
-def test_val_chooses_and_test_is_reported(picture_folder):
+def test_val_chooses_and_test_is_reported(picture_folder, capsys):
     shutil.copytree(picture_folder / "val", picture_folder / "test")
     for name in ("horizontal", "vertical"):
         (picture_folder / "test" / name / "000.png").unlink()
@@ -239,6 +242,13 @@ def test_val_chooses_and_test_is_reported(picture_folder):
     sizes = {split: len(data.source(split)) for split in ("train", "validation", "test", "all")}
     assert sizes == {"train": 24, "validation": 10, "test": 8, "all": 42}
     assert data.has_test
+    shutil.copytree(picture_folder / "test" / "vertical", picture_folder / "test" / "diagonal")
+    # It is for the user to mend, meanwhile the training goes on.
+    datasets.opened(str(picture_folder)).check_learnable()
+    assert "Only in" in capsys.readouterr().out
+    with pytest.raises(ValueError, match="Only in .*test: diagonal .4 pictures"):
+        datasets.load(str(picture_folder), "test")
+    shutil.rmtree(picture_folder / "test" / "diagonal")
     shutil.rmtree(picture_folder / "val")
     data = datasets.opened(str(picture_folder))
     assert [len(data.source(split)) for split in ("validation", "test", "all")] == [8, 8, 32]

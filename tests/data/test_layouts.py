@@ -71,7 +71,7 @@ def test_pictures_to_test_on_without_classes_are_left(folder):
 def test_classes_lie_at_the_top(folder):
     root = folder(
         *("ant/a.jpg", "bee/2020/b.jpg", "notes/x.txt", "LICENSE", "other.jpg"),
-        *("runs/mine/curves.png", "runs/mine/config.json"),
+        *("runs/mine/curves.png", "runs/mine/config.json", "runs/mine/data.json"),
     )
     assert content(root) == {"train": CLASSES}
     found = layout(root)
@@ -120,6 +120,17 @@ def test_a_list_says_the_splits_or_there_is_one_for_each(folder):
     )
     assert content(root) == expected
     assert all(not part.beside() for part in layout(root).splits.values())
+    # Of a competition that keeps the classes to itself, and tells how to answer.
+    (root / "test.csv").write_text("path\nb2.jpg\n")
+    (root / "submission.csv").write_text("path,label\nb2.jpg,ant\n")
+    assert content(root).keys() == {"train", "validation"}
+    assert layout(root).splits["train"].beside() == {".jpg not listed": 1}
+
+
+def test_directories_of_two_classes_in_a_split_win_over_any_list(folder):
+    """Earlier versions knew no lists."""
+    names = ("train/ant/a.jpg", "train/bee/b.jpg")
+    assert content(folder(*names, "train/labels.csv", "train/x.csv")) == {"train": CLASSES}
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from keras_resnet.data.names import canonical, paths_of, same_data, short_name
         ("imagenet2012_subset/1pct", "imagenet2012_subset/1pct"),
         ("/a/folder/,./b", "folder:/a/folder,b"),
         ("a,b", "a,b"),
+        ("a,./b", "folder:a,b"),
     ],
 )
 def test_paths_are_folders_and_names_stay(given, name, tmp_path, monkeypatch):
@@ -33,6 +34,9 @@ def test_a_directory_of_pictures_is_a_folder_by_its_name(picture_folder, monkeyp
     assert canonical("pictures/train/,pictures/val") == "folder:pictures/train,pictures/val"
     (picture_folder / "x.jsonl").touch()
     assert canonical("pictures/x.jsonl") == "folder:pictures/x.jsonl"
+    assert canonical("pictures/x.jpg") == "pictures/x.jpg"
+    (picture_folder / "x.jpg").touch()
+    assert canonical("pictures/x.jpg") == "folder:pictures/x.jpg"
     # Where TensorFlow Datasets keeps a set there is no train/.
     (picture_folder.parent / "cifar10" / "3.0.2").mkdir(parents=True)
     assert canonical("cifar10") == "cifar10"
