@@ -16,7 +16,6 @@ from keras_resnet.class_names import as_seen, check_exportable
 from keras_resnet.data import cache, held_out, integrity
 from keras_resnet.data.layouts import (
     ClassDirectories,
-    Layout,
     Part,
     count,
     counted,
@@ -60,7 +59,7 @@ class Folder:
         self._kept = kept
         found = [layout(root) for root in roots]
         self._unused = {
-            harmless(str(root)): each
+            harmless(str(root)): each.unused
             for root, each in zip(roots, found, strict=True)
             if each.unused
         }
@@ -145,7 +144,8 @@ class Folder:
         """
         source: Source
         while self._unused:
-            _note_unused(*self._unused.popitem())
+            root, names = self._unused.popitem()
+            print(f"{root}: not used: {named(names)}.")
         if split == "all":
             source = self._read([part for _, part in self._each_part()])
         elif split in ("train", "validation") and self.lacks_validation:
@@ -327,11 +327,6 @@ def _as_flag(class_names: Sequence[str]) -> str:
 def _short(names: Sequence[str]) -> str:
     more = f" and {len(names) - _LISTED_NAMES} more" if len(names) > _LISTED_NAMES else ""
     return ", ".join(map(harmless, names[:_LISTED_NAMES])) + more
-
-
-def _note_unused(root: str, found: Layout) -> None:
-    used = ", ".join(dict.fromkeys(harmless(part.path.name) for part in found.splits.values()))
-    print(f"{root}: not used beside {used}: {named(found.unused)}.")
 
 
 def _line(split: str, source: Source) -> str:

@@ -22,7 +22,7 @@ def canonical(dataset: str) -> str:
     """
     if dataset.startswith(FOLDER):
         return dataset
-    parts = roots(dataset)
+    parts = roots(dataset) if dataset else []
     if any(map(_is_path, parts)):
         return FOLDER + ",".join(map(os.path.normpath, parts))
     return dataset

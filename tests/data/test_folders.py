@@ -238,8 +238,10 @@ def test_val_chooses_and_test_is_reported(picture_folder, capsys):
     shutil.copytree(picture_folder / "val", picture_folder / "test")
     for name in ("horizontal", "vertical"):
         (picture_folder / "test" / name / "000.png").unlink()
+    (picture_folder / "README.md").touch()
     data = datasets.opened(str(picture_folder))
     sizes = {split: len(data.source(split)) for split in ("train", "validation", "test", "all")}
+    assert capsys.readouterr().out.count(f"{picture_folder}: not used: README.md.\n") == 1
     assert sizes == {"train": 24, "validation": 10, "test": 8, "all": 42}
     assert data.has_test
     shutil.copytree(picture_folder / "test" / "vertical", picture_folder / "test" / "diagonal")
