@@ -82,7 +82,7 @@ def check_free(directory):
 def work(model, names):
     import tqdm
 
-    from keras_resnet.data.folders import pictures_below
+    from keras_resnet.data.pictures import pictures_below
     from keras_resnet.serving.clients import connect
     from keras_resnet.serving.sheets import Sheets
 
