@@ -23,6 +23,7 @@ from keras_resnet.data.layouts import (
     named,
 )
 from keras_resnet.data.sources import FileSource, Source, SubsetSource
+from keras_resnet.data.survey import COLUMNS, Survey, survey
 from keras_resnet.texts import harmless
 
 # Classes of which a line gives all numbers of pictures.
@@ -183,8 +184,8 @@ class Folder:
     @functools.cached_property
     def _whole(self) -> tuple[FileSource, np.ndarray]:
         source = self._read(self._parts["train"])
-        assert source.contents is not None
-        kept = held_out.kept_for_validation(source.labels, source.contents, self._kept)
+        assert source.survey is not None
+        kept = held_out.kept_for_validation(source.labels, source.survey.contents, self._kept)
         number, total = int(np.count_nonzero(kept)), len(source)
         flag = "validation_images" if isinstance(self._kept, int) else "validation_share"
         if not number or (isinstance(self._kept, int) and self._kept >= total):
@@ -219,15 +220,18 @@ class Folder:
         self._check_not_empty(parts, pictures, left_out)
         paths = [path for of_class in pictures for path in of_class]
         labels = np.repeat(np.arange(len(pictures)), [len(of_class) for of_class in pictures])
-        source = FileSource(paths, labels, self.class_names, left_out=left_out)
+        source = FileSource(paths, labels, self.class_names, converts=True, left_out=left_out)
         directory = pathlib.Path(harmless(", ".join(str(part.path) for part in parts)))
         if self._skip_corrupt:
             return _without_corrupt(source, directory)
         # Every picture is decoded at the first start only.
-        contents = cache.remembered(
-            "folder", source.paths, (len(source),), lambda: contents_of(source, directory)
+        table = cache.remembered(
+            "survey",
+            source.paths,
+            (len(source), len(COLUMNS)),
+            lambda: survey_of(source, directory).table,
         )
-        return FileSource(paths, labels, self.class_names, contents, left_out)
+        return source.looked_at(Survey(np.arange(len(source)), table))
 
     def _check_not_empty(
         self,
@@ -350,8 +354,8 @@ def _line(split: str, source: Source) -> str:
     return line
 
 
-def contents_of(source: FileSource, directory: pathlib.Path) -> np.ndarray:
-    """Hashes of all pictures of a source, int64 [n], each of which is decoded.
+def survey_of(source: FileSource, directory: pathlib.Path) -> Survey:
+    """The survey of all pictures of a source, each of which is decoded.
 
     Args:
       source: `FileSource`.
@@ -360,13 +364,13 @@ def contents_of(source: FileSource, directory: pathlib.Path) -> np.ndarray:
     Raises:
       UserError: some do not decode.
     """
-    usable, contents = _usable_pictures(source, directory)
-    if len(usable) < len(source):
+    found = _usable_pictures(source, directory)
+    if len(found) < len(source):
         raise UserError(
-            f"{_complaint(source, usable)}\n"
+            f"{_complaint(source, found.indices)}\n"
             "Repair or remove them, or leave them out with --skip_corrupt."
         )
-    return contents
+    return found
 
 
 def _without_corrupt(source: FileSource, directory: pathlib.Path) -> FileSource:
@@ -374,23 +378,19 @@ def _without_corrupt(source: FileSource, directory: pathlib.Path) -> FileSource:
 
     A file that rots on its disk does not change its size or its time.
     """
-    usable, contents = _usable_pictures(source, directory)
-    left_out = collections.Counter(source.left_out)
-    if len(usable) < len(source):
-        print(f"Skipped: {_complaint(source, usable)}")
-        left_out["not decoded"] += len(source) - len(usable)
-    labels = source.labels[usable]
-    for label in set(range(len(source.class_names))) - set(labels):
+    found = _usable_pictures(source, directory)
+    if len(found) < len(source):
+        print(f"Skipped: {_complaint(source, found.indices)}")
+    for label in set(range(len(source.class_names))) - set(source.labels[found.indices]):
         raise UserError(
             f"{directory} holds no picture of class {source.class_names[label]!r} that decodes."
         )
-    paths = [source.paths[index] for index in usable]
-    return FileSource(paths, labels, source.class_names, contents, left_out)
+    return source.looked_at(found)
 
 
-def _usable_pictures(source: FileSource, directory: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:
-    return integrity.usable_images(source, range(len(source)), f"Checking {directory}")
+def _usable_pictures(source: FileSource, directory: pathlib.Path) -> Survey:
+    return survey(source, range(len(source)), f"Checking {directory}")
 
 
 def _complaint(source: FileSource, usable: Sequence[int] | np.ndarray) -> str:
-    return integrity.complaint(source, usable, "pictures do not decode as JPEG or PNG")
+    return integrity.complaint(source, usable, "pictures do not decode")

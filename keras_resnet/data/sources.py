@@ -10,6 +10,7 @@ import hashlib
 import os
 import types
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,9 @@ from keras_resnet.data.arrays import as_images, as_labels, as_paths
 from keras_resnet.data.records import Records
 from keras_resnet.images.conversion import decodable
 from keras_resnet.images.headers import checked, is_decodable
+
+if TYPE_CHECKING:
+    from keras_resnet.data.survey import Survey
 
 # Images that are fetched at once for their labels, where labels are kept with them.
 _LABELS_AT_ONCE = 256
@@ -34,9 +38,13 @@ class Source(abc.ABC):
       pixel_shape: (height, width) if all images are known to share one, else None.
       converts: whether some images are of a format that Pillow has to convert.
       left_out: of files, how many were found and not used, by suffix or another reason.
+      survey: what was found out of all images when they were looked at; None: they were not.
+      keeps_labels: whether all labels are known without reading images.
     """
 
     left_out: Mapping[str, int] = types.MappingProxyType({})
+    survey: "Survey | None" = None
+    keeps_labels = True
 
     def __init__(
         self,
@@ -155,8 +163,8 @@ class FileSource(Source):
       paths: list, array or column of paths of pictures.
       labels: integers [n] or [n, 1].
       class_names: see `Source`; None: "0", "1", ... up to the largest label.
-      contents: hashes of the files' bytes, int64 [n], by which the fingerprint knows them; None:
-        it knows names and sizes only.
+      survey: of all pictures, by whose contents the fingerprint knows them; None: it knows names
+        and sizes only.
       converts: see `Source`.
       left_out: see `Source`.
 
@@ -169,7 +177,7 @@ class FileSource(Source):
         paths: Iterable[str | bytes | os.PathLike[str]],
         labels: npt.ArrayLike,
         class_names: Iterable[str] | None = None,
-        contents: np.ndarray | None = None,
+        survey: "Survey | None" = None,
         converts: bool = False,
         left_out: Mapping[str, int] = Source.left_out,
     ) -> None:
@@ -177,8 +185,22 @@ class FileSource(Source):
         self.labels, class_names = as_labels(labels, len(self.paths), class_names)
         super().__init__(class_names, converts=converts)
         self.left_out = left_out
-        self.contents = contents
+        self.survey = survey
         self._paths = tf.constant([os.fsencode(path) for path in self.paths])
+
+    def looked_at(self, found: "Survey") -> "FileSource":
+        """The pictures that were found to be usable, with what was found out of them."""
+        left_out = {**self.left_out}
+        if len(found) < len(self):
+            left_out["not decoded"] = len(self) - len(found)
+        return FileSource(
+            [self.paths[index] for index in found.indices],
+            self.labels[found.indices],
+            self.class_names,
+            found.of(np.arange(len(found))),
+            converts=bool(found.needs_conversion.any()),
+            left_out=left_out,
+        )
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -200,7 +222,7 @@ class FileSource(Source):
         names = [
             b"%s %d" % (os.path.basename(os.fsencode(path)), _size(path)) for path in self.paths
         ]
-        contents = b"" if self.contents is None else self.contents.tobytes()
+        contents = b"" if self.survey is None else self.survey.contents.tobytes()
         return _hash(about, self.labels.tobytes(), contents, *names)
 
 
@@ -221,6 +243,8 @@ class RecordSource(Source):
       class_names: see `Source`.
       channels, pixel_shape: see `Source`.
     """
+
+    keeps_labels = False
 
     def __init__(
         self,
@@ -286,6 +310,8 @@ class SubsetSource(Source):
         self.left_out = source.left_out
         self._source = source
         self._indices = np.asarray(indices, np.int64)
+        self.survey = None if source.survey is None else source.survey.of(self._indices)
+        self.keeps_labels = source.keeps_labels
 
     def __len__(self) -> int:
         return len(self._indices)

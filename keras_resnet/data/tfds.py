@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_resnet.checks import UserError
-from keras_resnet.data import batches, integrity, records
+from keras_resnet.data import batches, integrity, records, survey
 from keras_resnet.data.sources import MemorySource, RecordSource, Source
 
 if typing.TYPE_CHECKING:
@@ -145,7 +145,7 @@ def _decoded(source: Source) -> MemorySource:
     """All images of a source as pixels in memory."""
     order = tf.data.Dataset.range(len(source)).map(lambda index: (index,))
     decoded = batches.examples(
-        source, order, lambda image, label, _: (integrity.pixels(source, image), label)
+        source, order, lambda image, label, _: (survey.pixels(source, image), label)
     )
     with integrity.faults_named(source, range(len(source))):
         parts = list(decoded.batch(1024).as_numpy_iterator())

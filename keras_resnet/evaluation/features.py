@@ -106,7 +106,7 @@ def _pictures(folder: pathlib.Path, skip_corrupt: bool) -> Source:
     source = FileSource(paths, [0] * len(paths), ("picture",))
     if skip_corrupt:
         return integrity.without_corrupt(source, f"Checking {folder}")
-    folders.contents_of(source, folder)
+    folders.survey_of(source, folder)
     return source
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from keras_resnet.checks import UserError, shown
 from keras_resnet.data import integrity
 from keras_resnet.data.sources import FileSource, MemorySource, Source, SubsetSource
+from keras_resnet.data.survey import survey
 from keras_resnet.runs.config import TrainConfig
 from keras_resnet.training.inputs import divided
 
@@ -80,7 +81,8 @@ def _source(
     images, labels = given
     try:
         if _are_paths(images):
-            return _decoding(FileSource(images, labels, class_names), split, config)
+            files = FileSource(images, labels, class_names, converts=True)
+            return _decoding(files, split, config)
         return _decoding(MemorySource(images, labels, class_names), split, config)
     except UserError as error:
         raise UserError(f"Of {split!r} in `sources`: {error}") from error
@@ -90,19 +92,18 @@ def _decoding(source: Source, split: str, config: TrainConfig) -> Source:
     """The source of images of which each decodes, as those of a folder."""
     if source.pixel_shape:
         return source  # They are pixels already.
-    usable, contents = integrity.usable_images(source, range(len(source)), _CHECKING[split])
-    if len(usable) < len(source):
-        message = integrity.complaint(source, usable, "images cannot be used")
-        if not config.skip_corrupt or not len(usable):
+    found = survey(source, range(len(source)), _CHECKING[split])
+    if len(found) < len(source):
+        message = integrity.complaint(source, found.indices, "images cannot be used")
+        if not config.skip_corrupt or not len(found):
             raise UserError(
                 f"{message}\nRepair or remove them, or leave them out: "
                 "config.with_options(skip_corrupt=True)."
             )
         print(f"Skipped: {message}")
     if isinstance(source, FileSource):
-        paths = [source.paths[index] for index in usable]
-        return FileSource(paths, source.labels[usable], source.class_names, contents)
-    return source if len(usable) == len(source) else SubsetSource(source, usable)
+        return source.looked_at(found)
+    return source if len(found) == len(source) else SubsetSource(source, found.indices)
 
 
 def _are_paths(images: Any) -> bool:

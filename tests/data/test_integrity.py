@@ -21,6 +21,7 @@ from keras_resnet.checks import UserError
 from keras_resnet.data import datasets, integrity
 from keras_resnet.data.batches import pixel_mean
 from keras_resnet.data.sources import FileSource, MemorySource
+from keras_resnet.data.survey import survey
 from keras_resnet.images.preprocessing import Preprocessing
 from keras_resnet.training.inputs import make_sources
 from keras_resnet.training.trainer import train
@@ -332,30 +333,13 @@ def test_programs_explain_what_is_corrupt(data, tmp_path):
 def test_twenty_corrupt_images_are_named_and_all_counted():
     images = [tf.io.encode_png(np.zeros((2, 2, 3), np.uint8)).numpy()] + [b"junk"] * 25
     source = MemorySource(images, [0] * 26, ("a",))
-    usable, _ = integrity.usable_images(source, range(26), "Checking")
+    usable = survey(source, range(26), "Checking").indices
     assert usable.tolist() == [0]
     lines = integrity.complaint(source, usable, "are bad").splitlines()
     assert lines[0] == "25 of 26 are bad:"
     assert lines[1].startswith("  image 1 of 26: it is no picture that can be read")
     assert len(lines) == 22
     assert lines[-1] == "  and 5 more"
-
-
-def test_contents_are_known_by_their_hashes():
-    pngs = [tf.io.encode_png(np.full((2, 2, 3), value, np.uint8)).numpy() for value in (1, 2, 1, 3)]
-    source = MemorySource(pngs, [0] * 4, ("a",))
-    usable, contents = integrity.usable_images(source, [3, 0, 2, 1], "Checking")
-    assert usable.tolist() == [3, 0, 2, 1]
-    assert contents[1] == contents[2]
-    assert len(set(contents.tolist())) == 3
-    assert contents.dtype == np.int64
-    assert (contents >= 0).all()
-
-
-def test_pixels_have_no_hashes():
-    source = MemorySource(np.zeros((3, 2, 2, 3), np.uint8), [0] * 3, ("a",))
-    usable, contents = integrity.usable_images(source, [2, 0], "Checking")
-    assert (usable.tolist(), contents.tolist()) == ([2, 0], [0, 0])
 
 
 def test_names_in_a_complaint_control_no_terminal(tmp_path):
