@@ -103,11 +103,10 @@ def _pictures(folder: pathlib.Path, skip_corrupt: bool) -> Source:
                 "Names of pictures must be UTF-8 without line breaks, to be lines of the list. "
                 f"Rename {str(path)!r}."
             )
-    source = FileSource(paths, [0] * len(paths), ("picture",))
+    source = FileSource(paths, [0] * len(paths), ("picture",), converts=True)
     if skip_corrupt:
         return integrity.without_corrupt(source, f"Checking {folder}")
-    folders.survey_of(source, folder)
-    return source
+    return source.looked_at(folders.survey_of(source, folder))
 
 
 def _name(path: str | os.PathLike[str], folder: pathlib.Path) -> str:
