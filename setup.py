@@ -14,7 +14,6 @@ TEST = [
     "pytest>=8",
     "pytest-xdist",
     "hypothesis",
-    "pillow>=11",
     "scikit-image",
     "nbclient",
     "ipykernel",
@@ -61,6 +60,8 @@ setuptools.setup(
         "urllib3>=2.2",
         "absl-py",
         "matplotlib",
+        # From 11.3 on it reads AVIF.
+        "pillow>=11.3",
         "safetensors",
         "h5py",
         "tqdm",

@@ -5,8 +5,8 @@
   python launch/imagenet.py --dataset=shapes --network=CifarResNet --depth=14 --image_size=32 \\
       --train_resize=36 --global_batch_size=32 --train_epochs=4
 
-A folder holds a directory of JPEGs and PNGs for each class: my_pictures/train/cat/*.jpg and
-my_pictures/val/cat/*.jpg. The third example needs no pictures, and takes a minute.
+A folder holds a directory of pictures for each class: my_pictures/cat/*, or my_pictures/train/cat/*
+and my_pictures/val/cat/* (docs/data.md). The third example needs no pictures, and takes a minute.
 
 Ctrl-C saves and stops; the same command resumes, whatever stopped the training, to the same result.
 The end is an accuracy on every image of the validation set.

@@ -29,7 +29,7 @@ def inputs_of(model: ResNet, paths: Sequence[str]) -> np.ndarray | None:
             with open(path, "rb") as picture:
                 inputs.append(model.preprocessing(picture.read()))
         except tf.errors.InvalidArgumentError as error:
-            raise UserError(f"{path} does not decode as JPEG or PNG.") from error
+            raise UserError(f"{path} does not decode.") from error
     return np.stack(inputs)
 
 
