@@ -16,12 +16,12 @@ from keras_resnet.data.sources import Source
 from keras_resnet.images import headers
 from keras_resnet.images.conversion import decodable
 from keras_resnet.images.decoding import decode, upright
-from keras_resnet.images.difference_hash import difference_hash
+from keras_resnet.images.difference_hash import difference_hashes
 
 # What is kept of each image, a column of int64 each.
 COLUMNS = (
     *("content", "needs_conversion", "height", "width", "kind", "orientation"),
-    *("is_transparent", "difference_hash", "label"),
+    *("is_transparent", "hash_across", "hash_down", "label"),
 )
 
 # Formats that Pillow alone reads: how they begin, and at which place.
@@ -100,13 +100,16 @@ class Survey:
 
     @property
     def difference_hashes(self) -> np.ndarray:
-        """See `difference_hash`, int64 [n]."""
-        return self._column("difference_hash")
+        """See `images.difference_hash`, int64 [n, 2]."""
+        return np.stack([self._column("hash_across"), self._column("hash_down")], axis=1)
 
     @property
     def labels(self) -> np.ndarray:
         """Labels as they were when the images were looked at, int64 [n]."""
         return self._column("label")
+
+
+_NOTHING = Survey(np.empty(0, np.int64), np.empty((0, len(COLUMNS)), np.int64))
 
 
 def survey(source: Source, indices: Sequence[int] | np.ndarray, description: str) -> Survey:
@@ -128,6 +131,8 @@ def sample(source: Source, seconds: float, description: str) -> Survey:
 
     Args: as for `survey`.
     """
+    if not seconds:
+        return _NOTHING
     spaced = np.linspace(0, len(source) - 1, min(SAMPLE, len(source))).astype(np.int64)
     # In any order, so that what is not looked at in time is not the last class.
     spaced = np.random.default_rng(0).permutation(spaced)
@@ -139,7 +144,7 @@ def sample(source: Source, seconds: float, description: str) -> Survey:
 def _survey(source: Source, indices: np.ndarray, description: str, seconds: float) -> Survey:
     """The `Survey` of these images, as far as it comes before the time is over."""
     end = time.monotonic() + seconds
-    found = [Survey(np.empty(0, np.int64), np.empty((0, len(COLUMNS)), np.int64))]
+    found = [_NOTHING]
     pool = concurrent.futures.ThreadPoolExecutor(os.cpu_count())
     try:
         parts = np.split(indices, range(_AT_ONCE, len(indices), _AT_ONCE))
@@ -173,7 +178,7 @@ def _look(source: Source, indices: np.ndarray) -> Survey:
             return Survey(indices, _table_function(source, stored)(stored, labels).numpy())
     except tf.errors.OpError:
         if len(indices) == 1:
-            return Survey(indices[:0], np.empty((0, len(COLUMNS)), np.int64))
+            return _NOTHING
     # One of them is at fault.
     return _joined([_look(source, half) for half in np.array_split(indices, 2)])
 
@@ -239,10 +244,11 @@ def _of_encoded(
 def _of_pixels(image_pixels: tf.Tensor) -> dict[str, tf.Tensor | int]:
     """The values of an image that is pixels, uint8 [height, width, channels], alike."""
     height, width = tf.unstack(tf.shape(image_pixels)[:2])
+    across, down = tf.unstack(difference_hashes(image_pixels))
     return {
         **{"content": 0, "needs_conversion": 0, "orientation": 1, "is_transparent": 0},
         **{"kind": KINDS.index("pixels"), "height": height, "width": width},
-        "difference_hash": difference_hash(image_pixels),
+        **{"hash_across": across, "hash_down": down},
     }
 
 

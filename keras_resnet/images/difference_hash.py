@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 import tensorflow as tf
 
-# Bits by which two pictures that look alike may differ.
-MOST_DIFFERENT_BITS = 4
+# Bits by which the hashes of two pictures that look alike may differ, from left to right and, to
+# tell apart pictures that are merely shaded or framed alike, from above to below.
+MOST_DIFFERENT_BITS = (4, 8)
 
 # A hash with fewer bits of either kind is that of a flat picture, or of one shaded from side to
 # side: it says too little of it.
@@ -20,47 +21,61 @@ _BLOCK = 1024
 _GRAY = {1: (1.0,), 3: (0.299, 0.587, 0.114)}
 
 
-def difference_hash(pixels: tf.Tensor) -> tf.Tensor:
-    """Whether each of 8 x 9 gray fields is darker than the one to its right.
+def difference_hashes(pixels: tf.Tensor) -> tf.Tensor:
+    """Whether each of 8 x 9 gray fields is darker than the one to its right, and of 9 x 8 below.
 
     Args:
       pixels: uint8 [height, width, channels], of 3 or 1 channels.
 
     Returns:
-      int64 scalar; the upper left field is its lowest bit.
+      int64 [2]; the upper left field is the lowest bit.
 
     Source: N. Krawetz, "Kind of Like That", 2013.
     """
-    fields = tf.raw_ops.ResizeArea(images=pixels[tf.newaxis], size=[_ROWS, _COLUMNS])[0]
-    # To integers, as a picture's are: rounding errors of a flat one are no differences.
-    gray = tf.round(tf.linalg.matvec(fields, tf.constant(_GRAY[pixels.shape[-1]])))
-    is_darker = gray[:, :-1] < gray[:, 1:]
+    across = _gray_fields(pixels, _ROWS, _COLUMNS)
+    down = tf.transpose(_gray_fields(pixels, _COLUMNS, _ROWS))
     bits = (np.uint64(1) << np.arange(64, dtype=np.uint64)).astype(np.int64)
-    return tf.reduce_sum(tf.where(is_darker, bits.reshape(_ROWS, -1), 0))
+    return tf.stack(
+        [
+            tf.reduce_sum(tf.where(gray[:, :-1] < gray[:, 1:], bits.reshape(_ROWS, -1), 0))
+            for gray in (across, down)
+        ]
+    )
+
+
+def _gray_fields(pixels: tf.Tensor, rows: int, columns: int) -> tf.Tensor:
+    """Means of the fields of a grid, [rows, columns]."""
+    fields = tf.raw_ops.ResizeArea(images=pixels[tf.newaxis], size=[rows, columns])[0]
+    # To integers, as a picture's are: rounding errors of a flat one are no differences.
+    return tf.round(tf.linalg.matvec(fields, tf.constant(_GRAY[pixels.shape[-1]])))
 
 
 def tells_apart(hashes: np.ndarray) -> np.ndarray:
-    """Whether hashes, int64 [n], are not those of flat pictures, which all look alike, bool [n]."""
-    ones = _bits(hashes).sum(axis=1)
+    """Whether hashes, int64 [n, 2], are not those of flat pictures, which all look alike."""
+    ones = _bits(hashes[:, 0]).sum(axis=1)
     return (ones >= _FEWEST_BITS) & (ones <= 64 - _FEWEST_BITS)
 
 
 def near_pairs(hashes: np.ndarray, others: np.ndarray) -> Iterator[tuple[int, int]]:
-    """Places of hashes that differ by at most `MOST_DIFFERENT_BITS`, each with its nearest other.
+    """Places of pictures that look alike by `MOST_DIFFERENT_BITS`, each with its nearest other.
 
     Args:
-      hashes, others: int64 [n] and [m].
+      hashes, others: int64 [n, 2] and [m, 2].
     """
-    if not len(others):
-        return
-    signs, other_signs = (2 * _bits(each).astype(np.float32) - 1 for each in (hashes, others))
+    signs, other_signs = (2 * _bits(each[:, 0]).astype(np.float32) - 1 for each in (hashes, others))
+    across, down = MOST_DIFFERENT_BITS
     for start in range(0, len(hashes), _BLOCK):
         # Of 64 products of signs each different bit turns one from 1 to -1.
         products = signs[start : start + _BLOCK] @ other_signs.T
-        nearest = products.argmax(axis=1)
-        is_near = products[np.arange(len(nearest)), nearest] >= 64 - 2 * MOST_DIFFERENT_BITS
-        for place in np.flatnonzero(is_near).tolist():
-            yield start + place, int(nearest[place])
+        rows, columns = np.nonzero(products >= 64 - 2 * across)
+        distances = _bits(hashes[start + rows, 1] ^ others[columns, 1]).sum(axis=1, dtype=int)
+        is_near = distances <= down
+        distances += ((64 - products[rows, columns]) / 2).astype(int)
+        nearest: dict[int, tuple[int, int]] = {}
+        found = (values[is_near].tolist() for values in (rows, distances, columns))
+        for row, distance, column in zip(*found, strict=True):
+            nearest[row] = min(nearest.get(row, (distance, column)), (distance, column))
+        yield from ((start + row, column) for row, (_, column) in nearest.items())
 
 
 def _bits(hashes: np.ndarray) -> np.ndarray:
