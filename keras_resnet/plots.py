@@ -2,6 +2,8 @@
 
 import bisect
 import os
+import textwrap
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -46,13 +48,18 @@ def draw_agreement(
 
 
 def draw_contact_sheet(
-    evaluated: np.ndarray, augmented: np.ndarray, path: str | os.PathLike[str], title: str
+    evaluated: np.ndarray,
+    augmented: np.ndarray,
+    class_names: Sequence[str],
+    path: str | os.PathLike[str],
+    title: str,
 ) -> None:
     """Writes a picture of images as evaluation and as training shows them, a row for each.
 
     Args:
       evaluated: uint8 [n, height, width, channels].
       augmented: uint8 [n, variants, height, width, channels].
+      class_names: of the images.
       path: of the picture to write (.png, .jpg, ...); it is replaced whole.
       title: of the picture.
     """
@@ -61,14 +68,18 @@ def draw_contact_sheet(
     FigureCanvasAgg(figure)
     figure.suptitle(title)
     grid = figure.subplots(rows, columns, squeeze=False)
-    for axes_of_row, center, variants in zip(grid, evaluated, augmented, strict=True):
+    rows_of_grid = zip(grid, evaluated, augmented, class_names, strict=True)
+    for axes_of_row, center, variants, name in rows_of_grid:
         for axes, image in zip(axes_of_row, [center, *variants], strict=True):
             axes.imshow(image, cmap="gray", vmin=0, vmax=255)
             axes.set_axis_off()
+        # Beside the picture, as the axes are off.
+        place = {"x": -0.1, "y": 0.5, "transform": axes_of_row[0].transAxes}
+        words = "\n".join(textwrap.wrap(_label(name), 14))
+        axes_of_row[0].text(**place, s=words, ha="right", va="center", fontsize=8, parse_math=False)
     grid[0, 0].set_title("evaluation", fontsize=9)
     grid[0, 1].set_title("training", fontsize=9)
-    with files.replacing(path) as unfinished:
-        figure.savefig(unfinished, dpi=100)
+    _save(figure, path)
 
 
 def draw_labelled_pictures(
@@ -282,3 +293,90 @@ def draw_ablation(top1: Mapping[str, float], path: str | os.PathLike[str]) -> No
     axes.set(xlabel="top-1 (%)", xlim=(max(0, min(top1.values(), default=0) - 5), 100))
     with files.replacing(path) as unfinished:
         figure.savefig(unfinished, dpi=100)
+
+
+# Classes whose names can be read in one picture.
+_NAMED_CLASSES = 60
+
+_LONGEST_LABEL = 40
+
+
+def draw_class_counts(
+    counts: Mapping[str, Mapping[str, int]], path: str | os.PathLike[str]
+) -> None:
+    """Writes a picture of the number of images of each class: bars, or for many classes steps.
+
+    Args:
+      counts: number of images by class, by the title of their split; all of the same classes.
+      path: of the picture to write (.png, .jpg, ...); it is replaced whole.
+    """
+    names = list(next(iter(counts.values())))
+    has_names = len(names) <= _NAMED_CLASSES
+    figure = Figure(figsize=(8, 1.2 + 0.3 * len(names)) if has_names else (8, 4.5))
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    if has_names:
+        height = 0.8 / len(counts)
+        for place, (title, of_class) in enumerate(counts.items()):
+            middles = [number - 0.4 + (place + 0.5) * height for number in range(len(names))]
+            bars = axes.barh(middles, list(of_class.values()), height, label=title)
+            axes.bar_label(bars, fmt=" {:,.0f}", fontsize=7)
+        axes.set_yticks(range(len(names)), list(map(_label, names)), parse_math=False)
+        axes.set_ylim(len(names) - 0.4, -0.6)
+        axes.set(xlabel="pictures")
+        axes.margins(x=0.1)
+    else:
+        order = sorted(names, key=lambda name: -next(iter(counts.values()))[name])
+        for title, of_class in counts.items():
+            axes.plot([of_class[name] for name in order], drawstyle="steps-mid", label=title)
+        axes.set(xlabel=f"{len(names):,} classes, the largest first", ylabel="pictures")
+        axes.set_ylim(0, None)
+    axes.legend()
+    _save(figure, path)
+
+
+def draw_classes(
+    rows: Mapping[str, Sequence[tuple[np.ndarray, str]]],
+    path: str | os.PathLike[str],
+    title: str,
+) -> None:
+    """Writes a picture of images of classes: a row for each, with its name and those of the images.
+
+    Args:
+      rows: by class images, uint8 [side, side, channels] of one size, and what stands below each.
+      path: of the picture to write (.png, .jpg, ...); it is replaced whole.
+      title: of the picture.
+    """
+    columns = max(map(len, rows.values()))
+    figure = Figure(figsize=(2 + 1.2 * columns, 0.6 + 1.45 * len(rows)))
+    FigureCanvasAgg(figure)
+    axes = figure.add_axes((0, 0, 1, 1), xlim=(0, 2 + 1.2 * columns), ylim=(0, 1))
+    axes.set_ylim(0.6 + 1.45 * len(rows), 0)
+    axes.set_axis_off()
+    axes.text(0.1, 0.35, title, fontsize=11, parse_math=False)
+    for row, (name, images) in enumerate(rows.items()):
+        top = 0.6 + 1.45 * row
+        wrapped = "\n".join(textwrap.wrap(_label(name), 20))
+        axes.text(0.1, top + 0.6, wrapped, fontsize=10, va="center", parse_math=False)
+        for column, (image, caption) in enumerate(images):
+            left = 2 + 1.2 * column
+            extent = (left, left + 1.1, top + 1.1, top)
+            axes.imshow(image, cmap="gray", vmin=0, vmax=255, extent=extent, aspect="auto")
+            text = _label(caption, 19)
+            axes.text(left + 0.55, top + 1.22, text, fontsize=6, ha="center", parse_math=False)
+    axes.set_xlim(0, 2 + 1.2 * columns)
+    axes.set_ylim(0.6 + 1.45 * len(rows), 0)
+    _save(figure, path)
+
+
+def _label(text: str, longest: int = _LONGEST_LABEL) -> str:
+    """A text of strangers, in one line; its end is what tells names of files apart."""
+    text = harmless(text)
+    return text if len(text) <= longest else f"...{text[3 - longest :]}"
+
+
+def _save(figure: Figure, path: str | os.PathLike[str]) -> None:
+    with files.replacing(path) as unfinished, warnings.catch_warnings():
+        # Of letters that the font lacks it draws boxes.
+        warnings.filterwarnings("ignore", "Glyph .* missing")
+        figure.savefig(unfinished, dpi=100, bbox_inches="tight")

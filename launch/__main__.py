@@ -11,6 +11,7 @@ OVERVIEW = """\
 keras_resnet {version}: Deep Residual Learning for Image Recognition on Keras and TensorFlow
 
   See it work          {demo}
+  Look at pictures     {data} my_pictures
   Train on pictures    {imagenet} --dataset=my_pictures --depth=18 --run_dir=runs/mine
   Evaluate             {evaluate} runs/mine
   Export, to serve     {export} runs/mine --output=exports/mine

@@ -5,9 +5,11 @@ import contextlib
 import keras
 import pytest
 
+from keras_resnet import plots
 from keras_resnet.runs.run_directory import RunDirectory
 
-_DRAW_CURVES = RunDirectory.draw_curves
+_DRAWN = ((RunDirectory, "draw_curves"), (plots, "draw_class_counts"))
+_DRAW = [getattr(owner, name) for owner, name in _DRAWN]
 
 
 @contextlib.contextmanager
@@ -18,15 +20,17 @@ def of_trainings(tmp_path_factory):
     """
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setenv("KERAS_HOME", str(tmp_path_factory.mktemp("keras") / "home"))
-        monkeypatch.setattr(RunDirectory, "draw_curves", lambda *_: None)
+        for owner, name in _DRAWN:
+            monkeypatch.setattr(owner, name, lambda *_: None)
         yield
 
 
 @contextlib.contextmanager
 def with_curves():
-    """Within the context trainings draw their curves, as they do elsewhere."""
+    """Within the context trainings draw their curves and classes, as they do elsewhere."""
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr(RunDirectory, "draw_curves", _DRAW_CURVES)
+        for (owner, name), draw in zip(_DRAWN, _DRAW, strict=True):
+            monkeypatch.setattr(owner, name, draw)
         yield
 
 

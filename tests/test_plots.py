@@ -43,7 +43,8 @@ def test_a_contact_sheet_holds_every_image(figures, tmp_path):
     # Each image has its own gray, which the sheet must show.
     grays = np.arange(2 * 4, dtype=np.uint8).reshape(2, 4) * 25 + 20
     images = np.broadcast_to(grays[..., None, None, None], (2, 4, 8, 8, 3))
-    plots.draw_contact_sheet(images[:, 0], images[:, 1:], tmp_path / "sheet.png", "title")
+    path = tmp_path / "sheet.png"
+    plots.draw_contact_sheet(images[:, 0], images[:, 1:], ["cat", "$\n$"], path, "title")
     with PIL.Image.open(tmp_path / "sheet.png") as picture:
         colors = {color: count for count, color in picture.convert("RGB").getcolors(1 << 24)}
     for gray in grays.ravel():
@@ -52,12 +53,15 @@ def test_a_contact_sheet_holds_every_image(figures, tmp_path):
     shown = [axes.get_images()[0].get_array()[0, 0, 0] for axes in figures[0].axes]
     assert shown == list(grays.ravel())
     assert titles(figures[0].axes) == ["evaluation", "training"] + 6 * [""]
+    names = [[text.get_text() for text in axes.texts] for axes in figures[0].axes]
+    assert names == [["cat"], [], [], [], ["$\\n$"], [], [], []]
     assert figures[0].get_suptitle() == "title"
 
 
 def test_a_contact_sheet_shows_gray_images_as_they_are(tmp_path):
     images = np.full((1, 2, 8, 8, 1), 100, np.uint8)
-    plots.draw_contact_sheet(images[:, 0], images[:, 1:], tmp_path / "sheet.png", "title")
+    path = tmp_path / "sheet.png"
+    plots.draw_contact_sheet(images[:, 0], images[:, 1:], ["cat"], path, "title")
     with PIL.Image.open(tmp_path / "sheet.png") as picture:
         colors = {color: count for count, color in picture.convert("RGB").getcolors(1 << 24)}
     assert colors[(100, 100, 100)] > 4000
@@ -209,3 +213,51 @@ def test_an_ablation_shows_differences_of_a_percent(figures, tmp_path):
     assert [text.get_text() for text in two.texts] == [" 94.50", " 93.25"]
     assert two.yaxis_inverted()
     assert [axes.get_xlim() for axes in (two, one, none)] == [(88.25, 100), (0, 100), (0, 100)]
+
+
+def test_class_counts_are_bars_with_names(figures, tmp_path):
+    counts = {"training": {"cat": 8, "$dog$": 2}, "validation": {"cat": 3, "$dog$": 0}}
+    plots.draw_class_counts(counts, tmp_path / "classes.png")
+    (axes,) = figures[0].axes
+    lengths, training = bars(axes, "training")
+    assert lengths == [8, 2]
+    lengths, validation = bars(axes, "validation")
+    assert lengths == [3, 0]
+    np.testing.assert_allclose([training, validation], [[-0.2, 0.8], [0.2, 1.2]])
+    # As they are, and not as formulas.
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["cat", "$dog$"]
+    assert not any(label.get_parse_math() for label in axes.get_yticklabels())
+    assert axes.yaxis_inverted()
+
+
+def test_class_counts_of_a_thousand_are_steps_by_size(figures, tmp_path):
+    counts = {
+        "training": {str(number): number % 500 for number in range(1000)},
+        "validation": {str(number): 50 for number in range(1000)},
+    }
+    plots.draw_class_counts(counts, tmp_path / "classes.png")
+    (axes,) = figures[0].axes
+    training, validation = axes.get_lines()
+    assert list(training.get_ydata()) == sorted([*range(500)] * 2, reverse=True)
+    assert list(validation.get_ydata()) == [50] * 1000
+    with PIL.Image.open(tmp_path / "classes.png") as picture:
+        assert max(picture.size) < 1000
+
+
+def gray_image(gray, channels=3):
+    return np.full((8, 8, channels), gray, np.uint8)
+
+
+def test_classes_are_rows_of_named_pictures(figures, tmp_path):
+    rows = {
+        "a\x1b": [(gray_image(gray), f"{gray}.jpg") for gray in (40, 80)],
+        "$b$": [(gray_image(200, 1), "a/name/that/is/long.jpg")],
+    }
+    plots.draw_classes(rows, tmp_path / "sheet.png", "title")
+    (axes,) = figures[0].axes
+    texts = ["title", "a\\x1b", "40.jpg", "80.jpg", "$b$", "...that/is/long.jpg"]
+    assert [text.get_text() for text in axes.texts] == texts
+    assert not any(text.get_parse_math() for text in axes.texts)
+    with PIL.Image.open(tmp_path / "sheet.png") as picture:
+        colors = {color: count for count, color in picture.convert("RGB").getcolors(1 << 24)}
+    assert all(colors[(gray,) * 3] > 8000 for gray in (40, 80, 200))

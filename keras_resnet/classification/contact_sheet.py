@@ -41,7 +41,7 @@ def draw(config: TrainConfig, path: str | os.PathLike[str]) -> None:
         return augmentation.augment(image, draws, black, augment, copy)
 
     indices = np.linspace(0, len(source) - 1, min(ROWS, len(source))).astype(int)
-    images = [source.example(index)[0] for index in indices]
+    images, labels = zip(*map(source.example, indices), strict=True)
     draws = [augmentation.draw(len(source), config.seed, epoch).numpy() for epoch in range(EPOCHS)]
     variants = [
         [
@@ -54,6 +54,7 @@ def draw(config: TrainConfig, path: str | os.PathLike[str]) -> None:
     plots.draw_contact_sheet(
         _to_bytes([black(image) for image in images]),
         _to_bytes(variants),
+        [source.class_names[int(label)] for label in labels],
         path,
         title=f"{augment.kind}, shorter side {augment.resize[0]} to {augment.resize[1]}, "
         f"colors {augment.pca_color:g}",

@@ -13,13 +13,18 @@ from keras_resnet.images.augmentation import Augmentation, augment, copies_of
 from keras_resnet.images.preprocessing import Preprocessing
 
 
+def input_size(options: ClassificationOptions, source: Source) -> int:
+    """Side of the input of a network that is trained on a source, in pixels."""
+    return options.image_size or (min(source.pixel_shape) if source.pixel_shape else 224)
+
+
 def make_preprocessing(options: ClassificationOptions, source: Source) -> Preprocessing:
     """The `Preprocessing` of a network that is trained on a source, with the source's mean.
 
     Raises:
       UserError: an image cannot be read.
     """
-    size = options.image_size or (min(source.pixel_shape) if source.pixel_shape else 224)
+    size = input_size(options, source)
     # 256 to 224 is the paper's single-crop test; small sets are used whole.
     resize = options.resize or (size if source.pixel_shape else round(size * 256 / 224))
     geometry = Preprocessing(

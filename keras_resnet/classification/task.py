@@ -20,6 +20,7 @@ from keras_resnet.classification.imbalance import balanced, class_weights
 from keras_resnet.classification.options import ClassificationOptions
 from keras_resnet.data.batches import labelled
 from keras_resnet.data.sources import Source
+from keras_resnet.data.summary import SECONDS, Summary, summarize, surveys
 from keras_resnet.images.preprocessing import Preprocessing
 from keras_resnet.networks.families import STRIDE_PLACES
 from keras_resnet.networks.layer_tree import zero_last_gammas
@@ -84,6 +85,12 @@ class Classification(Task):
             if self._config.network == "ResNet" and self._config.depth >= 50:
                 stride = self._weights.check_stride(self._config.bottleneck_stride)
         return {"preprocessing": preprocessing.to_json(), "bottleneck_stride": stride}
+
+    def summary(self, setup: dict[str, Any], sources: dict[str, Source]) -> Summary:
+        # Into the embedded pictures nobody needs to look.
+        seconds = 0 if self._config.dataset == "shapes" else SECONDS
+        size = Preprocessing.from_json(setup["preprocessing"]).size
+        return summarize(sources, surveys(sources, seconds), size)
 
     def check_setup(self, setup: dict[str, Any]) -> None:
         Preprocessing.from_json(setup["preprocessing"])

@@ -2,6 +2,8 @@
 
 config.json       the configuration; another one is refused
 data.json         what the data set was, and what the first start found out of it
+data_summary.txt  what a person should know of the data set (.json: the same for programs)
+classes.png       its pictures per class
 .lock             held by the process that trains
 metrics.jsonl     a line for each log and each evaluation
 events/           the same for TensorBoard
@@ -23,6 +25,8 @@ import keras
 
 from keras_resnet import files
 from keras_resnet.checks import UserError
+from keras_resnet.data.summary import Summary
+from keras_resnet.data.summary_files import write_summary
 from keras_resnet.runs.config import TrainConfig, differences
 from keras_resnet.runs.curves import draw_curves
 from keras_resnet.runs.figures import Figure
@@ -183,6 +187,15 @@ class RunDirectory:
     def write_data(self, description: dict[str, Any], setup: dict[str, Any]) -> None:
         """Remembers the data set, and what `read_setup` gives."""
         files.write_text(self.path / "data.json", json.dumps({**description, **setup}) + "\n")
+
+    @property
+    def has_summary(self) -> bool:
+        """Whether an earlier start has written what the data set holds."""
+        return (self.path / "data_summary.json").exists()
+
+    def write_summary(self, summary: Summary) -> None:
+        """Remembers what the data set holds."""
+        write_summary(summary, self.path)
 
     # --- Results
 

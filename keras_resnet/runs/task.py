@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_resnet.data.sources import Source
+from keras_resnet.data.summary import Summary
 from keras_resnet.runs.figures import Figure
 
 # Of a batch, as `training_example` or `evaluation_example` fills it, to tensors by name.
@@ -56,6 +57,10 @@ class Task(abc.ABC):
           UserError: something cannot be used.
         """
         return {}
+
+    def summary(self, setup: dict[str, Any], sources: dict[str, Source]) -> Summary | None:
+        """What a person should know of the images before the training; None: nothing."""
+        return None
 
     def check_setup(self, setup: dict[str, Any]) -> None:  # noqa: B027
         """Raises ValueError, TypeError or KeyError unless `setup` has given these values."""

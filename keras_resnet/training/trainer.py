@@ -13,6 +13,7 @@ import tensorflow as tf
 from keras_resnet.checks import UserError, check_text, shown
 from keras_resnet.data.names import GIVEN
 from keras_resnet.data.sources import Source
+from keras_resnet.data.summary_text import lines
 from keras_resnet.distribution import devices
 from keras_resnet.distribution.watchdog import FIRST_CALL_SECONDS
 from keras_resnet.distribution.workers import Workers, join_workers
@@ -224,10 +225,18 @@ class _Beginning:
                 f"There is no checkpoint in {run.checkpoints}, though the run has reached step "
                 f"{earlier[-1]['step']}. It begins anew."
             )
+        if not run.has_summary:
+            self._summarize(run)
         self.task.begin(self.learner.network)
         replicas = self.learner.strategy.num_replicas_in_sync
         state = State(replicas=replicas, onednn=onednn.is_on(), xla=self.compiled)
         return state.to_json()
+
+    def _summarize(self, run: RunDirectory) -> None:
+        summary = self.task.summary(self.setup, self.sources)
+        if summary is not None:
+            run.write_summary(summary)
+            print("\n".join(lines(summary)))
 
 
 def _describe_devices(config: TrainConfig, workers: Workers) -> bool:

@@ -16,7 +16,7 @@ def test_the_sheet_shows_pictures_in_rows(tmp_path, picture_folder, monkeypatch)
     draw = plots.draw_contact_sheet
 
     def record(*arguments, **options):
-        drawn.extend(arguments[:2])
+        drawn.extend(arguments[:3])
         draw(*arguments, **options)
 
     monkeypatch.setattr(plots, "draw_contact_sheet", record)
@@ -29,7 +29,8 @@ def test_the_sheet_shows_pictures_in_rows(tmp_path, picture_folder, monkeypatch)
         # Six rows of nine pictures.
         assert 1.2 < sheet.width / sheet.height < 1.6
         assert len(sheet.convert("RGB").getcolors(1 << 24)) > 1000
-    evaluated, augmented = drawn
+    evaluated, augmented, names = drawn
+    assert names == ["horizontal"] * 3 + ["vertical"] * 3
     assert (evaluated.shape, augmented.shape) == ((6, 32, 32, 3), (6, 8, 32, 32, 3))
     assert evaluated.dtype == augmented.dtype == np.uint8
     source = datasets.load(f"folder:{picture_folder}", "train")

@@ -96,6 +96,9 @@ def test_a_run_leaves_all_that_it_promises(finished):
         ".lock",
         "config.json",
         "data.json",
+        "data_summary.json",
+        "data_summary.txt",
+        "classes.png",
         "metrics.jsonl",
         "events",
         "curves.png",
@@ -107,6 +110,10 @@ def test_a_run_leaves_all_that_it_promises(finished):
     assert result["step"] == 20
     assert result["images"] == 12
     assert json.loads((run_dir / "evaluation.json").read_text()) == result
+    summary = json.loads((run_dir / "data_summary.json").read_text())
+    assert summary["image_size"] == 16
+    assert summary["parts"]["train"]["counts"] == {"horizontal": 13, "vertical": 13}
+    assert "  all                26           12\n" in (run_dir / "data_summary.txt").read_text()
     rows = metrics(run_dir)
     assert [r["step"] for r in rows if r["split"] == "train"] == list(range(1, 21))
     assert [r["step"] for r in rows if r["split"] == "validation"] == [10, 20]
@@ -143,7 +150,10 @@ def test_lost_lines_of_metrics_are_not_counted(config, copy, capsys):
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:3]))
     shutil.rmtree(copy / "checkpoints" / "step-00000020")
     train(config, copy)
-    assert f"{path} has lost 12 lines." in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f"{path} has lost 12 lines." in said
+    # Of the pictures the first start has told.
+    assert "Pictures" not in said
     rows = metrics(copy)
     assert [row["step"] for row in rows] == [1, 2, 3, *range(15, 21), 20]
     state = json.loads((copy / "checkpoints" / "step-00000020" / "state.json").read_text())
@@ -572,6 +582,7 @@ def test_a_run_remembers_whether_it_had_xla(config, tmp_path, monkeypatch, capsy
     said = capsys.readouterr().out
     assert "with XLA" in said.splitlines()[0] and "resumes" not in said
     assert said.splitlines()[2] == "Another than float32!"
+    assert "  horizontal         13            6\n" in said
     # Where no step is left nothing is resumed.
     train(config, tmp_path / "run")
     assert compiled == [True, False] and "resumes" not in capsys.readouterr().out

@@ -15,6 +15,7 @@ MISTAKES = {
     "cifar10": ["--train_epochs=1", "--train_steps=1"],
     "contact_sheet": ["--output=sheet.txt"],
     "convert_weights": ["imagenet", "x.keras"],
+    "data": [],
     "demo": ["--output=/dev/null"],
     "evaluate": [],
     "export": ["run"],
