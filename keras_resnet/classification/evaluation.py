@@ -8,7 +8,7 @@ import numpy as np
 from keras_resnet.checks import UserError, check_integer
 from keras_resnet.class_names import as_seen, check_finite
 from keras_resnet.classification.steps import answers
-from keras_resnet.data.batches import labelled
+from keras_resnet.data.batches import for_source, labelled
 from keras_resnet.data.sources import ReorderedSource, Source
 from keras_resnet.distribution.workers import Workers
 from keras_resnet.evaluation.evaluator import Evaluator
@@ -43,7 +43,7 @@ def evaluate(
     """
     batch_size = check_integer("batch_size", batch_size, 1)
     source = fitted(model, source)
-    example = labelled(needed_preprocessing(model))
+    example = labelled(for_source(needed_preprocessing(model), source))
     gathered = Evaluator(answers(model), source, example, batch_size, workers)()
     assert gathered is not None
     check_finite("answers", np.array(gathered["loss"]))

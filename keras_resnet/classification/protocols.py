@@ -140,7 +140,7 @@ def answers(
     """
     checks.check_one_of("protocol", protocol, PROTOCOLS)
     batch_size = checks.check_integer("batch_size", batch_size, 1)
-    preprocessing = resnet.needed_preprocessing(model)
+    preprocessing = batches.for_source(resnet.needed_preprocessing(model), source)
     if protocol != "multi-scale":
         if sides is not None:
             raise checks.UserError(

@@ -18,7 +18,7 @@ from keras_resnet.classification.examples import (
 )
 from keras_resnet.classification.imbalance import balanced, class_weights
 from keras_resnet.classification.options import ClassificationOptions
-from keras_resnet.data.batches import labelled
+from keras_resnet.data.batches import for_source, labelled
 from keras_resnet.data.sources import Source
 from keras_resnet.data.summary import SECONDS, Summary, summarize, surveys
 from keras_resnet.images.preprocessing import Preprocessing
@@ -143,7 +143,7 @@ class Classification(Task):
         return with_copies(source, self._options.augmentation)
 
     def training_example(self, network: ResNet, source: Source) -> Callable[..., Any]:
-        preprocessing = needed_preprocessing(network)
+        preprocessing = for_source(needed_preprocessing(network), source)
         augmentation = make_augmentation(self._options, preprocessing, source)
         return training_example(source, preprocessing, augmentation)
 
@@ -153,8 +153,8 @@ class Classification(Task):
             weights = class_weights(self._train or self.sources()["train"])
         return steps.training_values(network, self._options.label_smoothing, weights)
 
-    def evaluation_example(self, network: ResNet) -> Callable[..., Any]:
-        return labelled(needed_preprocessing(network))
+    def evaluation_example(self, network: ResNet, source: Source) -> Callable[..., Any]:
+        return labelled(for_source(needed_preprocessing(network), source))
 
     def answers(self, network: ResNet) -> OfBatch:
         return steps.answers(network)

@@ -3,6 +3,7 @@
 A batch is a row of indices, see `training_order`: nothing but a step number is needed to go on.
 """
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -178,6 +179,13 @@ def evaluation_batches(
     )
 
 
+def for_source(preprocessing: Preprocessing, source: Source) -> Preprocessing:
+    """The preprocessing without what no image of a source needs: the same inputs, ready sooner."""
+    if not source.is_plain:
+        return preprocessing
+    return dataclasses.replace(preprocessing, exif_orientation=False, background=None)
+
+
 def labelled(
     views: Callable[[tf.Tensor], tf.Tensor],
 ) -> Callable[..., tuple[tf.Tensor, tf.Tensor, tf.Tensor]]:
@@ -230,6 +238,7 @@ def pixel_mean(
     Raises:
       UserError: an image cannot be read; the message says which.
     """
+    preprocessing = for_source(preprocessing, source)
     step = 1 if num_images is None else -(-len(source) // num_images)
     indices = range(0, len(source), step)
     order = tf.data.Dataset.range(0, len(source), step).map(lambda index: (index,))

@@ -20,7 +20,7 @@ from keras_resnet.checks import UserError
 from keras_resnet.data.arrays import as_images, as_labels, as_paths
 from keras_resnet.data.records import Records
 from keras_resnet.images.conversion import decodable
-from keras_resnet.images.headers import checked, is_decodable
+from keras_resnet.images.headers import checked, is_decodable, is_plain
 
 if TYPE_CHECKING:
     from keras_resnet.data.survey import Survey
@@ -37,6 +37,7 @@ class Source(abc.ABC):
       channels: 3, or 1 for gray images.
       pixel_shape: (height, width) if all images are known to share one, else None.
       converts: whether some images are of a format that Pillow has to convert.
+      is_plain: whether all images are known to be upright as they are stored, and opaque.
       left_out: of files, how many were found and not used, by suffix or another reason.
       survey: what was found out of all images when they were looked at; None: they were not.
       keeps_labels: whether all labels are known without reading images.
@@ -52,11 +53,13 @@ class Source(abc.ABC):
         channels: int = 3,
         pixel_shape: tuple[int, int] | None = None,
         converts: bool = False,
+        is_plain: bool = False,
     ) -> None:
         self.class_names = class_names
         self.channels = channels
         self.pixel_shape = pixel_shape
         self.converts = converts
+        self.is_plain = is_plain
 
     @abc.abstractmethod
     def __len__(self) -> int: ...
@@ -133,11 +136,12 @@ class MemorySource(Source):
             checked_labels, class_names = as_labels(labels, self.images.shape[0], class_names)
             self.labels = tf.convert_to_tensor(checked_labels)
         if self.images.dtype == tf.string:
-            encoded = self.images.numpy()
-            super().__init__(class_names, converts=not all(map(is_decodable, encoded)))
+            others = [image for image in self.images.numpy() if not is_plain(image)]
+            converts = not all(map(is_decodable, others))
+            super().__init__(class_names, converts=converts, is_plain=not others)
         else:
             _, height, width, channels = self.images.shape
-            super().__init__(class_names, channels, (height, width))
+            super().__init__(class_names, channels, (height, width), is_plain=True)
 
     def __len__(self) -> int:
         return int(self.labels.shape[0])
@@ -183,7 +187,9 @@ class FileSource(Source):
     ) -> None:
         self.paths = as_paths(paths)
         self.labels, class_names = as_labels(labels, len(self.paths), class_names)
-        super().__init__(class_names, converts=converts)
+        super().__init__(
+            class_names, converts=converts, is_plain=survey is not None and survey.is_plain
+        )
         self.left_out = left_out
         self.survey = survey
         self._paths = tf.constant([os.fsencode(path) for path in self.paths])
@@ -306,7 +312,13 @@ class SubsetSource(Source):
     """
 
     def __init__(self, source: Source, indices: npt.ArrayLike) -> None:
-        super().__init__(source.class_names, source.channels, source.pixel_shape, source.converts)
+        super().__init__(
+            source.class_names,
+            source.channels,
+            source.pixel_shape,
+            source.converts,
+            source.is_plain,
+        )
         self.left_out = source.left_out
         self._source = source
         self._indices = np.asarray(indices, np.int64)
@@ -342,8 +354,12 @@ class ReorderedSource(Source):
     """
 
     def __init__(self, source: Source, class_names: tuple[str, ...], labels: npt.ArrayLike) -> None:
-        super().__init__(class_names, source.channels, source.pixel_shape)
+        super().__init__(
+            class_names, source.channels, source.pixel_shape, source.converts, source.is_plain
+        )
         self.left_out = source.left_out
+        self.survey = source.survey
+        self.keeps_labels = source.keeps_labels
         self._source = source
         self._labels = np.asarray(labels, np.int64)
 
@@ -354,8 +370,8 @@ class ReorderedSource(Source):
         images, labels = self._source.fetch(indices)
         return images, tf.gather(tf.constant(self._labels), labels)
 
-    def open(self, fetched: tf.Tensor) -> tf.Tensor:
-        return self._source.open(fetched)
+    def stored(self, fetched: tf.Tensor) -> tf.Tensor:
+        return self._source.stored(fetched)
 
     def describe(self, index: int) -> str:
         return self._source.describe(index)

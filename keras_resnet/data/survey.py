@@ -99,6 +99,11 @@ class Survey:
         return self._column("is_transparent") > 0
 
     @property
+    def is_plain(self) -> bool:
+        """Whether all images are upright as they are stored, and opaque."""
+        return bool((self.orientations == 1).all() and not self.is_transparent.any())
+
+    @property
     def difference_hashes(self) -> np.ndarray:
         """See `images.difference_hash`, int64 [n, 2]."""
         return np.stack([self._column("hash_across"), self._column("hash_down")], axis=1)

@@ -56,7 +56,9 @@ def write_features(
     source = _pictures(folder, skip_corrupt)
     features, channels = _features(model)
     inputs = batches.evaluation_batches(
-        source, batches.labelled(preprocessing), global_batch_size=batch_size
+        source,
+        batches.labelled(batches.for_source(preprocessing, source)),
+        global_batch_size=batch_size,
     )
     with files.replacing(output) as unfinished, batches.faults_named(source, range(len(source))):
         # Not a mapped file: on a full disk writing to one ends the process without a word.

@@ -121,6 +121,14 @@ def is_decodable(image_bytes: tf.Tensor) -> tf.Tensor:
     )
 
 
+def is_plain(content: bytes) -> bool:
+    """Whether bytes are surely of an upright, opaque picture: a JPEG or PNG that says nothing else."""
+    if content.startswith(b"\xff\xd8\xff"):
+        return b"Exif" not in content
+    is_opaque_png = content.startswith(_PNG_START) and content[25:26] in (b"\0", b"\2", b"\3")
+    return is_opaque_png and b"tRNS" not in content and b"eXIf" not in content
+
+
 def by_format(
     image_bytes: tf.Tensor, default: Callable[[], tf.Tensor], **branches: Callable[[], tf.Tensor]
 ) -> tf.Tensor:

@@ -106,7 +106,7 @@ class Task(abc.ABC):
     # --- Evaluation
 
     @abc.abstractmethod
-    def evaluation_example(self, network: keras.Model) -> Callable[..., Any]:
+    def evaluation_example(self, network: keras.Model, source: Source) -> Callable[..., Any]:
         """What a batch of evaluation has of each image: a function of image, label and weight.
 
         The weight is 1, or 0 for what fills up the last batch.

@@ -305,7 +305,7 @@ def _evaluation(
     evaluator = Evaluator(
         task.answers(network),
         source,
-        task.evaluation_example(network),
+        task.evaluation_example(network, source),
         config.global_batch_size,
         workers,
     )

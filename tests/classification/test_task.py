@@ -61,7 +61,7 @@ def test_training_and_evaluation_see_the_same_pictures_in_their_ways(config):
     task, sources, setup = begun(config)
     network = task.network(setup, sources)
     image, label = sources["train"].example(5)
-    of_evaluation = task.evaluation_example(network)(image, label, 1.0)
+    of_evaluation = task.evaluation_example(network, sources["validation"])(image, label, 1.0)
     np.testing.assert_array_equal(of_evaluation[0], network.preprocessing(image))
     draws = np.full(7, 0.5, np.float32)
     seen, seen_label = task.training_example(network, sources["train"])(image, label, 5, draws)

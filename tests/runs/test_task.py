@@ -48,7 +48,7 @@ class Color(Task):
     def training_example(self, network, source):
         return lambda image, _, index, draws: example(image, self.brightness * draws[0])
 
-    def evaluation_example(self, network):
+    def evaluation_example(self, network, source):
         return lambda image, *_: example(image, 0.0)
 
     def training_values(self, network):
