@@ -122,7 +122,7 @@ def is_decodable(image_bytes: tf.Tensor) -> tf.Tensor:
 
 
 def is_plain(content: bytes) -> bool:
-    """Whether bytes are surely of an upright, opaque picture: a JPEG or PNG that says nothing else."""
+    """Whether bytes are surely of an upright, opaque picture: JPEG or PNG that say no more."""
     if content.startswith(b"\xff\xd8\xff"):
         return b"Exif" not in content
     is_opaque_png = content.startswith(_PNG_START) and content[25:26] in (b"\0", b"\2", b"\3")

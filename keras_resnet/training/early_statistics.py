@@ -60,6 +60,7 @@ class EarlyStatistics:
         """
         norms = [norm for norm in batch_norms(self.network) if norm.trainable]
         if not any(step * round(1 - norm.momentum, 6) < _YOUTH for norm in norms):
+            self.__dict__.pop("_first_batches", None)  # They are not needed again.
             yield
             return
         # All that a pass may move: the states of generators, too.
@@ -81,20 +82,25 @@ class EarlyStatistics:
 
     def _observed(self) -> np.ndarray:
         """Means in a row and variances in a row over the batches on all replicas, [2, values]."""
-        count = -(-min(_IMAGES, len(self.batches.source)) // self.batches.size)
-        first = dataclasses.replace(self.batches, last_step=count)
         moments, of_all = Moments(), Moments()
         self.workers.begin("observing statistics", FIRST_CALL_SECONDS)
-        with faults_named(first.source, first.indices(0, count)), self.workers.losses_named():
-            batches = iter(first.from_step(0))
-            for _ in range(count):
-                batch, _ = next(batches)
+        with self.workers.losses_named():
+            for batch in self._first_batches:
                 for of_replica in self._observe(batch):
                     moments.add(*of_replica.numpy())
         self.workers.begin("gathering statistics", FIRST_CALL_SECONDS)
         for of_worker in self.workers.exchange(np.stack(moments.of_all()).tobytes()):
             of_all.add(*np.frombuffer(of_worker).reshape(2, -1))
         return np.stack(of_all.of_all())
+
+    @functools.cached_property
+    def _first_batches(self) -> list[Any]:
+        """The batches that are looked at, which take seconds to begin with."""
+        count = -(-min(_IMAGES, len(self.batches.source)) // self.batches.size)
+        first = dataclasses.replace(self.batches, last_step=count)
+        with faults_named(first.source, first.indices(0, count)):
+            batches = iter(first.from_step(0))
+            return [next(batches)[0] for _ in range(count)]
 
     def _set(self, values: np.ndarray) -> None:
         """Gives the network what `_observed` gives."""
