@@ -27,7 +27,10 @@ PROGRAM.document("To begin with", "output")
 define_train_flags(
     PROGRAM,
     RECIPES["imagenet"],
-    only=("data_dir", "skip_corrupt", "train_images", "validation_images", "image_size"),
+    only=(
+        *("data_dir", "skip_corrupt", "classes", "train_images"),
+        *("validation_images", "validation_share", "image_size"),
+    ),
 )
 
 

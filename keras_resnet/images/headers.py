@@ -71,8 +71,12 @@ _LONGEST_START = 64
 _once = functools.partial(tf.function, autograph=False)
 _once_for_bytes = _once(input_signature=[tf.TensorSpec([], tf.string)])
 
-# What few pictures need, and what is made ready only when a first one does.
-_rarely = functools.partial(_once, experimental_attributes={"_noinline": True})
+
+def _rarely(function: Callable[[], tf.Tensor]) -> Callable[[], tf.Tensor]:
+    """What few pictures need: in a graph it is made ready only when a first one does."""
+    if tf.executing_eagerly():
+        return function
+    return _once(function, experimental_attributes={"_noinline": True})
 
 
 def checked(
