@@ -16,7 +16,10 @@ from keras_resnet.training.timetable import Timetable
 _SHARE_OF_RATE = 10
 
 # Options that say what the data are.
-_OF_DATA = ("dataset", "data_dir", "train_images", "validation_images", "skip_corrupt")
+_OF_DATA = (
+    *("dataset", "data_dir", "classes", "train_images", "skip_corrupt"),
+    *("validation_images", "validation_share"),
+)
 
 
 def continuation(

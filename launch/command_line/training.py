@@ -209,6 +209,7 @@ def _train(config, directory):
     print(
         f"Trained: {describe(config.task.task(config).figures, result)}\n"
         f"  evaluate:  {command('evaluate')} {directory}\n"
+        f"  predict:   {command('predict')} {directory} IMAGE ...\n"
         f"  export:    {command('export')} {directory} --output=exports/NAME\n"
         f"  look at:   {directory}/curves.png, or tensorboard --logdir={directory}/events"
     )
