@@ -333,7 +333,7 @@ def test_names_that_others_would_misread_are_refused(tmp_path, letters_model, na
         ({"preprocessing": Preprocessing(20, 27, (0, 0, 0))}, "20x20x3 for a network of"),
         ({"preprocessing": Preprocessing(24, 27, (0,), channels=1)}, "24x24x1 for a network of"),
         ({"class_names": ("a\nb", *"bcdefg")}, "`class_names` must be texts of one line"),
-        ({"class_names": (5, *"bcdefg")}, "`class_names` must be texts of one line"),
+        ({"class_names": (5, *"bcdefg")}, "`class_names` must be strings"),
     ],
 )
 def test_networks_that_cannot_be_served_are_refused(tmp_path, options, message):
@@ -359,8 +359,10 @@ def test_a_full_disk_is_said_and_leaves_nothing(letters_model, tmp_path, size):
 
 
 def test_a_failed_export_leaves_nothing(tmp_path):
+    unknown = network()
+    unknown.preprocessing = None
     with pytest.raises(ValueError, match="no `preprocessing`"):
-        export(network(preprocessing=None), tmp_path / "exports")
+        export(unknown, tmp_path / "exports")
     headless = keras_resnet.CifarResNet(
         8, include_top=False, preprocessing=Preprocessing(32, 32, (0, 0, 0))
     )
@@ -575,4 +577,4 @@ def test_the_card_names_bfloat16(bfloat16):
 def test_labels_of_imagenet_are_words():
     synsets = ("n01440764", "n02123045", "n02504458", "d", "e", "f", "g")
     expected = ("tench", "tabby", "African elephant", "d", "e", "f", "g")
-    assert export_lib._check(network(class_names=synsets)) == expected
+    assert export_lib.servable_names(network(class_names=synsets)) == expected
