@@ -12,7 +12,7 @@ from tensorflow.python.framework import config
 from keras_resnet.classification.steps import answers, training_values
 from keras_resnet.distribution.strategy import strategy_of_devices
 from keras_resnet.images.augmentation import Augmentation, augment, draw
-from keras_resnet.images.preprocessing import Preprocessing
+from keras_resnet.images.preprocessing import PlainPreprocessing, Preprocessing
 from keras_resnet.networks.feature_pyramid import feature_pyramid
 from keras_resnet.networks.layers import BatchNormalization
 from keras_resnet.networks.resnet import ResNet
@@ -164,10 +164,11 @@ def test_pictures_are_made_into_pixels_on_the_host():
     encoded = tf.TensorSpec([], tf.string)
     recipe = Augmentation("crop_mirror", (36, 44), 0.1)
     draws = tf.TensorSpec([draw(1, 0, 0).shape[1]])
+    plain = PlainPreprocessing.of(PREPROCESSING)
     for function, inputs, on_host in (
-        (PREPROCESSING, [encoded], ON_HOST),
+        (plain, [encoded], ON_HOST),
         (
-            lambda image, draws: augment(image, draws, PREPROCESSING, recipe, 0),
+            lambda image, draws: augment(image, draws, plain, recipe, 0),
             [encoded, draws],
             ON_HOST_IN_TRAINING,
         ),

@@ -3,7 +3,6 @@
 A batch is a row of indices, see `training_order`: nothing but a step number is needed to go on.
 """
 
-import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +13,7 @@ import tqdm
 from keras_resnet.data.integrity import faults_named
 from keras_resnet.data.sources import Source
 from keras_resnet.images.augmentation import draw
-from keras_resnet.images.preprocessing import Preprocessing
+from keras_resnet.images.preprocessing import PlainPreprocessing, Preprocessing
 
 # Images fetched from a source at once: enough to hide the cost of a call into Python.
 FETCH_SIZE = 64
@@ -180,10 +179,8 @@ def evaluation_batches(
 
 
 def for_source(preprocessing: Preprocessing, source: Source) -> Preprocessing:
-    """The preprocessing without what no image of a source needs: the same inputs, ready sooner."""
-    if not source.is_plain:
-        return preprocessing
-    return dataclasses.replace(preprocessing, exif_orientation=False, background=None)
+    """The preprocessing, or one that does the same for images of a source and is ready sooner."""
+    return PlainPreprocessing.of(preprocessing) if source.is_plain else preprocessing
 
 
 def labelled(

@@ -37,7 +37,8 @@ class Source(abc.ABC):
       channels: 3, or 1 for gray images.
       pixel_shape: (height, width) if all images are known to share one, else None.
       converts: whether some images are of a format that Pillow has to convert.
-      is_plain: whether all images are known to be upright as they are stored, and opaque.
+      is_plain: whether all images are known to be pixels, or JPEGs and PNGs that are opaque, and
+        upright as they are stored.
       left_out: of files, how many were found and not used, by suffix or another reason.
       survey: what was found out of all images when they were looked at; None: they were not.
       keeps_labels: whether all labels are known without reading images.

@@ -100,8 +100,10 @@ class Survey:
 
     @property
     def is_plain(self) -> bool:
-        """Whether all images are upright as they are stored, and opaque."""
-        return bool((self.orientations == 1).all() and not self.is_transparent.any())
+        """See `Source.is_plain`."""
+        plain_kinds = [headers.JPEG, headers.PNG, KINDS.index("pixels")]
+        is_upright = (self.orientations == 1) & np.isin(self.kinds, plain_kinds)
+        return bool(is_upright.all() and not self.is_transparent.any())
 
     @property
     def difference_hashes(self) -> np.ndarray:

@@ -177,7 +177,8 @@ def random_square(
         orientation = tf.constant(1)
         if preprocessing.exif_orientation:
             orientation = headers.exif_orientation(image)
-        shape = upright_shape(headers.bounded_shape(image), orientation)
+        stored_shape = headers.bounded(tf.io.extract_jpeg_shape(image)[:2])
+        shape = upright_shape(stored_shape, orientation)
         square = tf.io.decode_and_crop_jpeg(
             image,
             stored_window(window(shape), shape, orientation),

@@ -43,15 +43,30 @@ def decode(
         pixels.
     """
     # Before any memory is spent on pixels.
-    with tf.control_dependencies([headers.bounded_shape(image_bytes)]):
+    with tf.control_dependencies([headers.bounded(headers.encoded_shape(image_bytes))]):
         pixels = _decoded(tf.identity(image_bytes), channels, background)
     return upright(pixels, headers.exif_orientation(image_bytes)) if exif_orientation else pixels
 
 
+@tf.autograph.experimental.do_not_convert
+def decode_plain(image_bytes: tf.Tensor, channels: int) -> tf.Tensor:
+    """`decode` of a JPEG or PNG that `headers.is_plain`, in a tenth of the operations.
+
+    TensorFlow looks at each operation whenever an iterator over pictures begins.
+    """
+    shape = headers.shape_of_jpeg_or_png(image_bytes)
+    with tf.control_dependencies([headers.bounded(shape)]):
+        return _decoded_jpeg(tf.identity(image_bytes), channels)
+
+
+def _decoded_jpeg(image_bytes: tf.Tensor, channels: int) -> tf.Tensor:
+    # Despite its name the operation reads PNG as well.
+    return tf.io.decode_jpeg(image_bytes, channels=channels, dct_method="INTEGER_ACCURATE")
+
+
 def _decoded(image_bytes: tf.Tensor, channels: int, background: Sequence[int] | None) -> tf.Tensor:
     def of_jpeg() -> tf.Tensor:
-        # Despite its name the operation reads PNG as well.
-        return tf.io.decode_jpeg(image_bytes, channels=channels, dct_method="INTEGER_ACCURATE")
+        return _decoded_jpeg(image_bytes, channels)
 
     def of_png() -> tf.Tensor:
         if background is None:

@@ -126,7 +126,7 @@ def is_decodable(image_bytes: tf.Tensor) -> tf.Tensor:
 
 
 def is_plain(content: bytes) -> bool:
-    """Whether bytes are surely of an upright, opaque picture: JPEG or PNG that say no more."""
+    """Whether bytes begin as a JPEG or PNG that is surely upright and opaque."""
     if content.startswith(b"\xff\xd8\xff"):
         return b"Exif" not in content
     is_opaque_png = content.startswith(_PNG_START) and content[25:26] in (b"\0", b"\2", b"\3")
@@ -220,9 +220,23 @@ def _header_numbers(start: tf.Tensor) -> tf.Tensor:
     return tf.cast(tf.linalg.matvec(weights, tf.cast(start, tf.float64)), tf.int64)
 
 
-def bounded_shape(image_bytes: tf.Tensor) -> tf.Tensor:
-    """`encoded_shape`, or an error where it has more than `MAX_PIXELS` pixels."""
-    shape = encoded_shape(image_bytes)
+def shape_of_jpeg_or_png(image_bytes: tf.Tensor) -> tf.Tensor:
+    """`encoded_shape` of a picture that must be one of these two."""
+
+    def of_png() -> tf.Tensor:
+        numbers = tf.io.decode_raw(image_bytes, tf.int32, little_endian=False, fixed_length=24)
+        expected = np.frombuffer(_PNG_START, ">i4").astype(np.int32)
+        is_png = tf.reduce_all(tf.equal(numbers[:4], expected))
+        with checked(is_png, "the image is neither JPEG nor PNG, or lost its header"):
+            return numbers[:-3:-1]
+
+    return tf.cond(
+        tf.io.is_jpeg(image_bytes), lambda: tf.io.extract_jpeg_shape(image_bytes)[:2], of_png
+    )
+
+
+def bounded(shape: tf.Tensor) -> tf.Tensor:
+    """A shape, or an error where it has more than `MAX_PIXELS` pixels."""
     message = f"the image has more than {MAX_PIXELS} pixels; its height and width:"
     with checked(num_pixels(shape) <= MAX_PIXELS, message, shape):
         return tf.identity(shape)

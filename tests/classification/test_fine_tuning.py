@@ -18,6 +18,10 @@ from keras_resnet.weights.local import WeightFile, write_safetensors
 
 SPEC_16 = dataclasses.replace(SPEC, size=16, resize=18)
 
+# What a training does to pictures, whatever its weights expect.
+AS_SEEN = {"exif_orientation": True, "background": (255, 255, 255)}
+SEEN_16 = dataclasses.replace(SPEC_16, **AS_SEEN)
+
 
 @pytest.fixture(scope="module", autouse=True)
 def trainings(tmp_path_factory):
@@ -80,7 +84,7 @@ def test_a_training_begins_with_the_weights_and_what_they_expect(config, weights
     found, model = variables(tmp_path / "run")
     moved = {name for name in found if "moving" in name}
     assert unequal(found, weights) == moved
-    assert model.preprocessing == SPEC_16
+    assert model.preprocessing == SEEN_16
     assert found["fc/kernel"].shape == (64, model.classes) and model.classes != 7
     said = capsys.readouterr().out
     expected = f"weights of {weights}, but for a new classifier of {model.classes} classes."
@@ -142,7 +146,7 @@ def test_a_run_goes_on_without_the_file_that_it_began_with(copied):
     file.unlink()
     (run_dir / "model.keras").unlink()
     train(config, run_dir)
-    assert load_network(run_dir).preprocessing == SPEC_16
+    assert load_network(run_dir).preprocessing == SEEN_16
 
 
 def test_a_replaced_file_of_weights_is_refused(copied):
@@ -160,7 +164,7 @@ def test_a_larger_size_keeps_the_proportions(weights):
     file = WeightFile(weights)
     config = tiny_training(dataset="shapes", weights=str(weights), train_steps=1)
     spec = fine_tuning.preprocessing_of(file, config.with_options(image_size=32).task)
-    assert spec == dataclasses.replace(SPEC_16, size=32, resize=36)
+    assert spec == dataclasses.replace(SEEN_16, size=32, resize=36)
     spec = fine_tuning.preprocessing_of(file, config.with_options(resize=20).task)
     assert spec == dataclasses.replace(SPEC_16, resize=20)
 
@@ -177,7 +181,7 @@ def test_a_mean_image_may_be_cropped_from_another_one(weights):
     file = WeightFile(weights)
     file.preprocessing = Preprocessing(16, 16, (0, 0, 0)).with_mean(np.zeros((16, 16, 3)))
     config = tiny_training(dataset="shapes", weights="x", train_steps=1, image_size=16, resize=18)
-    expected = dataclasses.replace(file.preprocessing, resize=18)
+    expected = dataclasses.replace(file.preprocessing, resize=18, **AS_SEEN)
     assert fine_tuning.preprocessing_of(file, config.task) == expected
 
 
@@ -216,7 +220,7 @@ def test_bottlenecks_have_their_stride_where_the_weights_have_it(tmp_path):
         image_size=None,
     )
     setup = config.task.task(config).setup({})
-    assert setup == {"preprocessing": SPEC_16.to_json(), "bottleneck_stride": "3x3"}
+    assert setup == {"preprocessing": SEEN_16.to_json(), "bottleneck_stride": "3x3"}
     with pytest.raises(ValueError, match="`bottleneck_stride` must be one of '3x3'"):
         other = config.with_options(bottleneck_stride="1x1")
         other.task.task(other).setup({})
@@ -240,6 +244,7 @@ def test_weights_that_do_not_fit_leave_no_run(config, tmp_path, change, message)
 
 def test_weights_that_do_not_say_their_preprocessing_are_refused(config, tmp_path):
     model = keras_resnet.CifarResNet(8)
+    model.preprocessing = None
     write_safetensors(model, tmp_path / "x.safetensors")
     config = config.with_options(weights=str(tmp_path / "x.safetensors"))
     with pytest.raises(ValueError, match="does not say what its network expects .*--like=SET"):

@@ -370,9 +370,7 @@ def test_a_whole_folder_is_decoded_once(picture_folder, keras_home, capsys, fing
     os.utime(picture, ns=(times.st_atime_ns, times.st_mtime_ns))
     assert fingerprint() == before
     assert fingerprint(skip_corrupt=True) != before
-    assert f"1 of 24 pictures do not decode:\n  {picture}: " in (
-        capsys.readouterr().out
-    )
+    assert f"1 of 24 pictures do not decode:\n  {picture}: " in (capsys.readouterr().out)
     memory.unlink()
     with pytest.raises(ValueError, match="1 of 24 pictures do not decode"):
         fingerprint()

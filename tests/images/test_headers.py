@@ -60,7 +60,7 @@ def test_the_size_of_each_format_is_bounded(size):
         assert headers.is_decodable(data), data
         assert headers.num_pixels(headers.encoded_shape(data)) > MAX_PIXELS
         with pytest.raises(tf.errors.InvalidArgumentError, match="more than 178956970 pixels"):
-            headers.bounded_shape(data)
+            headers.bounded(headers.encoded_shape(data))
 
 
 # --- Orientation
