@@ -119,6 +119,7 @@ def test_what_does_not_fit_is_refused(model, data, source):
     with pytest.raises(ValueError, match="images of 3 channels and the data set has 1"):
         evaluate(model, gray, 16)
     bare = keras_resnet.CifarResNet(8, classes=7)
+    bare.preprocessing = None
     with pytest.raises(ValueError, match="no `preprocessing`"):
         evaluate(bare, source, 16)
     headless = keras_resnet.CifarResNet(8, include_top=False, classes=7, preprocessing=SPEC)

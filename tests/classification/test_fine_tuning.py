@@ -166,7 +166,7 @@ def test_a_larger_size_keeps_the_proportions(weights):
     spec = fine_tuning.preprocessing_of(file, config.with_options(image_size=32).task)
     assert spec == dataclasses.replace(SEEN_16, size=32, resize=36)
     spec = fine_tuning.preprocessing_of(file, config.with_options(resize=20).task)
-    assert spec == dataclasses.replace(SPEC_16, resize=20)
+    assert spec == dataclasses.replace(SEEN_16, resize=20)
 
 
 def test_a_mean_image_has_one_size(weights):
