@@ -14,6 +14,7 @@ from keras_resnet.data.sources import (
     ReorderedSource,
     SubsetSource,
 )
+from keras_resnet.data.survey import COLUMNS, Survey
 
 
 def test_memory_answers_with_pixels_and_labels(rng):
@@ -75,7 +76,9 @@ def test_fingerprints_of_files_follow_names_sizes_labels_classes_and_contents(tm
         path.write_bytes(b"CONTENT")
 
     def fingerprint(paths, labels=(0, 1), names=("x", "y"), contents=(5, 6)):
-        return FileSource(paths, labels, names, np.array(contents)).fingerprint()
+        table = np.zeros((2, len(COLUMNS)), np.int64)
+        table[:, COLUMNS.index("content")] = contents
+        return FileSource(paths, labels, names, Survey(np.arange(2), table)).fingerprint()
 
     same = fingerprint(paths[:2])
     assert fingerprint(elsewhere) == same
