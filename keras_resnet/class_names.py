@@ -119,7 +119,8 @@ def decode_predictions(
     if probabilities.ndim != 2 or probabilities.shape[1] != len(class_names):
         raise UserError(
             f"`probabilities` must have the shape [n, {len(class_names)}], a column for each of "
-            f"`class_names` (by default ImageNet's). Received: {list(probabilities.shape)}"
+            "`class_names` (by default ImageNet's; of a network of yours: "
+            f"class_names=model.class_names). Received: {list(probabilities.shape)}"
         )
     check_finite("probabilities", probabilities)
     names = readable(class_names)

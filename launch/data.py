@@ -8,6 +8,7 @@ is written to a directory (data_summary.txt and .json), with a picture of the nu
 and contact sheets of up to eight pictures of each class (classes-01.png, ...).
 """
 
+import contextlib
 import pathlib
 
 from absl import flags
@@ -28,7 +29,7 @@ define_train_flags(
     PROGRAM,
     RECIPES["imagenet"],
     only=(
-        *("data_dir", "skip_corrupt", "classes", "train_images"),
+        *("data_dir", "classes", "train_images"),
         *("validation_images", "validation_share", "image_size"),
     ),
 )
@@ -40,7 +41,8 @@ def read(arguments):
     if output is not None and output.exists() and not output.is_dir():
         raise UserError(f"`output` must be a directory. Received: {output}, a file")
     config = train_config(RECIPES["imagenet"], FLAGS)
-    return config.with_options(dataset=dataset_name(dataset)), output
+    # What is broken is a part of what is said.
+    return config.with_options(dataset=dataset_name(dataset), skip_corrupt=True), output
 
 
 def work(config, output):
@@ -49,9 +51,13 @@ def work(config, output):
     from keras_resnet.data.summary import summarize, surveys
     from keras_resnet.data.summary_files import write_summary
     from keras_resnet.data.summary_text import lines
-    from keras_resnet.training.inputs import make_sources
+    from keras_resnet.training.inputs import make_sources, opened
 
     sources = dict(zip(("train", "validation"), make_sources(config), strict=True))
+    if opened(config).has_test:
+        # Where its classes are others, that was said.
+        with contextlib.suppress(UserError):
+            sources["test"] = opened(config).source("test")
     known = surveys(sources)
     summary = summarize(sources, known, input_size(config.task, sources["train"]))
     print("\n".join(lines(summary)))

@@ -164,6 +164,11 @@ def check_arguments(paths):
         for path in paths_of_scores:
             if path.exists() or paths_of_scores.count(path) > 1:
                 raise UserError(f"{path} would be overwritten. Name another --scores directory.")
+    for path in networks:
+        if run_of(path) is None and pathlib.Path(path).is_dir():
+            raise UserError(
+                f"MODEL must be a run directory, with its config.json. Received: {path}"
+            )
     if not FLAGS.dataset and any(run_of(path) is None for path in networks):
         raise UserError(
             "--dataset=NAME must say what to evaluate on: a .keras file outside of a run directory "

@@ -76,7 +76,9 @@ def check_free(directory):
     if not FLAGS.draw or (directory.exists() and not directory.is_dir()):
         raise UserError(f"`draw` must be a directory. Received: --draw={FLAGS.draw}")
     for sheet in directory.glob("sheet-*.png"):
-        raise UserError(f"{sheet} is there already, and is not overwritten. Name another --draw.")
+        raise UserError(
+            f"{sheet} is there already, and is not overwritten. Remove it, or name another --draw."
+        )
 
 
 def work(model, names):
@@ -101,6 +103,8 @@ def work(model, names):
     lines = as_table if FLAGS.csv else as_json if FLAGS.json else as_text
     for line in lines(tqdm.tqdm(rows(), total=len(faults), leave=False, disable=None)):
         tqdm.tqdm.write(line)
+    if sheets is not None:
+        print(f"Drawn: {harmless(FLAGS.draw)}/sheet-*.png", file=sys.stderr)
     unusable = len(statuses) - statuses.count(OK)
     if unusable:
         print(f"{unusable} of {len(statuses)} pictures cannot be used.", file=sys.stderr)

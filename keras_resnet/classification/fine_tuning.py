@@ -1,6 +1,7 @@
 """A training that begins with weights of another: which, what they expect, what stays as it is."""
 
 import dataclasses
+import json
 
 from keras_resnet.checks import UserError
 from keras_resnet.class_names import as_seen
@@ -8,7 +9,7 @@ from keras_resnet.classification.options import ClassificationOptions
 from keras_resnet.images.preprocessing import Preprocessing
 from keras_resnet.networks.layer_tree import freeze_batch_norm, freeze_stages
 from keras_resnet.networks.resnet import ResNet
-from keras_resnet.runs.config import TrainConfig
+from keras_resnet.runs.config import TrainConfig, run_of
 from keras_resnet.texts import harmless
 from keras_resnet.weights.local import WeightFile, open_weights
 
@@ -80,7 +81,16 @@ def _keeps_head(model: ResNet, file: WeightFile) -> bool:
 
 def check_fits(model: ResNet, file: WeightFile) -> None:
     """Raises UserError unless a training of a network can begin with the weights of a file."""
-    file.check_fits(model, new_head=not _keeps_head(model, file))
+    try:
+        file.check_fits(model, new_head=not _keeps_head(model, file))
+    except UserError as error:
+        run = run_of(file.path)
+        if run is None:
+            raise
+        # The run says which network its weights are of.
+        options = json.loads((run / "config.json").read_text())
+        flags = " ".join(f"--{name}={options.get(name)}" for name in ("network", "depth"))
+        raise UserError(f"{error} The network of {run}: {flags}") from error
 
 
 def begin_with(model: ResNet, file: WeightFile) -> None:

@@ -2,10 +2,12 @@
 
 import dataclasses
 import os
+import pathlib
 from collections.abc import Sequence
 
 from keras_resnet.checks import UserError
 from keras_resnet.data import folders, shapes, tfds
+from keras_resnet.data.layouts import layout
 from keras_resnet.data.names import FOLDER, GIVEN, canonical, paths_of
 from keras_resnet.data.sources import MemorySource, Source
 
@@ -38,11 +40,12 @@ class NamedSet:
         try:
             return tfds.load_tfds(self.name, split, self.data_dir, self.skip_corrupt)
         except UserError as error:
-            if not os.path.exists(self.name):
-                raise
-            raise UserError(
-                f"{error}\nThe folder {self.name} that is here is --dataset={FOLDER}{self.name}."
-            ) from error
+            if os.path.exists(self.name):
+                # What it lacks to be a folder of pictures; or only that it is not taken for one.
+                layout(pathlib.Path(self.name))
+                way = f"\nThe folder {self.name} that is here is --dataset={FOLDER}{self.name}."
+                raise UserError(f"{error}{way}") from error
+            raise UserError(f"{error} Nor is there a folder {self.name!r} here.") from error
 
     def number_of(self, split: str) -> int:
         """How many images a split has."""

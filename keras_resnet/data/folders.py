@@ -16,6 +16,7 @@ from keras_resnet.class_names import as_seen, check_exportable
 from keras_resnet.data import cache, held_out, integrity
 from keras_resnet.data.layouts import (
     ClassDirectories,
+    ListedPictures,
     Part,
     count,
     counted,
@@ -272,7 +273,7 @@ class Folder:
             for split, names in sets.items()
         }
         places = {split: self._where(split) for split in only}
-        lines = [f"{places['train']} and {places[other]} must hold the same class directories."]
+        lines = [f"{places['train']} and {places[other]} must have the same classes."]
         for split, names in only.items():
             if names:
                 numbers = self._numbers(split)
@@ -285,14 +286,16 @@ class Folder:
                     f"  Perhaps one class: {harmless(name)} in {places['train']}, "
                     f"{harmless(near)} in {places[other]}"
                 )
-        lines.append(
-            "Rename or add directories, or use the classes of both"
-            f"{_as_flag(sorted(sets['train'][name] for name in common))}."
-        )
+        flag = _as_flag(sorted(sets["train"][name] for name in common))
+        lines.append(f"Rename or add classes{f', or use those of both{flag}' if flag else ''}.")
         raise UserError("\n".join(lines))
 
     def _where(self, split: str) -> str:
-        return named([str(part.path) for part in self._parts[split]])
+        places = [
+            str(part.path) + (f" ({split})" if isinstance(part, ListedPictures) else "")
+            for part in self._parts[split]
+        ]
+        return named(places)
 
     def _numbers(self, split: str) -> collections.Counter[str]:
         """How many pictures of each class a split has."""

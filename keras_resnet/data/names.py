@@ -4,7 +4,9 @@ import os
 import pathlib
 
 from keras_resnet.checks import UserError
+from keras_resnet.data.labels import SUFFIXES_OF_LISTS
 from keras_resnet.data.layouts import FOLDER_HELP, is_data_set
+from keras_resnet.data.pictures import SUFFIXES
 from keras_resnet.texts import harmless
 
 FOLDER = "folder:"
@@ -73,5 +75,8 @@ def same_data(ours: str, theirs: str) -> bool:
 
 def _is_path(text: str) -> bool:
     looks_like_path = text in (".", "..") or text.startswith(("/", "./", "../", "~"))
-    is_file = os.path.isfile(text) and os.path.splitext(text)[1]
+    suffix = os.path.splitext(text)[1].lower()
+    # A picture or a list, though it may not be there: no data set is called so.
+    is_file = os.path.isfile(text) if suffix else False
+    is_file = is_file or suffix in (*SUFFIXES, *SUFFIXES_OF_LISTS)
     return bool(looks_like_path or is_file or is_data_set(text))

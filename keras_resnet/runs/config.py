@@ -262,7 +262,7 @@ class TrainConfig(Options):
     )
     log_every_steps: int = option(
         "Run directory",
-        "steps between two lines of metrics",
+        "steps between two lines of metrics; at most an epoch",
         100,
         changes_result=False,
         check=integer(1),

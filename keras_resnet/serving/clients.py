@@ -2,7 +2,6 @@
 
 import base64
 import concurrent.futures
-import contextlib
 import json
 import os
 import pathlib
@@ -135,7 +134,13 @@ class Client:
                 f"Received: {type(pictures).__name__}, or another type in it."
             )
         answers = self._answers(pictures)
-        others = _converted(pictures, answers)
+        others = {}
+        for place, (picture, answer) in enumerate(zip(pictures, answers, strict=True)):
+            if answer.status in _TO_CONVERT:
+                try:
+                    others[place] = conversion.converted(picture)
+                except UserError as error:
+                    answers[place] = Answer(f"{answer.status}: {error}")
         for place, answer in zip(others, self._answers(list(others.values())), strict=True):
             answers[place] = answer
         return answers
@@ -156,16 +161,6 @@ class Client:
     def _results(self, pictures: Sequence[bytes]) -> Mapping[str, np.ndarray | list[object]]:
         """The results of the signature by name: arrays or lists with a row for each picture."""
         raise NotImplementedError
-
-
-def _converted(pictures: Sequence[bytes], answers: Sequence[Answer]) -> dict[int, bytes]:
-    """Those of the pictures that are to be converted and can be, as PNGs by their places."""
-    found = {}
-    for place, (picture, answer) in enumerate(zip(pictures, answers, strict=True)):
-        if answer.status in _TO_CONVERT:
-            with contextlib.suppress(UserError):  # What is no picture keeps its status.
-                found[place] = conversion.converted(picture)
-    return found
 
 
 def _answer(

@@ -101,7 +101,7 @@ class Loop:
         if step:
             return f"Continuing at step {step} of {last_step}."
         epochs = self.records.epochs(last_step)
-        return f"Beginning a training of {last_step} steps, {epochs:.6g} epochs."
+        return f"Beginning a training of {last_step} steps, {epochs:.3g} epochs."
 
     @property
     def _is_over(self) -> bool:

@@ -41,10 +41,12 @@ class Timetable:
         whole_epoch = -(-epoch_images // config.global_batch_size)
         is_plateau = config.schedule == "plateau"
         at_least = _MIN_STEPS_OF_PLATEAU if is_plateau else _MIN_STEPS_PER_EVALUATION
+        of_epoch = max(whole_epoch, at_least)
         return cls(
             last_step,
-            log=config.log_every_steps,
-            evaluate=config.evaluate_every_steps or max(whole_epoch, at_least),
+            # Of a short training a curve of more than two points.
+            log=min(config.log_every_steps, of_epoch),
+            evaluate=config.evaluate_every_steps or of_epoch,
             save=config.checkpoint_every_steps,
             patience=config.patience,
         )

@@ -261,7 +261,7 @@ def existing(name, path):
       UserError: nothing is.
     """
     if not pathlib.Path(path).exists():
-        raise UserError(f"{name} does not exist. Received: {harmless(path)}")
+        raise UserError(f"{name} does not exist. Received: {harmless(str(path))}")
     return path
 
 

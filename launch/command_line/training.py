@@ -217,5 +217,5 @@ def _train(config, directory):
     if data.has_test:
         print(
             f"  test:      {command('evaluate')} {directory}/best.keras --split=test"
-            f"  ({data.number_of('test')} pictures, not looked at so far)"
+            f"  ({data.number_of('test')} pictures, which have chosen nothing)"
         )
