@@ -140,7 +140,9 @@ class Client:
                 try:
                     others[place] = conversion.converted(picture)
                 except UserError as error:
-                    answers[place] = Answer(f"{answer.status}: {error}")
+                    # What is no picture needs no reason.
+                    if answer.status == CONVERT_FIRST:
+                        answers[place] = Answer(f"{CONVERT_FIRST}: {error}")
         for place, answer in zip(others, self._answers(list(others.values())), strict=True):
             answers[place] = answer
         return answers

@@ -296,14 +296,14 @@ def test_classes_that_differ_are_named_with_a_way_on(picture_folder, unsplit):
     shutil.copytree(unsplit / "ant", picture_folder / "train" / "an ant")
     shutil.copytree(unsplit / "ant", picture_folder / "val" / "an ant")
     (picture_folder / "val" / "Vertical").rename(picture_folder / "val" / "vertical")
-    with pytest.raises(ValueError, match="same class directories") as error:
+    with pytest.raises(ValueError, match="must have the same classes") as error:
         datasets.load(str(picture_folder), "train")
     train, val = (picture_folder / split for split in ("train", "val"))
     assert str(error.value).splitlines()[1:] == [
         f"  Only in {train}: horizontal (12 pictures)",
         f"  Only in {val}: Horizontal (5 pictures)",
         f"  Perhaps one class: horizontal in {train}, Horizontal in {val}",
-        "Rename or add directories, or use the classes of both: '--classes=an ant,vertical'.",
+        "Rename or add classes, or use those of both: '--classes=an ant,vertical'.",
     ]
     source = datasets.load(str(picture_folder), "train", classes=("vertical", "an ant"))
     assert source.class_names == ("an ant", "vertical")

@@ -34,9 +34,9 @@ def test_a_directory_of_pictures_is_a_folder_by_its_name(picture_folder, monkeyp
     assert canonical("pictures/train/,pictures/val") == "folder:pictures/train,pictures/val"
     (picture_folder / "x.jsonl").touch()
     assert canonical("pictures/x.jsonl") == "folder:pictures/x.jsonl"
-    assert canonical("pictures/x.jpg") == "pictures/x.jpg"
-    (picture_folder / "x.jpg").touch()
+    # No set is called so, whether it is there or not.
     assert canonical("pictures/x.jpg") == "folder:pictures/x.jpg"
+    assert canonical("pictures/x.y") == "pictures/x.y"
     # Where TensorFlow Datasets keeps a set there is no train/.
     (picture_folder.parent / "cifar10" / "3.0.2").mkdir(parents=True)
     assert canonical("cifar10") == "cifar10"
