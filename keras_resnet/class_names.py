@@ -82,7 +82,7 @@ def check_exportable(class_names: Iterable[object]) -> None:
     for class_name in class_names:
         if (
             not isinstance(class_name, str)
-            or set(class_name) & set("\r\n")
+            or set(class_name) & set("\r\n\0")
             # What of a name is no UTF-8 Python keeps as surrogates, which have no encoding.
             or class_name.encode(errors="ignore").decode() != class_name
         ):

@@ -8,7 +8,6 @@ is written to a directory (data_summary.txt and .json), with a picture of the nu
 and contact sheets of up to eight pictures of each class (classes-01.png, ...).
 """
 
-import contextlib
 import pathlib
 
 from absl import flags
@@ -54,10 +53,9 @@ def work(config, output):
     from keras_resnet.training.inputs import make_sources, opened
 
     sources = dict(zip(("train", "validation"), make_sources(config), strict=True))
-    if opened(config).has_test:
-        # Where its classes are others, that was said.
-        with contextlib.suppress(UserError):
-            sources["test"] = opened(config).source("test")
+    data = opened(config)
+    if data.has_test and data.test_fits:
+        sources["test"] = data.source("test")
     known = surveys(sources)
     summary = summarize(sources, known, input_size(config.task, sources["train"]))
     print("\n".join(lines(summary)))

@@ -84,11 +84,12 @@ def check_free(directory):
 def work(model, names):
     import tqdm
 
-    from keras_resnet.data.pictures import pictures_below
+    from keras_resnet.data.layouts import count, counted
+    from keras_resnet.data.pictures import found_below
     from keras_resnet.serving.clients import connect
     from keras_resnet.serving.sheets import Sheets
 
-    faults = pictures_of(names, pictures_below)
+    faults, left_out = pictures_of(names, found_below)
     client = connect(model, FLAGS.timeout, FLAGS.retries)
     sheets = Sheets(FLAGS.draw, model, len(faults), client.preprocessing) if FLAGS.draw else None
     statuses = []
@@ -103,6 +104,9 @@ def work(model, names):
     lines = as_table if FLAGS.csv else as_json if FLAGS.json else as_text
     for line in lines(tqdm.tqdm(rows(), total=len(faults), leave=False, disable=None)):
         tqdm.tqdm.write(line)
+    if left_out:
+        files = count(left_out.total(), "file")
+        print(f"Left out: {files} ({counted(left_out)}).", file=sys.stderr)
     if sheets is not None:
         print(f"Drawn: {harmless(FLAGS.draw)}/sheet-*.png", file=sys.stderr)
     unusable = len(statuses) - statuses.count(OK)

@@ -53,7 +53,6 @@ class Classification(Task):
         self._config = config
         self._options = config.task
         # Of the last `sources`: their labels are what classes are weighed by.
-        self._train: Source | None = None
         self._construct = constructors.constructor(config.network, config.depth)
 
     @functools.cached_property
@@ -62,7 +61,6 @@ class Classification(Task):
 
     def sources(self) -> dict[str, Source]:
         train, validation = make_sources(self._config)
-        self._train = train
         return {"train": train, "validation": validation}
 
     def describe(self, sources: dict[str, Source]) -> dict[str, Any]:
@@ -147,10 +145,8 @@ class Classification(Task):
         augmentation = make_augmentation(self._options, preprocessing, source)
         return training_example(source, preprocessing, augmentation)
 
-    def training_values(self, network: ResNet) -> OfBatch:
-        weights = None
-        if self._options.class_weights:
-            weights = class_weights(self._train or self.sources()["train"])
+    def training_values(self, network: ResNet, source: Source) -> OfBatch:
+        weights = class_weights(source) if self._options.class_weights else None
         return steps.training_values(network, self._options.label_smoothing, weights)
 
     def evaluation_example(self, network: ResNet, source: Source) -> Callable[..., Any]:

@@ -26,7 +26,7 @@ class NamedSet:
     data_dir: str | os.PathLike[str] | None
     skip_corrupt: bool
     lacks_validation = False
-    has_test = False
+    has_test = test_fits = False
 
     def source(self, split: str) -> Source:
         """The images of a split, "train" or "validation"."""

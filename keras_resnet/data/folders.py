@@ -85,6 +85,19 @@ class Folder:
         """Whether there are pictures to test on beside those to validate on."""
         return "test" in self._parts and self._parts["test"] is not self._parts["validation"]
 
+    @property
+    def test_fits(self) -> bool:
+        """Whether the pictures to test on are of the same classes."""
+        return not self._test_fault
+
+    @functools.cached_property
+    def _test_fault(self) -> str:
+        try:
+            self._check_classes("test")
+        except UserError as error:
+            return str(error)
+        return ""
+
     @functools.cached_property
     def class_names(self) -> tuple[str, ...]:
         """The classes, sorted, as they are spelled in train/ where there is one."""
@@ -113,12 +126,9 @@ class Folder:
           UserError: there is nothing to learn, or what is learned could not be exported.
         """
         check_exportable(self.class_names)
-        if self.has_test:
-            try:
-                self._check_classes("test")
-            except UserError as error:
-                # They are not needed to train.
-                print(f"The pictures to test on cannot be reported as they are: {error}")
+        if self.has_test and not self.test_fits:
+            # They are not needed to train.
+            print(f"The pictures to test on cannot be reported as they are: {self._test_fault}")
         if len(self.class_names) > 1:
             return
         (name,) = self.class_names

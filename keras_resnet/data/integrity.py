@@ -85,6 +85,9 @@ def _fault(source: Source, index: int) -> str:
     """Why an image cannot be used, in one line without TensorFlow's words around it."""
     try:
         pixels(source, source.example(index)[0])
+    except UnicodeDecodeError:
+        # TensorFlow's error quotes the path.
+        return "it cannot be read"
     except tf.errors.OpError as error:
         # Of an error within a function what comes before tells of its lines.
         text = error.message.rpartition("\n\n")[2]

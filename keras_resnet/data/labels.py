@@ -2,8 +2,11 @@
 
 import csv
 import dataclasses
+import io
 import json
+import os
 import pathlib
+import unicodedata
 from collections.abc import Iterator, Sequence
 
 from keras_resnet.checks import UserError
@@ -94,7 +97,7 @@ def _records(path: pathlib.Path) -> Iterator[tuple[int, str, str, str | None]]:
 def _of_csv(path: pathlib.Path, text: str) -> Iterator[tuple[int, str, str, str | None]]:
     first = text.partition("\n")[0]
     delimiter = "\t" if suffix_of(path.name) == ".tsv" else max(",;\t", key=first.count)
-    reader = csv.reader(text.splitlines(keepends=True), delimiter=delimiter, strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     places: Sequence[int | None] | None = None
     try:
         for cells in reader:
@@ -121,7 +124,7 @@ def _of_json(path: pathlib.Path, text: str) -> Iterator[tuple[int, str, str, str
             continue
         try:
             record = dict(json.loads(line))
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, RecursionError) as error:
             raise UserError(
                 f"Line {number} of {_shown(path)} is no JSON object, such as "
                 f'{{"path": "a.jpg", "label": "ant"}}: {error}.'
@@ -176,14 +179,25 @@ def _row(path: pathlib.Path, line: int, picture: str, class_name: str, split: st
                 f"Line {line} of {_shown(path)}: a split is train, val or test. "
                 f"Received: {harmless(repr(split))}"
             )
-    there = path.parent / picture
-    if "\\" in picture and not there.exists():
-        there = path.parent / picture.replace("\\", "/")
-    return Row(line, there, class_name, role)
+    # As people see it: with the slashes of Windows, and letters with their accents in either form.
+    names = [name for each in (picture, picture.replace("\\", "/")) for name in _forms(each)]
+    there = next((path.parent / name for name in names if _is_file(path.parent / name)), None)
+    return Row(line, path.parent / picture if there is None else there, class_name, role)
+
+
+def _forms(name: str) -> tuple[str, ...]:
+    return (name, *(unicodedata.normalize(form, name) for form in ("NFC", "NFD")))
+
+
+def _is_file(path: pathlib.Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # Its name is too long.
+        return False
 
 
 def _check_there(path: pathlib.Path, rows: Sequence[Row]) -> None:
-    missing = [row for row in rows if not row.path.is_file()]
+    missing = [row for row in rows if not _is_file(row.path)]
     if not missing:
         return
     lines = [f"{len(missing)} of {len(rows)} pictures that {_shown(path)} lists are not there:"]
@@ -207,7 +221,7 @@ def _nearly(directory: pathlib.Path, missing: pathlib.Path) -> pathlib.Path | No
     places = (directory, *sorted(path for path in directory.iterdir() if path.is_dir()))
     suffixes = ("", ".jpg", *sorted(SUFFIXES))
     candidates = (place / f"{inside}{suffix}" for place in places for suffix in suffixes)
-    return next((path for path in candidates if path.is_file()), None)
+    return next((path for path in candidates if _is_file(path)), None)
 
 
 def _each_once(path: pathlib.Path, rows: Sequence[Row]) -> list[Row]:
@@ -216,9 +230,9 @@ def _each_once(path: pathlib.Path, rows: Sequence[Row]) -> list[Row]:
     Raises:
       UserError: a picture has two classes, or is of two splits.
     """
-    first: dict[pathlib.Path, Row] = {}
+    first: dict[str, Row] = {}
     for row in rows:
-        known = first.setdefault(row.path, row)
+        known = first.setdefault(os.path.normpath(row.path), row)
         if (known.class_name, known.split) != (row.class_name, row.split):
             raise UserError(
                 f"Lines {known.line} and {row.line} of {_shown(path)} say otherwise of the same "

@@ -55,6 +55,11 @@ def paths_of(dataset: str) -> list[pathlib.Path]:
     for path, place in zip(paths, places, strict=True):
         if places.count(place) > 1:
             raise UserError(f"`dataset` names {harmless(str(path))} twice.")
+        if any(other in place.parents for other in places):
+            raise UserError(
+                f"`dataset` names {harmless(str(path))} and a folder that holds it: its pictures "
+                "would count twice. Name one of them."
+            )
     return paths
 
 

@@ -183,7 +183,7 @@ def _look(source: Source, indices: np.ndarray) -> Survey:
             fetched, labels = source.fetch(indices)
             stored = tf.stack([source.stored(image) for image in fetched])
             return Survey(indices, _table_function(source, stored)(stored, labels).numpy())
-    except tf.errors.OpError:
+    except (tf.errors.OpError, UnicodeDecodeError):  # The latter of a path that is no UTF-8.
         if len(indices) == 1:
             return _NOTHING
     # One of them is at fault.

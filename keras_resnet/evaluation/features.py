@@ -12,7 +12,7 @@ import tqdm
 from keras_resnet import files
 from keras_resnet.checks import UserError, check_integer
 from keras_resnet.data import batches, folders, integrity
-from keras_resnet.data.layouts import counted
+from keras_resnet.data.layouts import count, counted
 from keras_resnet.data.pictures import found_below
 from keras_resnet.data.sources import FileSource, Source
 from keras_resnet.networks.inference import inference
@@ -98,7 +98,7 @@ def _pictures(folder: pathlib.Path, skip_corrupt: bool) -> Source:
         others = f" Other files: {counted(found.left_out)}." if found.left_out else ""
         raise UserError(f"{folder} holds no picture, nor do those below it.{others}")
     if found.left_out:
-        print(f"Left out: {found.left_out.total()} files ({counted(found.left_out)}).")
+        print(f"Left out: {count(found.left_out.total(), 'file')} ({counted(found.left_out)}).")
     for path in paths:
         if not _is_line(_name(path, folder)):
             raise UserError(

@@ -68,6 +68,12 @@ def _decoded(image_bytes: tf.Tensor, channels: int, background: Sequence[int] | 
     def of_jpeg() -> tf.Tensor:
         return _decoded_jpeg(image_bytes, channels)
 
+    def checked_bytes() -> tf.Tensor:
+        # Of these formats not all is for TensorFlow, see there.
+        fits = headers.is_decodable(image_bytes)
+        with headers.checked(fits, "it is a picture to be converted first"):
+            return tf.identity(image_bytes)
+
     def of_png() -> tf.Tensor:
         if background is None:
             return of_jpeg()
@@ -78,18 +84,18 @@ def _decoded(image_bytes: tf.Tensor, channels: int, background: Sequence[int] | 
         )
 
     def of_bmp() -> tf.Tensor:
-        return _as_gray(tf.io.decode_bmp(image_bytes, channels=3), channels)
+        return _as_gray(tf.io.decode_bmp(checked_bytes(), channels=3), channels)
 
     def of_gif() -> tf.Tensor:
-        _, frame = headers.first_gif_frame(image_bytes)
+        _, frame = headers.first_gif_frame(checked_bytes())
         return _as_gray(_decoded_image(frame, 3), channels)
 
     def of_webp() -> tf.Tensor:
         # The operation takes no number of channels but that of the file.
         return tf.cond(
             headers.has_transparency(image_bytes),
-            lambda: _opaque(_decoded_image(image_bytes, 4), channels, background),
-            lambda: _as_gray(_decoded_image(image_bytes, 3), channels),
+            lambda: _opaque(_decoded_image(checked_bytes(), 4), channels, background),
+            lambda: _as_gray(_decoded_image(checked_bytes(), 3), channels),
         )
 
     pixels = headers.by_format(

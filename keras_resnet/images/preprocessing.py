@@ -315,19 +315,18 @@ class Preprocessing:
 
     def _of_encoded(self, picture: str | os.PathLike[str] | bytes) -> tf.Tensor:
         """The network's input for the path of a picture, or for its bytes."""
-        name = "The picture"
-        if not isinstance(picture, bytes):
-            name = os.fspath(picture)
+        if isinstance(picture, bytes):
             try:
-                picture = pathlib.Path(picture).read_bytes()
-            except OSError as error:
-                raise checks.UserError(f"No picture at {name!r}: {error.strerror}.") from error
+                return self._input(tf.constant(decodable_bytes(picture)))
+            except tf.errors.InvalidArgumentError as error:
+                raise checks.UserError("it is damaged, or too large") from error
+        name = os.fspath(picture)
         try:
-            return self._input(tf.constant(decodable_bytes(picture)))
-        except tf.errors.InvalidArgumentError as error:
-            raise checks.UserError(
-                f"{name} does not decode: it is damaged, or too large."
-            ) from error
+            return self._of_encoded(pathlib.Path(picture).read_bytes())
+        except OSError as error:
+            raise checks.UserError(f"No picture at {name!r}: {error.strerror}.") from error
+        except checks.UserError as error:
+            raise checks.UserError(f"{name!r} does not decode: {error}.") from error
 
     def _input(self, image: tf.Tensor) -> tf.Tensor:
         return self.normalize(self.center_crop(image))

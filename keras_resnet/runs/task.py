@@ -97,7 +97,7 @@ class Task(abc.ABC):
         """
 
     @abc.abstractmethod
-    def training_values(self, network: keras.Model) -> OfBatch:
+    def training_values(self, network: keras.Model, source: Source) -> OfBatch:
         """A function from a batch, within a training step, to `sums`: [b] each, one per image.
 
         The step descends the mean of the first over the global batch.

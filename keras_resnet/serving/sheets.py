@@ -82,11 +82,8 @@ def thumbnail(content: bytes, preprocessing: Preprocessing | None) -> np.ndarray
     """
     if preprocessing is None:
         return _whole(content)
-    try:
-        return _as_seen(content, preprocessing)
-    except tf.errors.InvalidArgumentError:
-        with contextlib.suppress(UserError, tf.errors.InvalidArgumentError):
-            return _as_seen(conversion.converted(content), preprocessing)
+    with contextlib.suppress(UserError, tf.errors.InvalidArgumentError):
+        return _as_seen(conversion.decodable_bytes(content), preprocessing)
     return None
 
 

@@ -41,12 +41,15 @@ class EarlyStatistics:
       network: Keras model.
       batches: of the training.
       workers: `Workers` under whose strategy the network was made.
+      schedule: of the learning rate. Where evaluations decide on the rate, as on a plateau, all of
+        a training must be evaluated alike: the moving statistics stay.
     """
 
     values_of: OfBatch
     network: keras.Model
     batches: TrainingBatches
     workers: Workers
+    schedule: str
 
     @contextlib.contextmanager
     def of_step(self, step: int) -> Iterator[None]:
@@ -59,7 +62,8 @@ class EarlyStatistics:
           WorkerLostError: another worker died or does not answer.
         """
         norms = [norm for norm in batch_norms(self.network) if norm.trainable]
-        if not any(step * round(1 - norm.momentum, 6) < _YOUTH for norm in norms):
+        is_young = any(step * round(1 - norm.momentum, 6) < _YOUTH for norm in norms)
+        if not is_young or self.schedule == "plateau":
             self.__dict__.pop("_first_batches", None)  # They are not needed again.
             yield
             return

@@ -33,6 +33,11 @@ def given_sources(given: Mapping[str, Given], config: TrainConfig) -> dict[str, 
     """
     _check_splits(given, config)
     train = _source(given["train"], "train", config)
+    if len(train.class_names) == 1:
+        raise UserError(
+            "`sources` must have images of two classes at least: of one there is nothing to learn. "
+            f"Received: {shown(train.class_names)} alone"
+        )
     used, kept = divided(train, config, config.validation_images)
     if kept is not None:
         return {"train": used, "validation": kept}

@@ -104,13 +104,13 @@ def train(
             timetable.last_step,
             workers.strategy,
         )
-        values_of = task.training_values(network)
+        values_of = task.training_values(network, images["train"])
         loop = Loop(
             task=task,
             learner=learner,
             batches=batches,
             take_steps=_steps(config, task, values_of, learner, workers, compiled),
-            statistics=EarlyStatistics(values_of, network, batches, workers),
+            statistics=EarlyStatistics(values_of, network, batches, workers, config.schedule),
             evaluate=_evaluation(config, task, network, images["validation"], workers),
             timetable=timetable,
             records=Records(

@@ -4,7 +4,6 @@ import sys
 from collections.abc import Sequence
 
 import numpy as np
-import tensorflow as tf
 
 from keras_resnet.checks import UserError
 from keras_resnet.networks.families import DEPTHS
@@ -23,14 +22,7 @@ def inputs_of(model: ResNet, paths: Sequence[str]) -> np.ndarray | None:
         return None
     if model.preprocessing is None:
         raise UserError("--images needs a network with a preprocessing: --like=SET.")
-    inputs = []
-    for path in paths:
-        try:
-            with open(path, "rb") as picture:
-                inputs.append(model.preprocessing(picture.read()))
-        except tf.errors.InvalidArgumentError as error:
-            raise UserError(f"{path} does not decode.") from error
-    return np.stack(inputs)
+    return model.preprocessing(list(paths)).numpy()
 
 
 def compare(file: WeightFile, model: ResNet, inputs: np.ndarray) -> str:

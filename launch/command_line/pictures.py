@@ -1,5 +1,6 @@
 """The pictures that a command line names: files, directories and patterns."""
 
+import collections
 import glob
 import os
 import pathlib
@@ -13,24 +14,31 @@ class UnreadableError(Exception):
     """A file cannot be read; the message says why in some words."""
 
 
-def pictures_of(names, pictures_below):
+def pictures_of(names, found_below):
     """Names of the pictures that are meant, each once.
 
     Args:
       names: of files; of directories, for all pictures below; patterns such as photos/**/*.jpg.
-      pictures_below: function of a directory, see `keras_resnet.data`.
+      found_below: function of a directory, see `keras_resnet.data.pictures`.
 
     Returns:
-      dict by name, in order: None, or in words why it stands for no picture.
+      dict by name, in order: None, or in words why it stands for no picture; and how many files of
+      the directories are none, by suffix.
     """
-    found, seen = {}, set()
+    found, seen, left_out = {}, set(), collections.Counter()
+
+    def pictures_below(directory):
+        below = found_below(directory)
+        left_out.update(below.left_out)
+        return below.pictures
+
     for name in names:
         for picture, fault in _meant(name, pictures_below):
             place = os.path.abspath(picture)
             if place not in seen:
                 seen.add(place)
                 found[picture] = fault
-    return found
+    return found, left_out
 
 
 def _meant(name, pictures_below):

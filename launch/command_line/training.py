@@ -214,7 +214,7 @@ def _train(config, directory):
         f"  look at:   {directory}/curves.png, or tensorboard --logdir={directory}/events"
     )
     data = opened(config)
-    if data.has_test:
+    if data.has_test and data.test_fits:
         print(
             f"  test:      {command('evaluate')} {directory}/best.keras --split=test"
             f"  ({data.number_of('test')} pictures, which have chosen nothing)"

@@ -61,7 +61,7 @@ def test_the_one_of_several_that_does_not_decode_is_named(rng):
     for broken, fault in (
         (b"junk", "it is no picture that can be read"),
         ("cat.jpg", "No picture at 'cat.jpg': No such file or directory"),
-        (data[: len(data) // 2], "The picture does not decode"),
+        (data[: len(data) // 2], "it is damaged, or too large"),
     ):
         with pytest.raises(ValueError, match=f"Image 1 of `images`: {fault}"):
             Preprocessing(28, 32, (0, 0, 0))([data, broken])

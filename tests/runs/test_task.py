@@ -51,7 +51,7 @@ class Color(Task):
     def evaluation_example(self, network, source):
         return lambda image, *_: example(image, 0.0)
 
-    def training_values(self, network):
+    def training_values(self, network, source):
         return lambda batch: {"error": (e := errors(network, batch)), "loss": e**2}
 
     def answers(self, network):

@@ -63,7 +63,7 @@ def test_it_says_what_is_known(full):
         "resized to 27 pixels (bilinear, antialiased)",
         "the central 24x24 pixels",
         "the mean (120, 121, 122) is subtracted, and the result divided by 50, 60, 70",
-        "an EXIF orientation not applied",
+        "Transparency is laid over the color (200, 100, 0), and an EXIF orientation is applied",
         "`probabilities` float32 [n, 7], `classes` int32 [n, 5]",
         "`labels` string [n, 5]",
         "`images`: uint8 [n, height, width, 3]",
@@ -84,7 +84,7 @@ def test_every_status_of_a_picture_is_explained(full):
     """Of the module's strings, whatever their names."""
     statuses = [value for name, value in vars(signatures).items() if name.isupper()]
     statuses = [value for value in statuses if isinstance(value, str)]
-    assert len(statuses) == 6
+    assert len(statuses) == 7
     for status in statuses:
         assert f'"{status}"' in full, status
 

@@ -4,7 +4,6 @@ import pytest
 from letters import make_network
 from pictures import encoded
 
-import keras_resnet
 from keras_resnet.checks import UserError
 from keras_resnet.weights import parity
 from keras_resnet.weights.local import WeightFile
@@ -25,10 +24,12 @@ def test_pictures_become_what_the_network_sees(tmp_path, rng):
 
 def test_what_cannot_be_seen_is_said(tmp_path):
     (tmp_path / "a.jpg").write_bytes(b"no picture")
-    with pytest.raises(UserError, match="a.jpg does not decode as JPEG or PNG"):
+    with pytest.raises(UserError, match="a.jpg' does not decode: it is no picture"):
         parity.inputs_of(make_network(), [tmp_path / "a.jpg"])
+    bare = make_network()
+    bare.preprocessing = None
     with pytest.raises(UserError, match="needs a network with a preprocessing"):
-        parity.inputs_of(keras_resnet.CifarResNet(8), [tmp_path / "a.jpg"])
+        parity.inputs_of(bare, [tmp_path / "a.jpg"])
 
 
 def test_our_own_weights_have_no_other_framework(tmp_path, rng):
