@@ -150,3 +150,13 @@ def test_classes_that_are_ordered_by_another_spelling_are_brought_into_the_netwo
     assert reordered.class_names == names
     assert reordered.fingerprint() != moved.fingerprint()
     assert reordered.describe(3) == moved.describe(3)
+
+
+def test_two_classes_of_one_name_are_in_no_other_order(data):
+    """As the cranes of ImageNet: which is which the name does not say."""
+    images, labels = data
+    model = network(class_names=("crane", *"bcdef", "crane"))
+    assert fitted(model, MemorySource(images, labels, model.class_names)).describe(0)
+    moved = MemorySource(images, labels, ("b", "crane", *"cdef", "crane"))
+    with pytest.raises(ValueError, match="different names, 'crane' and 'b'"):
+        fitted(model, moved)

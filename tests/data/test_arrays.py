@@ -125,6 +125,9 @@ def test_labels_are_integers_whatever_holds_them(labels):
         (np.eye(3), r"an array \[3, 3\].*labels.argmax\(axis=1\)"),
         ([0, 0.5, 1], "Received: 0.5 as label 1"),
         ([0, 1, np.nan], "Received: nan as label 2"),
+        # Beyond all integers.
+        ([0, 1e20, 1], r"Received: 1e\+20 as label 1"),
+        ([0, 1, np.inf], "Received: inf as label 2"),
         ([0, -1, -2], "at least 0 and below 2, the .* Received: -1 as label 1, and 2 such"),
         ([0, 2, 1], "below 2, the number of classes. Received: 2 as label 1, and 1 such"),
         ([None, 0, 1], r"object \[3\]"),
@@ -151,6 +154,9 @@ def test_names_become_labels_by_what_is_said():
 def test_more_classes_than_images_have_names():
     with pytest.raises(ValueError, match="`class_names` must be given .* label 7 among .* 3 im"):
         as_labels([0, 7, 1], 3)
+    with pytest.raises(ValueError, match="label 3 among"):
+        as_labels([0, 3, 1], 3)
+    assert as_labels([1], 1)[1] == ("0", "1")
 
 
 def test_paths_are_taken_from_whatever_holds_them():

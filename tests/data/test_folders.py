@@ -234,6 +234,11 @@ def test_too_few_to_keep_some_is_explained(tmp_path):
     assert len(datasets.load(str(tmp_path), "all")) == 2
 
 
+def test_not_all_pictures_are_kept_for_validation(unsplit):
+    with pytest.raises(ValueError, match="of its 60 pictures none .* leaves some .*images=60"):
+        datasets.load(str(unsplit), "train", kept=60)
+
+
 def test_val_chooses_and_test_is_reported(picture_folder, capsys):
     shutil.copytree(picture_folder / "val", picture_folder / "test")
     for name in ("horizontal", "vertical"):

@@ -34,6 +34,14 @@ def test_a_number_is_kept_in_proportion(data, number):
     assert (np.bincount(labels[~kept], minlength=3) > 0).all()
 
 
+@pytest.mark.parametrize(("number", "expected"), [(1, [0, 1, 0]), (13, [3, 10, 0])])
+def test_classes_of_which_most_was_cut_off_get_one_more(data, number, expected):
+    """Of 13, by parts of 134, 2.81, 9.60 and 0.58; of 1 0.22, 0.74 and 0.04."""
+    labels, contents = data
+    kept = kept_for_validation(labels, contents, number)
+    assert np.bincount(labels[kept], minlength=3).tolist() == expected
+
+
 def test_the_draw_knows_contents_alone(data, rng):
     labels, contents = data
     kept = kept_for_validation(labels, contents, 0.2)

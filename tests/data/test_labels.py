@@ -32,6 +32,9 @@ EXPECTED = [("a.jpg", "ant", None), ("b.jpg", "bee", None), ("sub/c d.png", "ant
         ("Category;File Name;size\r\nant;a.jpg;1\r\nbee;b.jpg;2\r\nant;sub\\c d.png;3\r\n",)
         + ("of_excel.CSV", "utf-8-sig"),
         ("id\tbreed\na.jpg\tant\n\nb.jpg\tbee\nsub/c d.png\tant\n", "x.tsv", "utf-8"),
+        ("path\tlabel\na.jpg\tant\nb.jpg\tbee\nsub/c d.png\tant\n", "tabs.csv", "utf-8"),
+        # Of two columns the one that is not of paths is of classes, whatever it is named.
+        ("insect,file\nant,a.jpg\nbee,b.jpg\nant,sub/c d.png\n", "labels.csv", "utf-8"),
         ('image,class\n"a.jpg","ant"\n b.jpg , bee\n"sub/c d.png",ant\na.jpg,ant\n',)
         + ("labels.csv", "utf-8"),
         (

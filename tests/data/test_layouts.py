@@ -1,4 +1,5 @@
 import pathlib
+from collections import Counter
 
 import pytest
 
@@ -79,6 +80,11 @@ def test_classes_lie_at_the_top(folder):
     assert found.splits["train"].beside() == {"no suffix": 1, ".jpg in no class": 1}
 
 
+def test_a_class_may_hold_a_file_named_as_those_of_a_run(folder):
+    root = folder("ant/a.jpg", "ant/data.json", "bee/b.jpg", "bee/deep/config.json")
+    assert content(root) == {"train": CLASSES}
+
+
 def test_a_train_is_a_class_beside_a_bus(folder):
     root = folder("bus/a.jpg", "car/b.jpg", "train/c.jpg")
     assert content(root) == {"train": {"bus": ["a.jpg"], "car": ["b.jpg"], "train": ["c.jpg"]}}
@@ -125,6 +131,17 @@ def test_a_list_says_the_splits_or_there_is_one_for_each(folder):
     (root / "submission.csv").write_text("path,label\nb2.jpg,ant\n")
     assert content(root).keys() == {"train", "validation"}
     assert layout(root).splits["train"].beside() == {".jpg not listed": 1}
+
+
+def test_what_no_list_names_is_counted_once_of_all_splits(folder):
+    rows = "path,label,split\na.jpg,ant,train\nb.jpg,bee,val\nc.jpg,ant,test\n"
+    root = folder("a.jpg", "b.jpg", "c.jpg", "x.png", "notes.txt", texts=[("labels.csv", rows)])
+    expected = {".png not listed": 1, ".txt": 1}
+    assert sum((part.beside() for part in layout(root).splits.values()), Counter()) == expected
+    (root / "labels.csv").unlink()
+    lists = {"train.csv": "a.jpg,ant\n", "val.csv": "b.jpg,ant\n", "test.csv": "c.jpg,ant\n"}
+    folder(texts=lists.items())
+    assert sum((part.beside() for part in layout(root).splits.values()), Counter()) == expected
 
 
 def test_directories_of_two_classes_in_a_split_win_over_any_list(folder):

@@ -124,3 +124,13 @@ def test_what_is_left_out_is_told(picture_folder):
     source.left_out = {".svg": 3}
     found = summarize({"train": source}, surveys({"train": source}), 24)
     assert found.parts["train"].left_out == {".svg": 3}
+
+
+def test_pixels_are_not_the_same_for_having_no_bytes_of_a_file(rng):
+    pixels = rng.integers(0, 256, (4, 24, 32, 3), np.uint8)
+    parts = {
+        "train": MemorySource(pixels[:2], [0, 1], ("cat", "dog")),
+        "validation": MemorySource(pixels[2:], [0, 1], ("cat", "dog")),
+    }
+    found = summarize(parts, surveys(parts), 32)
+    assert found.equal.images == found.several_classes.images == 0

@@ -51,6 +51,28 @@ def test_each_picture_is_described(source, rng):
     assert (hashes[1] != expected).all()
 
 
+@pytest.mark.parametrize(
+    ("kind", "name", "options"),
+    [
+        ("AVIF", "AVIF", {}),
+        # A sequence begins with another brand.
+        ("AVIF", "AVIF", {"save_all": True, "append_images": [PIL.Image.new("RGB", (61, 47))]}),
+        ("TIFF", "TIFF", {"big_tiff": True}),
+        ("JPEG2000", "JPEG 2000", {}),
+        ("JPEG2000", "JPEG 2000", {"no_jp2": True}),
+        ("ICO", "ICO", {}),
+        ("DDS", "DDS", {}),
+        ("TGA", "other", {}),
+    ],
+)
+def test_what_pillow_alone_reads_is_called_by_its_name(tmp_path, rng, kind, name, options):
+    path = tmp_path / "picture"
+    path.write_bytes(saved(smooth_picture(rng), kind, **options))
+    found = survey(FileSource([path], [0], ("a",), converts=True), [0], "Checking")
+    assert [KINDS[number] for number in found.kinds] == [name]
+    assert found.needs_conversion.all()
+
+
 def test_contents_are_those_of_the_files(source):
     contents = survey(source, range(10), "Checking").contents
     assert contents[0] == contents[9]
@@ -98,8 +120,10 @@ def test_pixels_have_neither_files_nor_hashes_of_contents(rng):
 def test_a_sample_is_from_all_over_and_ends_in_time(monkeypatch):
     monkeypatch.setattr("keras_resnet.data.survey.SAMPLE", 50)
     pixels = np.zeros((1000, 2, 2, 1), np.uint8)
-    source = MemorySource(pixels, [0] * 1000, ("a",))
+    source = MemorySource(pixels, range(1000), tuple(map(str, range(1000))))
     found = sample(source, 60, "Looking")
+    # Each row is that of its image.
+    assert found.labels.tolist() == found.indices.tolist()
     assert found.indices.tolist() == np.linspace(0, 999, 50).astype(int).tolist()
     early = sample(source, 1e-9, "Looking")
     # Some, and not the first ones.

@@ -55,6 +55,20 @@ def test_16_bits_become_their_upper_8(kind):
     np.testing.assert_array_equal(pixels_of(png, "L"), values >> 8)
 
 
+@pytest.mark.parametrize(("largest", "expected"), [(255, 255), (256, 1)])
+def test_whole_numbers_that_fit_into_8_bits_stay(largest, expected):
+    values = np.array([[0, 7], [largest - 1, largest]], np.int32)
+    png = conversion.converted(saved(PIL.Image.fromarray(values), "TIFF"))
+    assert pixels_of(png, "L")[1, 1] == expected
+
+
+@pytest.mark.parametrize("brand", [b"heic", b"heix", b"mif1", b"hevc", b"msf1"])
+def test_photographs_of_phones_are_refused_by_name(brand):
+    """Whatever they hold: still pictures or sequences, of 8 bits or 10."""
+    with pytest.raises(UserError, match="HEIC pictures are not read: save them as JPEG"):
+        conversion.converted(b"\0\0\0\x18ftyp" + brand + bytes(40))
+
+
 def test_what_is_no_picture_is_refused_with_the_reason(rng, monkeypatch):
     tiff = saved(smooth_picture(rng), "TIFF")
     floats = saved(PIL.Image.fromarray(np.zeros((4, 4), np.float32)), "TIFF")

@@ -38,6 +38,8 @@ def test_what_tensorflow_reads_in_another_way_is_left_to_pillow(rng):
     smaller[6:10] = struct.pack("<HH", 80, 80)
     others = [
         bytes(smaller),
+        # Cut off in its first frame.
+        saved(picture.quantize(16), "GIF")[:-40],
         saved(picture.quantize(16), "GIF", transparency=3),
         saved(picture.quantize(16), "BMP"),
         saved(picture.convert("RGBA"), "BMP"),
@@ -63,6 +65,13 @@ def test_the_size_of_each_format_is_bounded(size):
             headers.bounded(headers.encoded_shape(data))
 
 
+def test_a_canvas_of_webp_is_said_in_24_bits():
+    width, height = 70_000, 100_000
+    sizes = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
+    data = b"RIFF....WEBPVP8X....\0\0\0\0" + sizes + bytes(20)
+    np.testing.assert_array_equal(headers.encoded_shape(data), [height, width])
+
+
 # --- Orientation
 
 
@@ -84,6 +93,7 @@ def jpeg(*segments):
 
 
 SIX = tiff([(0x0112, 3, 1, b"\6\0\0\0")])
+TWO = tiff([(0x0112, 3, 1, bytes([value, 0, 0, 0])) for value in (6, 3)])
 
 
 @pytest.mark.parametrize(
@@ -95,6 +105,11 @@ SIX = tiff([(0x0112, 3, 1, b"\6\0\0\0")])
         (jpeg(*[(0xE2, bytes(65_000))] * 3, (0xE1, b"Exif\0\0" + SIX)), 6),
         (jpeg((0xE1, b"Exif\0\0" + tiff([(0x0112, 3, 1, b"\0\6\0\0")], ">"))), 6),
         (jpeg((0xE1, b"Exif\0\0" + tiff([(0x0112, 4, 1, b"\6\0\0\0")]))), 6),
+        (jpeg((0xE1, b"Exif\0\0" + tiff([(0x0112, 4, 1, b"\0\0\0\6")], ">"))), 6),
+        # Of two the last one counts, as for Pillow.
+        (jpeg((0xE1, b"Exif\0\0" + TWO)), 3),
+        # The name in a segment of another kind.
+        (jpeg((0xE2, b"Exif\0\0" + SIX)), 1),
         # No number, several, and none that is an orientation.
         (jpeg((0xE1, b"Exif\0\0" + tiff([(0x0112, 2, 1, b"\6\0\0\0")]))), 1),
         (jpeg((0xE1, b"Exif\0\0" + tiff([(0x0112, 3, 2, b"\6\0\0\0")]))), 1),

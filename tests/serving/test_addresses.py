@@ -12,6 +12,7 @@ from keras_resnet.serving.addresses import Server, is_network, parsed
         ("grpc://host:8500/mine", Server("grpc", "host:8500", "mine", None)),
         ("http://[::1]:8501/mine/12/", Server("http", "[::1]:8501", "mine", 12)),
         ("https://host/mine", Server("https", "host", "mine", None)),
+        (f"grpc://host:1/mine/{2**63 - 1}", Server("grpc", "host:1", "mine", 2**63 - 1)),
     ],
 )
 def test_addresses_of_servers(address, server):
@@ -24,7 +25,9 @@ def test_addresses_of_servers(address, server):
         *("ftp://host:1/mine", "grpc://host/mine", "grpc://host:8500", "grpc://host:x/mine"),
         *("http://host:8501/mine/newest", "http:///mine", "http://host:99999/mine"),
         *("http://host:1/mine/99999999999999999999", "grpc://host:1/mine/-1", "http://h/m/1_0"),
-        *("grpc://host:1/\udcff", "http://[::1/mine", "host:8500/mine"),
+        # One more than an int64 holds.
+        *("http://host:1/mine/9223372036854775808", "grpc://host:1/\udcff"),
+        *("http://[::1/mine", "host:8500/mine"),
     ],
 )
 def test_malformed_addresses_are_shown(address):

@@ -79,6 +79,7 @@ def test_of_a_finished_continuation_it_says_how_to_go_on(tmp_path):
         more(run_dir)
     config, second = more(first)
     assert (second.name, config.weights, config.learning_rate) == ("mine-more2", str(first), 0.001)
+    assert more(leave(second, config, 0.8, epochs=5))[1].name == "mine-more3"
 
 
 def test_what_is_not_finished_is_to_be_resumed_before(tmp_path):

@@ -70,6 +70,14 @@ def test_what_does_not_decode_is_named_at_once_or_left_out(tmp_path, rng, capsys
     assert name in printed
 
 
+@pytest.mark.parametrize("skip_corrupt", [False, True])
+def test_where_nothing_decodes_there_is_nothing_to_train_on(skip_corrupt):
+    pair = ([b"no picture", b"nor this"], [0, 1])
+    config = CONFIG.with_options(skip_corrupt=skip_corrupt)
+    with pytest.raises(ValueError, match="'train' in .*2 of 2 images cannot be used"):
+        given_sources({"train": pair, "validation": pair}, config)
+
+
 def test_a_file_of_another_content_is_other_data(tmp_path, rng):
     one, other = (encoded(rng, 8, 8, "PNG", compress_level=0) for _ in range(2))
     assert len(one) == len(other)
