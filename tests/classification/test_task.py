@@ -83,14 +83,13 @@ def test_classes_of_few_pictures_count_as_much_as_others(config, picture_folder)
     assert len(begun(doubled)[0].epoch(sources["train"])) == 48
     network = task.network(setup, sources)
     batch = np.zeros((2, 16, 16, 3), np.float32), np.array([0, 1])
-    plain = task.training_values(network)(batch)["loss"]
+    plain = task.training_values(network, sources["train"])(batch)["loss"]
     weighted = config.with_options(class_weights=True).task.task(
         config.with_options(class_weights=True)
     )
     # 15 pictures, of 2 classes 12 and 3.
-    np.testing.assert_allclose(
-        weighted.training_values(network)(batch)["loss"], plain * [15 / 24, 15 / 6], rtol=1e-5
-    )
+    values = weighted.training_values(network, sources["train"])(batch)
+    np.testing.assert_allclose(values["loss"], plain * [15 / 24, 15 / 6], rtol=1e-5)
 
 
 def test_an_unknown_depth_is_refused_before_anything_is_read(config):

@@ -1,3 +1,5 @@
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -27,7 +29,8 @@ def made(rng, strategy, images=24, **options):
     with strategy.scope():
         network = keras_resnet.CifarResNet(14 if "stacked" in options else 8, **settings)
     batches = TrainingBatches(source, example, 0, 8, 1, strategy)
-    early = EarlyStatistics(training_values(network), network, batches, Workers(strategy))
+    workers = Workers(strategy)
+    early = EarlyStatistics(training_values(network), network, batches, workers, "steps")
     return early, pixels
 
 
@@ -104,5 +107,15 @@ def test_what_is_frozen_keeps_what_it_has(rng):
 def test_a_network_without_normalizations_is_left_alone():
     network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     workers = Workers(tf.distribute.get_strategy())
-    with EarlyStatistics(lambda _: pytest.fail(), network, None, workers).of_step(1):
+    with EarlyStatistics(lambda _: pytest.fail(), network, None, workers, "steps").of_step(1):
         pass
+
+
+def test_a_plateau_is_seen_by_moving_statistics_all_along(rng):
+    early, _ = made(rng, tf.distribute.get_strategy())
+    early = dataclasses.replace(early, schedule="plateau")
+    before = [value.numpy() for pair in moving_statistics(early.network) for value in pair]
+    with early.of_step(1):
+        after = [value.numpy() for pair in moving_statistics(early.network) for value in pair]
+    for value, other in zip(before, after, strict=True):
+        np.testing.assert_array_equal(value, other)
