@@ -112,7 +112,7 @@ def test_names_are_the_same_that_look_so():
     assert as_seen("Cat") != as_seen("cat")
 
 
-@pytest.mark.parametrize("name", ["bee\nhive", "bee\rhive", "caf\udce9", 7])
+@pytest.mark.parametrize("name", ["bee\nhive", "bee\rhive", "bee\0hive", "caf\udce9", 7])
 def test_what_is_no_line_of_utf8_cannot_be_exported(name):
     check_exportable(["ant", "caf\u00e9", "a b"])
     with pytest.raises(ValueError, match="texts of one line"):

@@ -1,4 +1,5 @@
 import json
+import unicodedata
 
 import pytest
 
@@ -104,3 +105,29 @@ def test_splits_are_called_so_in_any_case():
     names = ("Train", "TRAINING", "val", "Valid", "validation", "test", "testing", "tests", "")
     splits = ["train"] * 2 + ["validation"] * 3 + ["test"] * 2 + [None] * 2
     assert list(map(split_called, names)) == splits
+
+
+def test_paths_are_found_in_either_form_of_their_accents(tmp_path):
+    for form in ("NFC", "NFD"):
+        (tmp_path / unicodedata.normalize(form, f"\u00e9t\u00e9 {form}.jpg")).touch()
+    text = "".join(
+        f"{unicodedata.normalize(form, name)},ant\n"
+        for form, name in (("NFD", "\u00e9t\u00e9 NFC.jpg"), ("NFC", "\u00e9t\u00e9 NFD.jpg"))
+    )
+    (tmp_path / "labels.csv").write_text(text)
+    rows = read_labels(tmp_path / "labels.csv")
+    assert {row.path for row in rows} == set(tmp_path.glob("*.jpg"))
+
+
+def test_one_file_by_two_paths_is_one_picture(folder):
+    with pytest.raises(ValueError, match="Lines 1 and 2 .* say otherwise of the same picture"):
+        rows_of(folder, "a.jpg,ant\nsub/../a.jpg,bee\n")
+
+
+def test_only_line_feeds_end_lines_and_nothing_else_is_too_much(folder):
+    (folder / "a\u2028b.jpg").touch()
+    assert rows_of(folder, "a\u2028b.jpg,ant\n") == [("a\u2028b.jpg", "ant", None)]
+    with pytest.raises(ValueError, match="Line 1 of .* is no JSON object"):
+        rows_of(folder, "[" * 100_000, "x.jsonl")
+    with pytest.raises(ValueError, match="1 of 1 pictures that .* lists are not there"):
+        rows_of(folder, f"{'n' * 300}.jpg,ant\n")

@@ -57,6 +57,9 @@ def test_several_paths_are_there_and_differ(tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "a")
     with pytest.raises(ValueError, match="names .*/a twice"):
         paths_of(f"folder:{tmp_path}/a,{tmp_path}/link")
+    (tmp_path / "a" / "train").mkdir()
+    with pytest.raises(ValueError, match="names .*/a/train and a folder that holds it"):
+        paths_of(f"folder:{tmp_path}/a,{tmp_path}/a/train")
 
 
 def test_runs_are_named_after_the_last_part_of_each_path():

@@ -1,8 +1,10 @@
 import os
 
 import numpy as np
+import PIL.Image
 import pytest
 import tensorflow as tf
+from pictures import saved, smooth_picture
 from record_files import Shard, write_tfrecord
 
 from keras_resnet.data import sources
@@ -14,7 +16,7 @@ from keras_resnet.data.sources import (
     ReorderedSource,
     SubsetSource,
 )
-from keras_resnet.data.survey import COLUMNS, Survey
+from keras_resnet.data.survey import COLUMNS, Survey, survey
 
 
 def test_memory_answers_with_pixels_and_labels(rng):
@@ -160,3 +162,27 @@ def test_classes_come_in_another_order(rng):
     assert [other.class_names[label] for label in labels] == ["c", "a"]
     assert other.describe(3) == whole.describe(3)
     assert other.fingerprint() != whole.fingerprint()
+
+
+def test_plain_images_are_upright_opaque_jpegs_and_pngs(rng):
+    """Of others a source says at once that they need more than the small graph."""
+    exif = PIL.Image.Exif()
+    exif[0x0112] = 6
+    picture, clear = smooth_picture(rng), smooth_picture(rng, "RGBA")
+    palette = picture.quantize(8)
+    plain = [saved(picture, "JPEG"), saved(picture, "PNG"), saved(palette, "PNG")]
+    others = [
+        saved(picture, "JPEG", exif=exif),
+        saved(picture, "PNG", exif=exif),
+        saved(clear, "PNG"),
+        saved(palette, "PNG", transparency=0),
+        saved(picture, "WEBP"),
+    ]
+    assert MemorySource(plain, [0] * 3, ("a",)).is_plain
+    assert MemorySource(np.zeros((1, 2, 2, 3), np.uint8), [0], ("a",)).is_plain
+    for data in others:
+        source = MemorySource([*plain, data], [0] * 4, ("a",))
+        assert not source.is_plain and not source.converts
+        assert survey(source, range(4), "Checking").of(np.arange(3)).is_plain
+        assert not survey(source, range(4), "Checking").is_plain
+        assert not SubsetSource(source, [3]).is_plain

@@ -127,6 +127,25 @@ def test_gray_networks_see_the_gray_of_pil_over_the_color(rng):
         np.testing.assert_array_equal(pixels, np.array(expected), name)
 
 
+def test_what_is_to_be_converted_reaches_no_decoder(rng):
+    """An animated WebP can end the process, and a GIF of many blocks takes seconds."""
+    frame = smooth_picture(rng)
+    gif = saved(frame.quantize(16), "GIF")
+    start = 13 + 3 * 16
+    blocks = b"!\xfe" + b"\x01a" * 5_000 + b"\0"
+    for data in (
+        saved(frame, "WEBP", save_all=True, append_images=[frame.rotate(180)]),
+        saved(frame.quantize(16), "GIF", transparency=0),
+        saved(frame.quantize(16), "BMP"),
+        gif[:start] + blocks + gif[start:],
+    ):
+        assert not headers.is_decodable(data)
+        for function in (as_seen, as_stored):
+            with pytest.raises(tf.errors.InvalidArgumentError):
+                function(data)
+    assert headers.is_decodable(gif[:start] + b"!\xfe\x01a\0" + gif[start:])
+
+
 def animation(rng, kind, **options):
     frames = [smooth_picture(rng).quantize(64) for _ in range(3)]
     return saved(frames[0], kind, save_all=True, append_images=frames[1:], **options)

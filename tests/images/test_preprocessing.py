@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from pictures import saved, smooth_picture
 
-from keras_resnet.images.preprocessing import Preprocessing
+from keras_resnet.images.preprocessing import PlainPreprocessing, Preprocessing
 
 # --- Sizes
 
@@ -178,3 +178,12 @@ def test_is_frozen():
 def test_bad_values_are_named(change, message):
     with pytest.raises(ValueError, match=message):
         Preprocessing(**{"size": 4, "resize": 5, "mean": (0, 0, 0), **change})
+
+
+def test_plain_pictures_are_seen_alike_by_the_smaller_graph(rng):
+    spec = Preprocessing(28, 32, (1, 2, 3), exif_orientation=True, background=(0, 0, 0))
+    plain = PlainPreprocessing.of(spec)
+    for kind in ("JPEG", "PNG"):
+        data = tf.constant(saved(smooth_picture(rng), kind))
+        np.testing.assert_array_equal(plain.center_crop(data), spec.center_crop(data))
+        np.testing.assert_array_equal(plain(data), spec(data))

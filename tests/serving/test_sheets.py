@@ -8,6 +8,7 @@ from letters import SPEC
 from pictures import encoded, striped_picture
 
 from keras_resnet import plots
+from keras_resnet.images.conversion import converted
 from keras_resnet.serving import sheets
 from keras_resnet.serving.answers import Answer
 
@@ -89,3 +90,16 @@ def test_large_pictures_become_small(rng):
 def test_what_does_not_decode_has_no_thumbnail(rng, preprocessing):
     for content in (b"", b"text", encoded(rng, 30, 30)[:150], b"\xff\xd8\xff"):
         assert sheets.thumbnail(content, preprocessing) is None
+
+
+def test_what_is_converted_first_is_shown_as_its_png(rng):
+    """A transparent GIF, whose pixels TensorFlow gives otherwise, and an animation."""
+    palette = striped_picture(rng, 0, 30, 30).quantize(16)
+    frames = [striped_picture(rng, label, 30, 30).convert("RGBA") for label in (0, 1)]
+    for content in (
+        written(palette, "GIF", transparency=0),
+        written(frames[0], "WEBP", save_all=True, append_images=frames[1:]),
+    ):
+        np.testing.assert_array_equal(
+            sheets.thumbnail(content, SPEC), sheets.thumbnail(converted(content), SPEC)
+        )

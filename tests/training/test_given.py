@@ -85,7 +85,7 @@ def test_a_file_of_another_content_is_other_data(tmp_path, rng):
     fingerprints = []
     for content in (one, other, one):
         path.write_bytes(content)
-        pair = (np.array([str(path)]), [0])
+        pair = (np.array([str(path)] * 2), [0, 1])
         source = given_sources({"train": pair, "validation": pair}, CONFIG)["train"]
         fingerprints.append(source.fingerprint())
     assert fingerprints[0] == fingerprints[2] != fingerprints[1]
@@ -104,6 +104,13 @@ def test_a_file_of_another_content_is_other_data(tmp_path, rng):
             r"for 'validation', or `validation_images`.*with_options\(validation_images=N\)",
         ),
         (lambda pairs: pairs, KEPT, "`validation_images` must be 0 .*: validation_images=4"),
+        (
+            lambda pairs: {
+                split: (images, 0 * labels) for split, (images, labels) in pairs.items()
+            },
+            CONFIG,
+            "images of two classes at least",
+        ),
         (
             lambda pairs: {**pairs, "train": pairs["train"][0]},
             CONFIG,
