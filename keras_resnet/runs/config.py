@@ -260,10 +260,10 @@ class TrainConfig(Options):
         changes_result=False,
         check=integer(1, _LARGEST),
     )
-    log_every_steps: int = option(
+    log_every_steps: int | None = option(
         "Run directory",
-        "steps between two lines of metrics; at most an epoch",
-        100,
+        "steps between two lines of metrics; unset: 100, or an epoch if that is less",
+        None,
         changes_result=False,
         check=integer(1),
     )

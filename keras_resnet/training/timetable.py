@@ -4,6 +4,8 @@ from typing import Self
 
 from keras_resnet.runs.config import TrainConfig
 
+_STEPS_PER_LOG = 100
+
 # Where an epoch is shorter, an evaluation, which writes the network, takes as long as the epoch.
 _MIN_STEPS_PER_EVALUATION = 4
 
@@ -44,8 +46,8 @@ class Timetable:
         of_epoch = max(whole_epoch, at_least)
         return cls(
             last_step,
-            # Of a short training a curve of more than two points.
-            log=min(config.log_every_steps, of_epoch),
+            # Of few pictures a curve of more than two points.
+            log=config.log_every_steps or min(_STEPS_PER_LOG, of_epoch),
             evaluate=config.evaluate_every_steps or of_epoch,
             save=config.checkpoint_every_steps,
             patience=config.patience,

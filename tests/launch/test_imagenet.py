@@ -71,7 +71,7 @@ def test_a_folder_trains_and_another_configuration_is_refused(tmp_path, picture_
     other = f"--run_dir={tmp_path / 'other'}"
     process = run_program("imagenet", *flags, other)
     assert process.stdout.endswith(
-        f"{tmp_path / 'other'}/best.keras --split=test  (10 pictures, not looked at so far)\n"
+        f"{tmp_path / 'other'}/best.keras --split=test  (10 pictures, which have chosen nothing)\n"
     ), process.stderr
     assert metrics(tmp_path / "run") == metrics(tmp_path / "other")
     assert json.loads((tmp_path / "run" / "evaluation.json").read_text())["images"] == 10
