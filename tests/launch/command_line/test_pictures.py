@@ -1,6 +1,8 @@
+import collections
 import errno
 import os
 import pathlib
+import types
 
 import pytest
 
@@ -8,9 +10,12 @@ from command_line import pictures
 from command_line.pictures import UnreadableError, content_of, pictures_of
 
 
-def pictures_below(directory):
+def found_below(directory):
     """As that of the package, for what is made here."""
-    return sorted(path for path in pathlib.Path(directory).rglob("*.jpg"))
+    files = [path for path in pathlib.Path(directory).rglob("*.*") if path.is_file()]
+    pictures = sorted(path for path in files if path.suffix == ".jpg")
+    left_out = collections.Counter(path.suffix for path in files if path.suffix != ".jpg")
+    return types.SimpleNamespace(pictures=pictures, left_out=left_out)
 
 
 @pytest.fixture
@@ -50,22 +55,24 @@ NOTHING, EMPTY = "nothing matches", "a directory without pictures"
     ],
 )
 def test_files_directories_and_patterns(photos, names, expected):
-    assert list(pictures_of(names, pictures_below).items()) == list(expected.items())
+    found, left_out = pictures_of(names, found_below)
+    assert list(found.items()) == list(expected.items())
+    assert left_out == ({".txt": 1} if names == ["photos"] else {})
 
 
 def test_a_name_that_looks_like_a_pattern_is_a_name(photos):
     (photos / "[ab].jpg").write_bytes(b"")
     (photos / "[x]").mkdir()
     (photos / "[x]" / "d.jpg").write_bytes(b"")
-    assert list(pictures_of(["photos/[ab].jpg"], pictures_below)) == ["photos/[ab].jpg"]
-    assert list(pictures_of(["photos/[x]"], pictures_below)) == ["photos/[x]/d.jpg"]
+    assert list(pictures_of(["photos/[ab].jpg"], found_below)[0]) == ["photos/[ab].jpg"]
+    assert list(pictures_of(["photos/[x]"], found_below)[0]) == ["photos/[x]/d.jpg"]
 
 
 def test_a_directory_that_cannot_be_read_is_said(photos):
     def forbidden(directory):
         raise PermissionError(errno.EACCES, "Permission denied", directory / "sub")
 
-    found = pictures_of(["photos", "photos/a.jpg"], forbidden)
+    found, _ = pictures_of(["photos", "photos/a.jpg"], forbidden)
     assert found == {"photos": "Permission denied", "photos/a.jpg": None}
 
 
