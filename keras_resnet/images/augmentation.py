@@ -193,7 +193,7 @@ def random_square(
         return tf.slice(pixels, [top, left, 0], [height, width, preprocessing.channels])
 
     if image.dtype == tf.string:
-        return tf.cond(tf.io.is_jpeg(image), from_jpeg, from_pixels)
+        return tf.cond(tf.io.is_jpeg(image), from_jpeg, headers.rarely(from_pixels))
     return from_pixels()
 
 

@@ -75,8 +75,12 @@ _once = functools.partial(tf.function, autograph=False)
 _once_for_bytes = _once(input_signature=[tf.TensorSpec([], tf.string)])
 
 
-def _rarely(function: Callable[[], tf.Tensor]) -> Callable[[], tf.Tensor]:
-    """What few pictures need: in a graph it is made ready only when a first one does."""
+def rarely(function: Callable[[], tf.Tensor]) -> Callable[[], tf.Tensor]:
+    """A function for what few pictures need, as a call in a graph that costs the others nothing.
+
+    TensorFlow would put it into the graph itself, make it ready for all, and pass over each of its
+    operations for every picture that has no need of it.
+    """
     if tf.executing_eagerly():
         return function
     return _once(function, experimental_attributes={"_noinline": True})
@@ -147,12 +151,12 @@ def by_format(
       **branches: others by the names in `FORMATS`, in lower case.
     """
     of_jpeg, of_png, *of_the_rest = (branches.get(name.lower(), default) for name in FORMATS)
-    of_the_rest = [_rarely(function) for function in of_the_rest]
+    of_the_rest = [rarely(function) for function in of_the_rest]
     # Most pictures are JPEGs, and shall not wait for the rest.
     return tf.cond(
         tf.io.is_jpeg(image_bytes),
         of_jpeg,
-        lambda: tf.switch_case(picture_format(image_bytes) - PNG, [of_png, *of_the_rest]),
+        rarely(lambda: tf.switch_case(picture_format(image_bytes) - PNG, [of_png, *of_the_rest])),
     )
 
 
@@ -191,7 +195,7 @@ def encoded_shape(image_bytes: tf.Tensor) -> tf.Tensor:
     return tf.cond(
         tf.io.is_jpeg(image_bytes),
         lambda: tf.io.extract_jpeg_shape(image_bytes)[:2],
-        lambda: _shape_of_start(_start(image_bytes)),
+        rarely(lambda: _shape_of_start(_start(image_bytes))),
     )
 
 
@@ -304,16 +308,16 @@ def exif_orientation(image_bytes: tf.Tensor) -> tf.Tensor:
             found = _places(values, text)
             place = tf.argmax(tf.cast(found, tf.int32)) + distance
             return tf.cond(
-                tf.reduce_any(found), _rarely(lambda: _orientation(values[place:])), as_it_is
+                tf.reduce_any(found), rarely(lambda: _orientation(values[place:])), as_it_is
             )
 
         return orientation
 
     def of_jpeg() -> tf.Tensor:
         values = _all(image_bytes)
-        # Most have none: that is seen at once.
-        found = tf.reduce_any(_places(values, b"Exif"))
-        return tf.cond(found, _rarely(lambda: _orientation(_exif_segment(values))), as_it_is)
+        # Most have none: that is seen at once. Pixels do not look so.
+        found = tf.reduce_any(_places(values, b"\xff\xe1"))
+        return tf.cond(found, rarely(lambda: _orientation(_exif_segment(values))), as_it_is)
 
     def as_it_is() -> tf.Tensor:
         return tf.constant(1)
