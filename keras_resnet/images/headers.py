@@ -284,7 +284,8 @@ def _places(values: tf.Tensor, text: bytes) -> tf.Tensor:
     """Whether a text is at each place of uint8 [n], bool [n - len(text) + 1]."""
     count = tf.maximum(tf.size(values) - len(text) + 1, 0)
     matches = [tf.equal(values[i : i + count], byte) for i, byte in enumerate(text)]
-    return tf.reduce_all(matches, axis=0)
+    # Stacked and reduced they would take ten times as long.
+    return functools.reduce(tf.logical_and, matches)
 
 
 # --- Orientation
