@@ -13,7 +13,7 @@ import tensorflow as tf
 import tqdm
 
 from keras_resnet.data.sources import Source
-from keras_resnet.images import headers
+from keras_resnet.images import exif, headers
 from keras_resnet.images.conversion import decodable
 from keras_resnet.images.decoding import decode, upright
 from keras_resnet.images.difference_hash import difference_hashes
@@ -236,7 +236,7 @@ def _of_encoded(
     # Only of what decodes.
     with tf.control_dependencies([image_pixels]):
         image = tf.identity(image)
-    orientation = headers.exif_orientation(image)
+    orientation = exif.exif_orientation(image)
     return {
         **_of_pixels(upright(image_pixels, orientation)),
         # Of the file, whatever Pillow makes of it.

@@ -9,7 +9,7 @@ import functools
 
 import tensorflow as tf
 
-from keras_resnet.images import headers
+from keras_resnet.images import exif, headers
 from keras_resnet.images.decoding import stored_window, upright, upright_shape
 from keras_resnet.images.preprocessing import Preprocessing, resized_window
 
@@ -176,7 +176,7 @@ def random_square(
     def from_jpeg() -> tf.Tensor:
         orientation = tf.constant(1)
         if preprocessing.exif_orientation:
-            orientation = headers.exif_orientation(image)
+            orientation = exif.exif_orientation(image)
         stored_shape = headers.bounded(tf.io.extract_jpeg_shape(image)[:2])
         shape = upright_shape(stored_shape, orientation)
         square = tf.io.decode_and_crop_jpeg(

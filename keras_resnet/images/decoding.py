@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from keras_resnet.images import headers
+from keras_resnet.images.exif import exif_orientation as orientation_of
 
 # What each EXIF orientation asks for, by its number: rows and columns are exchanged, and then the
 # order of the rows, and that of the columns, reversed.
@@ -45,7 +46,7 @@ def decode(
     # Before any memory is spent on pixels.
     with tf.control_dependencies([headers.bounded(headers.encoded_shape(image_bytes))]):
         pixels = _decoded(tf.identity(image_bytes), channels, background)
-    return upright(pixels, headers.exif_orientation(image_bytes)) if exif_orientation else pixels
+    return upright(pixels, orientation_of(image_bytes)) if exif_orientation else pixels
 
 
 @tf.autograph.experimental.do_not_convert

@@ -61,9 +61,9 @@ _SIZES = {
     "lossless": ((21, 4, "<"),),
 }
 
-# Steps along a file's parts, each some 50 microseconds. A JPEG has some ten segments, and a GIF a
-# block for every 255 bytes of its first frame, so that of a megabyte is left to Pillow.
-_MOST_SEGMENTS, _MOST_BLOCKS = 1_000, 4_000
+# Steps along a GIF, each some 50 microseconds: a block for every 255 bytes of its first frame, so
+# that of a megabyte is left to Pillow.
+_MOST_BLOCKS = 4_000
 
 # In which a file says what it is; more would only take memory.
 _MOST_BYTES = 64 * 2**20
@@ -71,8 +71,8 @@ _MOST_BYTES = 64 * 2**20
 _LONGEST_START = 64
 
 # Traced once, and a call in each graph.
-_once = functools.partial(tf.function, autograph=False)
-_once_for_bytes = _once(input_signature=[tf.TensorSpec([], tf.string)])
+once = functools.partial(tf.function, autograph=False)
+once_for_bytes = once(input_signature=[tf.TensorSpec([], tf.string)])
 
 
 def rarely(function: Callable[[], tf.Tensor]) -> Callable[[], tf.Tensor]:
@@ -83,7 +83,7 @@ def rarely(function: Callable[[], tf.Tensor]) -> Callable[[], tf.Tensor]:
     """
     if tf.executing_eagerly():
         return function
-    return _once(function, experimental_attributes={"_noinline": True})
+    return once(function, experimental_attributes={"_noinline": True})
 
 
 def checked(
@@ -113,7 +113,7 @@ def is_picture(image_bytes: tf.Tensor) -> tf.Tensor:
     return _kind(_start(image_bytes)) < len(_STARTS)
 
 
-@_once_for_bytes
+@once_for_bytes
 def is_decodable(image_bytes: tf.Tensor) -> tf.Tensor:
     """Whether bytes begin as a picture that `decoding.decode` decodes, bool scalar.
 
@@ -185,7 +185,7 @@ def _has_bit(flags: tf.Tensor, bit: int) -> tf.Tensor:
 # --- Size
 
 
-@_once_for_bytes
+@once_for_bytes
 def encoded_shape(image_bytes: tf.Tensor) -> tf.Tensor:
     """Height and width of a picture that `is_decodable`, from its header, int32 [2].
 
@@ -257,7 +257,7 @@ def num_pixels(shape: tf.Tensor) -> tf.Tensor:
 # --- Transparency
 
 
-@_once_for_bytes
+@once_for_bytes
 def has_transparency(image_bytes: tf.Tensor) -> tf.Tensor:
     """Whether a picture that `is_decodable` may have transparent pixels, bool scalar."""
     start = _start(image_bytes)
@@ -269,18 +269,18 @@ def has_transparency(image_bytes: tf.Tensor) -> tf.Tensor:
     return by_format(
         image_bytes,
         # Where the text is by chance, the pixels turn out to be opaque.
-        png=lambda: has_alpha | tf.reduce_any(_places(_all(image_bytes), b"tRNS")),
+        png=lambda: has_alpha | tf.reduce_any(places_of(all_bytes(image_bytes), b"tRNS")),
         webp=lambda: of_webp,
         default=lambda: tf.constant(False),
     )
 
 
-def _all(image_bytes: tf.Tensor) -> tf.Tensor:
+def all_bytes(image_bytes: tf.Tensor) -> tf.Tensor:
     """All bytes that are looked at, uint8 [n]."""
     return tf.io.decode_raw(tf.strings.substr(image_bytes, 0, _MOST_BYTES), tf.uint8)
 
 
-def _places(values: tf.Tensor, text: bytes) -> tf.Tensor:
+def places_of(values: tf.Tensor, text: bytes) -> tf.Tensor:
     """Whether a text is at each place of uint8 [n], bool [n - len(text) + 1]."""
     count = tf.maximum(tf.size(values) - len(text) + 1, 0)
     matches = [tf.equal(values[i : i + count], byte) for i, byte in enumerate(text)]
@@ -288,132 +288,10 @@ def _places(values: tf.Tensor, text: bytes) -> tf.Tensor:
     return functools.reduce(tf.logical_and, matches)
 
 
-# --- Orientation
-
-
-@_once_for_bytes
-def exif_orientation(image_bytes: tf.Tensor) -> tf.Tensor:
-    """How a picture is to be turned to stand upright, by its EXIF, int32 scalar: 1 to 8.
-
-    1, as it is, where there is no EXIF or none that can be read. JPEGs, PNGs (eXIf) and WebPs have
-    it, in either byte order.
-
-    Source: Exif 2.32, sections 4.5.2 and 4.6.4.
-    """
-
-    def behind(text: bytes, distance: int) -> Callable[[], tf.Tensor]:
-        """What is behind a chunk's name."""
-
-        def orientation() -> tf.Tensor:
-            values = _all(image_bytes)
-            found = _places(values, text)
-            place = tf.argmax(tf.cast(found, tf.int32)) + distance
-            return tf.cond(
-                tf.reduce_any(found), rarely(lambda: _orientation(values[place:])), as_it_is
-            )
-
-        return orientation
-
-    def of_jpeg() -> tf.Tensor:
-        values = _all(image_bytes)
-        # Most have none: that is seen at once. Pixels do not look so.
-        found = tf.reduce_any(_places(values, b"\xff\xe1"))
-        return tf.cond(found, rarely(lambda: _orientation(_exif_segment(values))), as_it_is)
-
-    def as_it_is() -> tf.Tensor:
-        return tf.constant(1)
-
-    return by_format(
-        image_bytes,
-        jpeg=of_jpeg,
-        png=behind(b"eXIf", 4),
-        webp=behind(b"EXIF", 8),
-        default=as_it_is,
-    )
-
-
-_EXIF_NAME = b"Exif\x00\x00"
-
-
-def _exif_segment(values: tf.Tensor) -> tf.Tensor:
-    """The first segment of a JPEG that is EXIF, from its name on, uint8 [n]; nothing without."""
-    end = tf.size(values)
-    # So that the bytes that a step looks at are there.
-    padded = tf.pad(values, [[0, 10]])
-
-    def length(place: tf.Tensor) -> tf.Tensor:
-        size = tf.cast(padded[place + 2 : place + 4], tf.int32)
-        return 2 + 256 * size[0] + size[1]
-
-    def is_exif(place: tf.Tensor) -> tf.Tensor:
-        expected = np.frombuffer(_EXIF_NAME, np.uint8)
-        has_name = tf.reduce_all(tf.equal(tf.slice(padded, [place + 4], [6]), expected))
-        return tf.equal(padded[place + 1], 0xE1) & has_name
-
-    def goes_on(place: tf.Tensor) -> tf.Tensor:
-        # Behind the start of a scan there are no segments.
-        is_segment = tf.equal(padded[place], 0xFF) & tf.not_equal(padded[place + 1], 0xDA)
-        return (place < end) & is_segment & ~is_exif(place)
-
-    (place,) = tf.while_loop(
-        goes_on,
-        lambda place: (tf.minimum(place + length(place), end),),
-        (tf.minimum(2, end),),
-        maximum_iterations=_MOST_SEGMENTS,
-    )
-    start = tf.where(tf.equal(padded[place], 0xFF) & is_exif(place), place + 4, end)
-    return values[start : place + length(place)]
-
-
-# An entry of a directory: tag, type, number of values, and a value of 2 or of 4 bytes; a row of
-# columns for each byte order.
-_ENTRY = (
-    (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 8, 9, 10, 11),
-    (1, 0, 3, 2, 7, 6, 5, 4, 9, 8, 11, 10, 9, 8),
-)
-_ENTRY_NUMBERS = np.zeros([14, 5])
-for _column, (_first, _last) in enumerate(((0, 2), (2, 4), (4, 8), (8, 10), (10, 14))):
-    _ENTRY_NUMBERS[_first:_last, _column] = 256.0 ** np.arange(_last - _first)
-
-
-@_once(input_signature=[tf.TensorSpec([None], tf.uint8)])
-def _orientation(exif: tf.Tensor) -> tf.Tensor:
-    """The orientation that EXIF says, with or without the name of the segment before it."""
-    name = np.frombuffer(_EXIF_NAME, np.uint8)
-    has_name = tf.reduce_all(tf.equal(tf.pad(exif, [[0, 6]])[:6], name))
-    exif = exif[6 * tf.cast(has_name, tf.int32) :]
-    header = tf.cast(tf.pad(exif, [[0, 8]])[:8], tf.int64)
-    is_big = tf.reduce_all(tf.equal(header[:4], list(b"MM\0*")))
-    is_tiff = is_big | tf.reduce_all(tf.equal(header[:4], list(b"II*\0")))
-    # Of its place the highest byte comes first or last.
-    place = tf.where(is_big, tf.reverse(header[4:], [0]), header[4:])
-    place = tf.reduce_sum(place * 256 ** np.arange(4))
-    size = tf.size(exif, tf.int64)
-    # Where the directory is outside, there are no entries.
-    place = tf.where(is_tiff, tf.minimum(place, size), size)
-    directory = tf.cast(tf.pad(exif[place:], [[0, 2]]), tf.float64)
-    count = tf.where(is_big, 256 * directory[0] + directory[1], directory[0] + 256 * directory[1])
-    entries = directory[2:-2][: 12 * tf.cast(count, tf.int32)]
-    entries = tf.reshape(entries[: tf.size(entries) // 12 * 12], [-1, 12])
-    columns = tf.gather(_ENTRY, tf.cast(is_big, tf.int32))
-    return _orientation_of_entries(tf.matmul(tf.gather(entries, columns, axis=1), _ENTRY_NUMBERS))
-
-
-def _orientation_of_entries(numbers: tf.Tensor) -> tf.Tensor:
-    """The orientation of a directory's entries, [n, 5]; of several the last one counts."""
-    tags, types, counts, shorts, longs = tf.unstack(numbers, axis=1)
-    is_short = tf.equal(types, 3)
-    values = tf.where(is_short, shorts, longs)
-    is_number = (is_short | tf.equal(types, 4)) & tf.equal(counts, 1)
-    values = tf.where(is_number & (values >= 1) & (values <= 8), values, 1)
-    values = tf.boolean_mask(values, tf.equal(tags, 0x0112))
-    return tf.cast(tf.concat([[1], values], axis=0)[-1], tf.int32)
-
-
 # --- The first frame of a GIF
 
 
-@_once_for_bytes
+@once_for_bytes
 def first_gif_frame(image_bytes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Whether the first frame of a GIF is opaque and fills it, and a GIF of that frame alone.
 
@@ -423,7 +301,7 @@ def first_gif_frame(image_bytes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     Returns:
       bool scalar, and string scalar.
     """
-    values = tf.cast(_all(image_bytes), tf.int32)
+    values = tf.cast(all_bytes(image_bytes), tf.int32)
     end = tf.size(values)
     padded = tf.pad(values, [[0, _LONGEST_START]])
 

@@ -8,6 +8,7 @@ from pictures import saved, smooth_picture
 
 from keras_resnet.checks import UserError
 from keras_resnet.images import conversion, headers
+from keras_resnet.images.exif import exif_orientation
 
 
 def pixels_of(data, mode="RGBA"):
@@ -44,7 +45,7 @@ def test_transparency_and_orientation_stay(rng):
     frames[0].putalpha(77)
     data = saved(frames[0], "WEBP", save_all=True, append_images=frames[1:], exif=exif)
     png = conversion.converted(data)
-    assert headers.exif_orientation(png) == 6
+    assert exif_orientation(png) == 6
     np.testing.assert_array_equal(pixels_of(png), pixels_of(data))
 
 
