@@ -174,10 +174,12 @@ def random_square(
         return tf.stack([top, left, side, side])
 
     def from_jpeg() -> tf.Tensor:
+        stored_shape = headers.bounded(tf.io.extract_jpeg_shape(image)[:2])
         orientation = tf.constant(1)
         if preprocessing.exif_orientation:
-            orientation = exif.exif_orientation(image)
-        stored_shape = headers.bounded(tf.io.extract_jpeg_shape(image)[:2])
+            # Not before the shape, where a damaged header is an error: see `decoding.decode`.
+            with tf.control_dependencies([stored_shape]):
+                orientation = exif.exif_orientation(tf.identity(image))
         shape = upright_shape(stored_shape, orientation)
         square = tf.io.decode_and_crop_jpeg(
             image,

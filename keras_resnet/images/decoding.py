@@ -45,8 +45,15 @@ def decode(
     """
     # Before any memory is spent on pixels.
     with tf.control_dependencies([headers.bounded(headers.encoded_shape(image_bytes))]):
+        image_bytes = tf.identity(image_bytes)
+    if not exif_orientation:
+        return _decoded(image_bytes, channels, background)
+    orientation = tf.identity(orientation_of(image_bytes))
+    # One after the other: what runs while the decoder finds an error is cancelled, and of the two
+    # TensorFlow may tell that it was cancelled, which ends a data set that ignores errors.
+    with tf.control_dependencies([orientation]):
         pixels = _decoded(tf.identity(image_bytes), channels, background)
-    return upright(pixels, orientation_of(image_bytes)) if exif_orientation else pixels
+    return upright(pixels, orientation)
 
 
 @tf.autograph.experimental.do_not_convert

@@ -8,7 +8,7 @@ import PIL.Image
 import PIL.ImageOps
 import pytest
 import tensorflow as tf
-from pictures import chunk, png_of, saved, smooth_picture
+from pictures import chunk, encoded, png_of, saved, smooth_picture
 from processes import run_process
 
 from keras_resnet.images import augmentation, decoding, headers
@@ -337,3 +337,23 @@ def test_a_png_cut_off_in_its_header_does_not_decode(length):
 def test_a_png_of_no_possible_size_does_not_decode(size, fault):
     with pytest.raises(tf.errors.InvalidArgumentError, match=fault):
         decoding.decode(png_that_claims(*size), 3)
+
+
+def of_whole(preprocessing, image):
+    return tf.reduce_sum(tf.cast(preprocessing.pixels(image), tf.int32))
+
+
+def of_square(preprocessing, image):
+    square = augmentation.random_square(image, tf.fill([7], 0.4), preprocessing, (40, 50))
+    return tf.reduce_sum(tf.cast(square, tf.int32))
+
+
+@pytest.mark.parametrize("function", [of_whole, of_square], ids=["whole", "square"])
+@pytest.mark.parametrize("kind", ["PNG", "BMP"])
+def test_damaged_pictures_are_ignored_by_a_data_set_that_ignores_errors(rng, function, kind):
+    """Where a part of the graph is cancelled because of another one's error, it would end."""
+    upright = Preprocessing(32, 40, (0, 0, 0), exif_orientation=True, background=(0, 0, 0))
+    damaged = encoded(rng, 14, 12, kind)[:-50]
+    pictures = tf.data.Dataset.from_tensors(damaged).repeat(300)
+    numbers = pictures.map(lambda image: function(upright, image), 4).ignore_errors()
+    assert list(numbers) == []
