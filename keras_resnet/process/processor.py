@@ -14,10 +14,17 @@ def _cpu_info(field: str) -> str:
     return values[0] if values else ""
 
 
+def usable_processors() -> int:
+    """Number of processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def processor_name() -> str:
     """Number of processors that this process may use and their model, such as "2 x AMD EPYC"."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{usable} x {_cpu_info('model name') or platform.processor() or 'unknown processor'}"
+    model = _cpu_info("model name") or platform.processor() or "unknown processor"
+    return f"{usable_processors()} x {model}"
 
 
 def cpu_flags() -> set[str]:

@@ -1,6 +1,7 @@
 """What a training sees: the batches of its steps, from any step at once."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -42,6 +43,14 @@ class TrainingBatches:
 
     def from_step(self, first_step: int) -> Any:
         """The distributed, `stamped` batches from a step on."""
+        return self._from_beginning if first_step == 0 else self._distributed(first_step)
+
+    @functools.cached_property
+    def _from_beginning(self) -> Any:
+        # Its graph takes a part of a second to build, and more than one may ask for it.
+        return self._distributed(0)
+
+    def _distributed(self, first_step: int) -> Any:
         return self.strategy.distribute_datasets_from_function(
             lambda context: training_batches(
                 self.source,

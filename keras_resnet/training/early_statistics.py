@@ -101,7 +101,9 @@ class EarlyStatistics:
     def _first_batches(self) -> list[Any]:
         """The batches that are looked at, which take seconds to begin with."""
         count = -(-min(_IMAGES, len(self.batches.source)) // self.batches.size)
-        first = dataclasses.replace(self.batches, last_step=count)
+        first = self.batches
+        if count > first.last_step:
+            first = dataclasses.replace(first, last_step=count)
         with faults_named(first.source, first.indices(0, count)):
             batches = iter(first.from_step(0))
             return [next(batches)[0] for _ in range(count)]

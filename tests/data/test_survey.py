@@ -106,6 +106,21 @@ def test_the_survey_of_a_part_is_part_of_it(tmp_path, rng):
     np.testing.assert_array_equal(part.survey.indices, again.indices)
 
 
+def test_plain_pictures_are_described_alike_alone_and_beside_others(rng):
+    picture = smooth_picture(rng)
+    plain = [
+        *(saved(picture, "JPEG"), saved(picture.convert("L"), "JPEG", progressive=True)),
+        *(saved(picture, "PNG"), saved(picture.convert("P"), "PNG"), b"", b"\xff\xd8\xff"),
+        saved(picture, "JPEG")[:99],
+    ]
+    other = saved(smooth_picture(rng, "RGBA"), "PNG")
+    alone = survey(MemorySource(plain, range(7), tuple("abcdefg")), range(7), "Checking")
+    source = MemorySource([*plain, other], range(8), tuple("abcdefgh"))
+    beside = survey(source, range(8), "Checking")
+    assert [KINDS[kind] for kind in alone.kinds] == ["JPEG", "JPEG", "PNG", "PNG"]
+    np.testing.assert_array_equal(alone.table, beside.table[:-1])
+
+
 def test_pixels_have_neither_files_nor_hashes_of_contents(rng):
     pixels = rng.integers(0, 256, (3, 20, 30, 1), np.uint8)
     found = survey(MemorySource(pixels, [0, 1, 0], ("a", "b")), [2, 1], "Checking")
