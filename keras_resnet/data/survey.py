@@ -24,8 +24,9 @@ COLUMNS = (
     *("is_transparent", "hash_across", "hash_down", "label"),
 )
 
-# Formats that Pillow alone reads: how they begin, and at which place.
+# Formats that Pillow alone reads, of WebP before TensorFlow 2.20: how they begin, and where.
 _OF_PILLOW = (
+    ("WebP", 8, b"WEBP"),
     *(("TIFF", 0, start) for start in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")),
     *(("AVIF", 4, b"ftyp" + brand) for brand in (b"avif", b"avis")),
     *(("JPEG 2000", 0, start) for start in (b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51")),
