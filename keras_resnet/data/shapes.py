@@ -38,6 +38,11 @@ _MASKS = {
 }
 
 
+def mask(name: str, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Where a shape is, at coordinates from its center in units of its radius."""
+    return _MASKS[name](x, y)
+
+
 def draw(split: str, index: int) -> tuple[bytes, int]:
     """The JPEG of one example and its label.
 
@@ -70,10 +75,12 @@ def draw(split: str, index: int) -> tuple[bytes, int]:
     center_x, center_y = np.array([width, height]) / 2 + rng.uniform(-reach, reach, size=2)
     tilt = rng.uniform(-0.35, 0.35)
     u, v = (x - center_x) / radius, (y - center_y) / radius
-    mask = _MASKS[CLASS_NAMES[label]](
-        u * np.cos(tilt) + v * np.sin(tilt), v * np.cos(tilt) - u * np.sin(tilt)
+    seen = mask(
+        CLASS_NAMES[label],
+        u * np.cos(tilt) + v * np.sin(tilt),
+        v * np.cos(tilt) - u * np.sin(tilt),
     )
-    image[mask] = shape_color
+    image[seen] = shape_color
     image += rng.normal(0, rng.uniform(0, 12), size=image.shape)
     pixels = np.clip(np.rint(image), 0, 255).astype(np.uint8)
     return tf.io.encode_jpeg(pixels, quality=int(rng.integers(70, 96))).numpy(), label

@@ -1,0 +1,56 @@
+import io
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from keras_resnet.data import scenes
+
+
+@pytest.mark.parametrize("name", scenes.SETS)
+def test_the_pictures_are_a_function_of_their_index(name):
+    jpeg, boxes, labels = scenes.draw(name, "train", 5)
+    again = scenes.draw(name, "train", 5)
+    assert jpeg == again[0]
+    np.testing.assert_array_equal(boxes, again[1])
+    np.testing.assert_array_equal(labels, again[2])
+    others = [scenes.draw(name, "validation", 5), scenes.draw(name, "train", 6)]
+    assert len({jpeg, *(other[0] for other in others)}) == 3
+
+
+@pytest.fixture(scope="module", params=scenes.SETS)
+def drawn(request):
+    examples = [scenes.draw(request.param, "train", index) for index in range(60)]
+    return request.param, examples
+
+
+def test_sizes_numbers_and_classes_differ(drawn):
+    name, examples = drawn
+    sizes = [PIL.Image.open(io.BytesIO(jpeg)).size for jpeg, _, _ in examples]
+    if name == "scenes":
+        assert set(sizes) == {(128, 128)}
+    else:
+        assert min(map(min, sizes)) >= 96 and max(map(max, sizes)) < 160
+        assert {width > height for width, height in sizes} == {True, False}
+    assert {len(boxes) for _, boxes, _ in examples} == {1, 2, 3, 4}
+    assert set(np.concatenate([labels for _, _, labels in examples])) == set(range(8))
+    boxes = np.concatenate([boxes for _, boxes, _ in examples])
+    sides = boxes[:, 2:] - boxes[:, :2]
+    assert 10 < sides.min() < 20 and 40 < sides.max() < 65
+
+
+def test_boxes_fit_what_is_bright(drawn):
+    """Shapes have 150 and more in each color, all else at most 140, but for noise."""
+    _, examples = drawn
+    for jpeg, boxes, _ in examples[:20]:
+        pixels = np.asarray(PIL.Image.open(io.BytesIO(jpeg)), float)
+        bright = pixels.min(axis=2)
+        inside = np.zeros(bright.shape, bool)
+        for left, top, right, bottom in boxes.astype(int):
+            inside[top:bottom, left:right] = True
+            # Each edge touches the shape.
+            edges = [bright[top], bright[bottom - 1], bright[:, left], bright[:, right - 1]]
+            parts = [slice(left, right)] * 2 + [slice(top, bottom)] * 2
+            assert all(edge[part].max() > 110 for edge, part in zip(edges, parts, strict=True))
+        assert boxes.min() >= 0 and (boxes[:, 2:] <= pixels.shape[1::-1]).all()
+        assert np.quantile(bright[~inside], 0.999) < 160
