@@ -17,7 +17,7 @@ FLOORS = (
     ("weights", "evaluation"),
     ("constructors", "runs"),
     ("training",),
-    ("classification",),
+    ("classification", "detection"),
     ("tasks",),
     ("serving",),
     ("paper",),

@@ -1,0 +1,1 @@
+"""Detection: a picture to boxes of its objects, by the paper's Faster R-CNN."""
