@@ -1,0 +1,199 @@
+"""Faster R-CNN on a residual network, as a Keras model."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from keras_resnet import checks
+from keras_resnet.class_names import as_class_names
+from keras_resnet.detection import regions
+from keras_resnet.detection.anchors import RATIOS, VOC_SIZES, anchor_shapes
+from keras_resnet.images.canvas import Canvas
+from keras_resnet.networks.layer_tree import batch_norms, follow_blocks, layers_by_path
+from keras_resnet.networks.resnet import ResNet, stage_strides
+
+POOLINGS = {"align": regions.align, "max": regions.pool}
+
+# By which codes are multiplied: those of regions vary less than those of anchors.
+REGION_SCALES = (10.0, 10.0, 5.0, 5.0)
+
+
+@keras.saving.register_keras_serializable(package="keras_resnet")
+class FasterRCNN(keras.Model):
+    """Faster R-CNN as in the paper: all stages but the last are shared, the last looks at regions.
+
+    Example:
+      detector = FasterRCNN(ResNet101(weights="imagenet"), classes=20)
+
+    The weights are copied; the network is left as it is. Batch normalizations are frozen.
+
+    Args:
+      network: `ResNet`, with or without its top.
+      classes: number of classes of objects.
+      canvas: shorter and longer side, see `Canvas`.
+      anchor_sizes: see `anchors.anchor_shapes`.
+      anchor_ratios: the same.
+      region_size: side of what is cut out of a feature map for each region, in places.
+      pooling: "align" (RoIAlign) or "max" (the RoI pooling of Fast R-CNN).
+      rpn_channels: of the region proposal network.
+      class_names: names of the classes, in order; travels with the model.
+      name: of the model.
+
+    Raises:
+      UserError: an argument is none of the above; the message names it.
+
+    Source: He et al., 2016, appendix A; Ren et al., 2015 (Faster R-CNN).
+    """
+
+    def __init__(
+        self,
+        network: ResNet,
+        classes: int,
+        *,
+        canvas: Sequence[int] = (600, 1000),
+        anchor_sizes: Sequence[float] = VOC_SIZES,
+        anchor_ratios: Sequence[float] = RATIOS,
+        region_size: int = 14,
+        pooling: str = "align",
+        rpn_channels: int = 512,
+        class_names: Sequence[str] | None = None,
+        name: str | None = None,
+    ) -> None:
+        if not isinstance(network, ResNet):
+            raise checks.UserError(
+                f"`network` must be a keras_resnet.ResNet. Received: network={network!r}"
+            )
+        self._arguments = {
+            "classes": checks.check_integer("classes", classes, 1),
+            "canvas": list(canvas),
+            "anchor_sizes": list(anchor_sizes),
+            "anchor_ratios": list(anchor_ratios),
+            "region_size": checks.check_integer("region_size", region_size, 1),
+            "pooling": pooling,
+            "rpn_channels": checks.check_integer("rpn_channels", rpn_channels, 1),
+        }
+        checks.check_one_of("pooling", pooling, list(POOLINGS))
+        super().__init__(name=name)
+        self.canvas = Canvas(*canvas)
+        self.classes = classes
+        self.class_names = None if class_names is None else as_class_names(class_names)
+        self.preprocessing = network.preprocessing
+        self.stride, self.trunk, self.head = _parts(network)
+        self.anchor_shapes = anchor_shapes(anchor_sizes, anchor_ratios)
+        number = len(self.anchor_shapes)
+        self.rpn_conv = _small(rpn_channels, 3, "rpn_conv", activation="relu")
+        self.rpn_scores = _small(number, 1, "rpn_scores")
+        self.rpn_codes = _small(4 * number, 1, "rpn_codes")
+        self.class_scores = _dense(classes + 1, 0.01, "class_scores")
+        self.box_codes = _dense(4 * classes, 0.001, "box_codes")
+        self._cut = POOLINGS[pooling]
+        self._region_size = region_size
+        self._config = network.get_config()
+        self._build()
+
+    def _build(self) -> None:
+        channels = self.trunk.output.shape[-1]
+        self.rpn_conv.build((None, None, None, channels))
+        for layer in (self.rpn_scores, self.rpn_codes):
+            layer.build((None, None, None, self._arguments["rpn_channels"]))
+        for layer in (self.class_scores, self.box_codes):
+            layer.build((None, self.head.output.shape[-1]))
+        self.built = True
+
+    def propose(self, maps: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """What the region proposal network says of each anchor: [n, anchors] and [n, anchors, 4].
+
+        The scores are logits; the codes are those of `boxes.encode`.
+        """
+        count = tf.shape(maps)[0]
+        hidden = self.rpn_conv(maps)
+        scores = tf.reshape(self.rpn_scores(hidden), [count, -1])
+        return scores, tf.reshape(self.rpn_codes(hidden), [count, -1, 4])
+
+    def look(self, maps: tf.Tensor, boxes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """What the last stage says of regions.
+
+        Args:
+          maps: what `trunk` gives, [n, height, width, channels].
+          boxes: [n, regions, 4].
+
+        Returns:
+          Logits [n, regions, 1 + classes], of background first, and codes [n, regions, classes, 4].
+        """
+        count, number = tf.unstack(tf.shape(boxes)[:2])
+        parts = self._cut(maps, boxes, self.stride, self._region_size)
+        parts = tf.reshape(parts, [-1, self._region_size, self._region_size, maps.shape[-1]])
+        features = tf.reduce_mean(self.head(parts), axis=(1, 2))
+        logits = tf.reshape(self.class_scores(features), [count, number, 1 + self.classes])
+        codes = tf.reshape(self.box_codes(features), [count, number, self.classes, 4])
+        return logits, codes
+
+    def call(self, images: tf.Tensor) -> tf.Tensor:
+        return self.trunk(images)
+
+    def get_config(self) -> dict[str, Any]:
+        names = self.class_names
+        return {
+            **self._arguments,
+            "network": {
+                **self._config,
+                "preprocessing": (
+                    None if self.preprocessing is None else self.preprocessing.to_json()
+                ),
+            },
+            "class_names": None if names is None else list(as_class_names(names)),
+            "name": self.name,
+            "frozen": [path for path, layer in layers_by_path(self).items() if not layer.trainable],
+        }
+
+    @classmethod
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: dict[str, object] | None = None
+    ) -> "FasterRCNN":
+        config = dict(config)
+        frozen = config.pop("frozen")
+        model = cls(ResNet.from_config(config.pop("network")), **config)
+        for path, layer in layers_by_path(model).items():
+            layer.trainable = path not in frozen
+        follow_blocks(model.trunk)
+        follow_blocks(model.head)
+        return model
+
+
+def _parts(network: ResNet) -> tuple[int, keras.Model, keras.Model]:
+    """The stride of the last stage but one, and all up to it, and the last stage, as models."""
+    config = network.get_config()
+    copy = ResNet.from_config(
+        {
+            **config,
+            **{"include_top": False, "pooling": None, "frozen": [], "output_stride": None},
+            "input_shape": [None, None, network.input_shape[-1]],
+        }
+    )
+    for layer in copy.layers:
+        if layer.variables:
+            layer.set_weights(network.get_layer(layer.name).get_weights())
+    for norm in batch_norms(copy):
+        norm.trainable = False
+    follow_blocks(copy)
+    stages = len(config["blocks"])
+    # The last layer of a stage is its last block, or the stack that holds it.
+    shared = [layer for layer in copy.layers if layer.name.startswith(f"conv{stages}_")][-1].output
+    trunk = keras.Model(copy.input, shared, name="trunk")
+    head = keras.Model(shared, copy.output, name="head")
+    return stage_strides(config["stem"], stages)[-2], trunk, head
+
+
+def _small(filters: int, size: int, name: str, **kwargs: Any) -> keras.layers.Conv2D:
+    """A convolution with biases that begins with small weights."""
+    initializer = keras.initializers.RandomNormal(stddev=0.01)
+    return keras.layers.Conv2D(
+        filters, size, padding="same", kernel_initializer=initializer, name=name, **kwargs
+    )
+
+
+def _dense(units: int, deviation: float, name: str) -> keras.layers.Dense:
+    initializer = keras.initializers.RandomNormal(stddev=deviation)
+    return keras.layers.Dense(units, kernel_initializer=initializer, name=name)
