@@ -1,0 +1,98 @@
+"""What somebody said of pictures, boxes and classes, checked before it is learned from."""
+
+import collections
+import dataclasses
+import pathlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from keras_resnet.checks import UserError
+from keras_resnet.data.objects import ObjectTable
+
+# What is counted of boxes that are not taken as they are.
+NO_AREA = "boxes without area left out"
+OUTSIDE = "boxes outside of their picture left out"
+CLIPPED = "boxes cut at the edge of their picture"
+IGNORED = "crowds and difficult objects, neither learned nor counted"
+WITHOUT = "pictures without objects"
+
+# Coordinates are often rounded up by a part of a pixel.
+_SLACK = 0.5
+
+
+@dataclasses.dataclass(frozen=True)
+class Annotations:
+    """Pictures and the objects in them.
+
+    Attributes:
+      paths: of the pictures.
+      shapes: height and width of each, as the annotations have them, int64 [n, 2].
+      objects: `ObjectTable`, in pixels of pictures of these shapes.
+      class_names: which the labels index.
+      notes: how much there was of what a person should know, by what it was.
+      image_ids: what the annotations call each picture; to be given back with results.
+      class_ids: what they call each class.
+    """
+
+    paths: tuple[pathlib.Path, ...]
+    shapes: np.ndarray
+    objects: ObjectTable
+    class_names: tuple[str, ...]
+    notes: collections.Counter[str]
+    image_ids: tuple[int | str, ...] = ()
+    class_ids: tuple[int, ...] = ()
+
+
+def checked_objects(
+    boxes: Sequence[np.ndarray],
+    labels: Sequence[np.ndarray],
+    is_ignored: Sequence[np.ndarray],
+    shapes: np.ndarray,
+    names: Sequence[str],
+) -> tuple[ObjectTable, collections.Counter[str]]:
+    """The objects that can be learned from, and how many cannot, or not as they were given.
+
+    Args:
+      boxes: of each picture left, top, right and bottom edges, float [objects, 4].
+      labels: of each picture the classes, integers [objects].
+      is_ignored: of each picture, bool [objects], see `ObjectTable`.
+      shapes: height and width of the pictures, [n, 2].
+      names: of the pictures, for messages.
+
+    Raises:
+      UserError: an edge is not a finite number, or a box is inverted.
+    """
+    notes: collections.Counter[str] = collections.Counter()
+    kept = []
+    for name, of_picture, (height, width) in zip(names, boxes, shapes, strict=True):
+        _check_edges(name, of_picture)
+        limits = np.array([width, height, width, height], float)
+        clipped = np.clip(of_picture, 0, limits)
+        has_area = (of_picture[:, 2:] > of_picture[:, :2]).all(axis=1)
+        is_inside = (clipped[:, 2:] > clipped[:, :2]).all(axis=1)
+        is_cut = np.abs(clipped - of_picture).max(axis=1, initial=0) > _SLACK
+        notes[NO_AREA] += int((~has_area).sum())
+        notes[OUTSIDE] += int((has_area & ~is_inside).sum())
+        notes[CLIPPED] += int((is_inside & is_cut).sum())
+        kept.append((clipped, is_inside))
+    table = ObjectTable.of(
+        [clipped[is_kept] for clipped, is_kept in kept],
+        [each[is_kept] for each, (_, is_kept) in zip(labels, kept, strict=True)],
+        [each[is_kept] for each, (_, is_kept) in zip(is_ignored, kept, strict=True)],
+    )
+    notes[IGNORED] = int(table.is_ignored.sum())
+    notes[WITHOUT] = int((np.diff(table.splits) == 0).sum())
+    return table, +notes
+
+
+def _check_edges(name: str, boxes: np.ndarray) -> None:
+    """Raises UserError unless all edges are numbers, and the first ones not behind the others."""
+    is_finite = np.isfinite(boxes).all(axis=1)
+    is_ordered = (boxes[:, 2:] >= boxes[:, :2]).all(axis=1)
+    for place in np.flatnonzero(~is_finite | ~is_ordered)[:1]:
+        fault = "is inverted" if is_finite[place] else "is not of finite numbers"
+        raise UserError(
+            f"Box {place} of {name} {fault}: its left, top, right and bottom edges are "
+            f"{', '.join(f'{edge:g}' for edge in boxes[place])}. Correct or remove it."
+        )

@@ -1,0 +1,63 @@
+import numpy as np
+import pytest
+
+from keras_resnet.checks import UserError
+from keras_resnet.data.annotations import (
+    CLIPPED,
+    IGNORED,
+    NO_AREA,
+    OUTSIDE,
+    WITHOUT,
+    checked_objects,
+)
+
+
+def checked(*boxes, ignored=None):
+    """Of one picture of 20 rows and 30 columns."""
+    boxes = np.array(boxes, float).reshape(-1, 4)
+    is_ignored = np.zeros(len(boxes), bool) if ignored is None else np.array(ignored)
+    labels = np.arange(len(boxes))
+    return checked_objects([boxes], [labels], [is_ignored], np.array([[20, 30]]), ["a.jpg"])
+
+
+def test_what_is_good_stays_as_it_is():
+    table, notes = checked([0, 0, 30, 20], [1.5, 2.25, 3, 4])
+    np.testing.assert_array_equal(table.boxes, [[0, 0, 30, 20], [1.5, 2.25, 3, 4]])
+    assert table.labels.tolist() == [0, 1] and not notes
+
+
+def test_what_cannot_be_found_is_left_out_and_counted():
+    table, notes = checked(
+        [5, 5, 5, 9], [5, 9, 9, 9], [30, 0, 40, 20], [-9, 0, 0, 20], [1, 1, 2, 2]
+    )
+    np.testing.assert_array_equal(table.boxes, [[1, 1, 2, 2]])
+    assert table.labels.tolist() == [4]
+    assert notes == {NO_AREA: 2, OUTSIDE: 2}
+
+
+def test_boxes_end_at_the_edge():
+    table, notes = checked([-3, -0.2, 30.4, 25], [0, 0, 30.4, 20])
+    np.testing.assert_array_equal(table.boxes, [[0, 0, 30, 20]] * 2)
+    # The second one by less than half of a pixel.
+    assert notes == {CLIPPED: 1}
+
+
+def test_what_is_ignored_and_pictures_without_objects_are_counted():
+    table, notes = checked([0, 0, 9, 9], [1, 1, 5, 5], ignored=[False, True])
+    assert table.is_ignored.tolist() == [False, True] and notes == {IGNORED: 1}
+    table, notes = checked()
+    assert len(table) == 1 and notes == {WITHOUT: 1}
+
+
+@pytest.mark.parametrize(
+    ("box", "fault"),
+    [
+        ([9, 0, 5, 5], "is inverted: .* 9, 0, 5, 5"),
+        ([0, 9, 5, 5], "is inverted"),
+        ([0, 0, np.nan, 5], "is not of finite numbers"),
+        ([0, 0, np.inf, 5], "is not of finite numbers"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(box, fault):
+    with pytest.raises(UserError, match=f"Box 1 of a.jpg {fault}"):
+        checked([0, 0, 5, 5], box)
