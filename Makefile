@@ -40,6 +40,8 @@ mutants: $(VENV)/.installed
 parity: $(VENV)/.installed $(PARITY)/.installed
 	$(PARITY)/bin/python parity/peers.py build/parity
 	$(BIN)/python parity/compare.py build/parity
+	$(PARITY)/bin/python parity/detection_peers.py build/parity
+	$(BIN)/python parity/detection.py build/parity
 	$(BIN)/python -m pytest -m "faults or not faults" tests/test_parity.py
 
 $(PARITY)/.installed:
