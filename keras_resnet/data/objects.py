@@ -1,10 +1,13 @@
-"""The objects of many pictures: their boxes and classes, in arrays."""
+"""Pictures with objects: their boxes and classes, in arrays, and sources of such pictures."""
 
 import dataclasses
 from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
+import tensorflow as tf
+
+from keras_resnet.data.sources import Source, hashed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,3 +56,53 @@ class ObjectTable:
             [self.labels[row] for row in rows],
             [self.is_ignored[row] for row in rows],
         )
+
+
+class ObjectSource(Source):
+    """Pictures of another source, each with its objects; its label is its row in their table.
+
+    So do batches, subsets and copies of it know the objects, which are of different numbers.
+
+    Args:
+      pictures: `Source`, whose labels are not looked at.
+      objects: `ObjectTable` of all of them.
+      class_names: which the labels of the objects index.
+    """
+
+    def __init__(
+        self, pictures: Source, objects: ObjectTable, class_names: tuple[str, ...]
+    ) -> None:
+        super().__init__(
+            class_names,
+            pictures.channels,
+            pictures.pixel_shape,
+            pictures.converts,
+            pictures.is_plain,
+        )
+        self.left_out = pictures.left_out
+        self.survey = pictures.survey
+        self.objects = objects
+        self._pictures = pictures
+
+    def __len__(self) -> int:
+        return len(self._pictures)
+
+    def fetch(self, indices: tf.Tensor | np.ndarray) -> tuple[tf.Tensor, tf.Tensor]:
+        images, _ = self._pictures.fetch(indices)
+        return images, tf.cast(indices, tf.int64)
+
+    def stored(self, fetched: tf.Tensor) -> tf.Tensor:
+        return self._pictures.stored(fetched)
+
+    def all_labels(self) -> np.ndarray:
+        return np.arange(len(self))
+
+    def describe(self, index: int) -> str:
+        return self._pictures.describe(index)
+
+    def fingerprint(self) -> str:
+        table = self.objects
+        arrays = (table.boxes, table.labels, table.is_ignored, table.splits)
+        names = repr(self.class_names).encode()
+        contents = [array.tobytes() for array in arrays]
+        return hashed(self._pictures.fingerprint().encode(), names, *contents)

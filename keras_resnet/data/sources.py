@@ -105,7 +105,8 @@ class Source(abc.ABC):
         """A short hash by which to know the same data again."""
 
 
-def _hash(*parts: bytes) -> str:
+def hashed(*parts: bytes) -> str:
+    """A short hash of what is in them, in hexadecimal digits."""
     digest = hashlib.sha256()
     for part in parts:
         digest.update(part)
@@ -158,7 +159,7 @@ class MemorySource(Source):
 
     def fingerprint(self) -> str:
         about = repr((len(self), self.class_names)).encode()
-        return _hash(about, self.labels.numpy().tobytes(), *self.images.numpy())
+        return hashed(about, self.labels.numpy().tobytes(), *self.images.numpy())
 
 
 class FileSource(Source):
@@ -230,7 +231,7 @@ class FileSource(Source):
             b"%s %d" % (os.path.basename(os.fsencode(path)), _size(path)) for path in self.paths
         ]
         contents = b"" if self.survey is None else self.survey.contents.tobytes()
-        return _hash(about, self.labels.tobytes(), contents, *names)
+        return hashed(about, self.labels.tobytes(), contents, *names)
 
 
 def _size(path: str | bytes) -> int:
@@ -342,7 +343,7 @@ class SubsetSource(Source):
         return self._source.describe(int(self._indices[index]))
 
     def fingerprint(self) -> str:
-        return _hash(self._source.fingerprint().encode(), self._indices.tobytes())
+        return hashed(self._source.fingerprint().encode(), self._indices.tobytes())
 
 
 class ReorderedSource(Source):
@@ -378,4 +379,4 @@ class ReorderedSource(Source):
         return self._source.describe(index)
 
     def fingerprint(self) -> str:
-        return _hash(self._source.fingerprint().encode(), self._labels.tobytes())
+        return hashed(self._source.fingerprint().encode(), self._labels.tobytes())

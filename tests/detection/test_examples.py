@@ -1,0 +1,76 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+from detectors import PREPROCESSING
+
+from keras_resnet.data import batches
+from keras_resnet.data.objects import ObjectSource, ObjectTable
+from keras_resnet.data.sources import MemorySource, SubsetSource
+from keras_resnet.detection.examples import training_example
+from keras_resnet.images.canvas import Canvas
+
+CANVAS = Canvas(40, 60)
+
+
+@pytest.fixture
+def source(rng):
+    """Three pictures of 20x30 pixels, one of them without objects; of the last an object is red."""
+    pixels = rng.integers(0, 100, (3, 20, 30, 3), np.uint8)
+    pixels[2, 5:10, 3:11] = [255, 0, 0]
+    table = ObjectTable.of(
+        [np.array([[1, 2, 3, 4], [5, 6, 7, 8.0]]), np.empty((0, 4)), np.array([[3, 5, 11, 10.0]])],
+        [np.array([4, 5]), np.empty(0, np.int64), np.array([2])],
+        [np.array([False, True]), np.empty(0, bool), np.array([False])],
+    )
+    return ObjectSource(MemorySource(pixels, [0] * 3), table, tuple("abcdef"))
+
+
+def of(source, index, mirror):
+    draws = tf.constant([0, 0, 0, mirror, 0, 0.25, 0.75])
+    image, row = source.example(index)
+    example = training_example(source.objects, PREPROCESSING, CANVAS)
+    return example(image, row, tf.constant(index), draws)
+
+
+def test_boxes_grow_with_their_picture(source):
+    found = of(source, 0, 0.9)
+    assert found.inputs.shape == (60, 60, 3) and found.shapes.numpy().tolist() == [40, 60]
+    np.testing.assert_allclose(found.boxes, [[2, 4, 6, 8], [10, 12, 14, 16]])
+    assert found.labels.numpy().tolist() == [4, 5]
+    assert found.counts.numpy().tolist() == [True, False]
+    empty = of(source, 1, 0.9)
+    assert not empty.boxes.numpy().any() and not empty.counts.numpy().any()
+
+
+@pytest.mark.parametrize("mirror", [0.1, 0.9])
+def test_objects_are_where_their_boxes_are(source, mirror):
+    found = of(source, 2, mirror)
+    left, top, right, bottom = found.boxes[0].numpy().astype(int)
+    assert (left, right) == ((6, 22) if mirror == 0.9 else (38, 54))
+    red = (found.inputs[..., 0] > 120).numpy()
+    assert red[top + 1 : bottom - 1, left + 1 : right - 1].all()
+    outside = red.copy()
+    outside[top - 1 : bottom + 1, left - 1 : right + 1] = False
+    assert not outside.any()
+
+
+def test_a_subset_keeps_the_objects_of_its_pictures(source):
+    part = SubsetSource(source, [2, 0])
+    dataset = batches.training_batches(
+        part,
+        training_example(source.objects, PREPROCESSING, CANVAS),
+        seed=0,
+        global_batch_size=2,
+        num_replicas=1,
+        first_step=0,
+        last_step=3,
+    )
+    for batch in dataset:
+        assert sorted(batch.labels[:, 0].numpy().tolist()) == [2, 4]
+        assert len({tuple(seed) for seed in batch.seeds.numpy()}) == 2
+
+
+def test_a_source_is_known_by_its_objects(source):
+    other = ObjectTable.of([np.ones((1, 4))] * 3, [np.array([1])] * 3)
+    changed = ObjectSource(source._pictures, other, source.class_names)
+    assert changed.fingerprint() != source.fingerprint()
