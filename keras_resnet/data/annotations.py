@@ -16,6 +16,7 @@ OUTSIDE = "boxes outside of their picture left out"
 CLIPPED = "boxes cut at the edge of their picture"
 IGNORED = "crowds and difficult objects, neither learned nor counted"
 WITHOUT = "pictures without objects"
+TURNED = "pictures whose boxes were made before they were turned by their EXIF, turned alike"
 
 # Coordinates are often rounded up by a part of a pixel.
 _SLACK = 0.5
@@ -96,3 +97,51 @@ def _check_edges(name: str, boxes: np.ndarray) -> None:
             f"Box {place} of {name} {fault}: its left, top, right and bottom edges are "
             f"{', '.join(f'{edge:g}' for edge in boxes[place])}. Correct or remove it."
         )
+
+
+def upright(annotations: Annotations, shapes: np.ndarray, orientations: np.ndarray) -> Annotations:
+    """Annotations in pixels of the upright pictures, whichever way their tool saw them.
+
+    Some tools turn a photograph by its EXIF before it is annotated and some do not; the height and
+    width that they write tell, where the one becomes the other.
+
+    Args:
+      annotations: `Annotations`.
+      shapes: height and width of each picture when it is upright, [n, 2].
+      orientations: EXIF orientation of each, 1 to 8, [n].
+
+    Raises:
+      UserError: a picture has neither the one nor the other shape.
+    """
+    fits = (annotations.shapes == shapes).all(axis=1)
+    is_turned = ~fits & (annotations.shapes == shapes[:, ::-1]).all(axis=1) & (orientations >= 5)
+    for place in np.flatnonzero(~fits & ~is_turned)[:1]:
+        height, width = annotations.shapes[place]
+        raise UserError(
+            f"{annotations.paths[place]} is {shapes[place, 1]} pixels wide and {shapes[place, 0]} "
+            f"high, and by its annotations {width} and {height}: they are of another picture, or "
+            "of the same at another size. Make them alike."
+        )
+    boxes = annotations.objects.boxes.copy()
+    for place in np.flatnonzero(is_turned):
+        rows = slice(*annotations.objects.splits[place : place + 2])
+        boxes[rows] = _turned(boxes[rows], annotations.shapes[place], orientations[place])
+    notes = annotations.notes + collections.Counter({TURNED: int(is_turned.sum())})
+    return dataclasses.replace(
+        annotations,
+        shapes=shapes,
+        objects=dataclasses.replace(annotations.objects, boxes=boxes),
+        notes=+notes,
+    )
+
+
+def _turned(boxes: np.ndarray, shape: np.ndarray, orientation: int) -> np.ndarray:
+    """Where boxes of a picture as it is stored, of a shape, are once it is upright."""
+    height, width = shape
+    left, top, right, bottom = boxes.T
+    # Rows and columns are exchanged, and then the one, the other, both or none reversed.
+    if orientation in (6, 7):
+        top, bottom = height - bottom, height - top
+    if orientation in (7, 8):
+        left, right = width - right, width - left
+    return np.stack([top, left, bottom, right], axis=1)

@@ -1,5 +1,12 @@
+import collections
+import io
+import pathlib
+
 import numpy as np
+import PIL.Image
+import PIL.ImageOps
 import pytest
+from pictures import saved
 
 from keras_resnet.checks import UserError
 from keras_resnet.data.annotations import (
@@ -7,9 +14,13 @@ from keras_resnet.data.annotations import (
     IGNORED,
     NO_AREA,
     OUTSIDE,
+    TURNED,
     WITHOUT,
+    Annotations,
     checked_objects,
+    upright,
 )
+from keras_resnet.data.objects import ObjectTable
 
 
 def checked(*boxes, ignored=None):
@@ -61,3 +72,37 @@ def test_what_is_ignored_and_pictures_without_objects_are_counted():
 def test_what_cannot_be_meant_is_refused(box, fault):
     with pytest.raises(UserError, match=f"Box 1 of a.jpg {fault}"):
         checked([0, 0, 5, 5], box)
+
+
+def annotated(shape, box=(3, 5, 11, 10)):
+    """Annotations of one picture."""
+    objects = ObjectTable.of([np.array([box], float)], [np.array([0])])
+    path = pathlib.Path("a.jpg")
+    return Annotations((path,), np.array([shape]), objects, ("red",), collections.Counter())
+
+
+# Of orientations 2 to 4 height and width do not tell whether a box is of the stored picture.
+@pytest.mark.parametrize(
+    ("orientation", "is_of_stored"),
+    [*((number, False) for number in range(1, 9)), *((number, True) for number in (1, 5, 6, 7, 8))],
+)
+def test_boxes_are_where_their_object_is_once_the_picture_is_upright(orientation, is_of_stored):
+    pixels = np.zeros((20, 30, 3), np.uint8)
+    pixels[5:10, 3:11] = [255, 0, 0]
+    exif = PIL.Image.Exif()
+    exif[0x0112] = orientation
+    data = saved(PIL.Image.fromarray(pixels), "PNG", exif=exif)
+    seen = np.asarray(PIL.ImageOps.exif_transpose(PIL.Image.open(io.BytesIO(data))))[..., 0] > 0
+    rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
+    expected = [columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]
+    given = annotated((20, 30)) if is_of_stored else annotated(seen.shape, expected)
+    found = upright(given, np.array([seen.shape]), np.array([orientation]))
+    np.testing.assert_array_equal(found.objects.boxes, [expected])
+    np.testing.assert_array_equal(found.shapes, [seen.shape])
+    assert found.notes == ({TURNED: 1} if is_of_stored and orientation >= 5 else {})
+
+
+@pytest.mark.parametrize(("shape", "orientation"), [((30, 20), 1), ((30, 20), 3), ((40, 60), 6)])
+def test_another_shape_is_refused(shape, orientation):
+    with pytest.raises(UserError, match="a.jpg is 30 pixels wide and 20 high, and by its annot"):
+        upright(annotated(shape), np.array([[20, 30]]), np.array([orientation]))
