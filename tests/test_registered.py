@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import keras_resnet
+from keras_resnet.detection.network import FasterRCNN
 from keras_resnet.images.preprocessing import Preprocessing
 from keras_resnet.networks import feature_pyramid, layers, resnet, stacks, variants
 from keras_resnet.training import schedules
@@ -95,6 +96,20 @@ EXAMPLES = {
             feature_pyramid.feature_pyramid(
                 resnet.ResNet("cifar", "basic", [1, 1], preprocessing=SPEC, **DEEP)
             )
+        )
+    ],
+    FasterRCNN: [
+        lambda: FasterRCNN(
+            resnet.ResNet("cifar", "basic", [1, 1], preprocessing=SPEC, **DEEP),
+            3,
+            canvas=(8, 9),
+            anchor_sizes=(4,),
+            anchor_ratios=(1.0, 3.0),
+            region_size=2,
+            pooling="max",
+            rpn_channels=5,
+            class_names=("a", "b", "c"),
+            name="x",
         )
     ],
     schedules.StepSchedule: [lambda: schedules.StepSchedule(0.1, (3, 5))],
