@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_resnet.data.objects import ObjectTable
-from keras_resnet.data.shapes import CLASS_NAMES, mask
+from keras_resnet.data.shapes import CLASS_NAMES, mask, shaded
 
 NUM_EXAMPLES = {"train": 4000, "validation": 500}
 SETS = ("scenes", "mixed_scenes")
@@ -59,9 +59,7 @@ def draw(name: str, split: str, index: int) -> tuple[bytes, np.ndarray, np.ndarr
 def _background(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
     """A dark gradient with some lines, float64 [height, width, 3]."""
     y, x = np.mgrid[:height, :width].astype(np.float64)
-    near, far = rng.uniform(10, 110, size=(2, 3))
-    slope = (x / width * rng.uniform(-1, 1) + y / height * rng.uniform(-1, 1) + 1) / 2
-    image = near + (far - near) * slope[..., np.newaxis]
+    image = shaded(rng, x / width, y / height)
     for _ in range(rng.integers(0, 5)):
         angle, offset = rng.uniform(0, np.pi), rng.uniform(0.1, 0.9)
         distance = (x - offset * width) * np.cos(angle) + (y - offset * height) * np.sin(angle)

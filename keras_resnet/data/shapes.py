@@ -38,6 +38,13 @@ _MASKS = {
 }
 
 
+def shaded(rng: np.random.Generator, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """A dark gradient over coordinates of 0 to 1, float64 [height, width, 3]."""
+    near, far = rng.uniform(10, 110, size=(2, 3))
+    slope = (x * rng.uniform(-1, 1) + y * rng.uniform(-1, 1) + 1) / 2
+    return near + (far - near) * slope[..., np.newaxis]
+
+
 def mask(name: str, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Where a shape is, at coordinates from its center in units of its radius."""
     return _MASKS[name](x, y)
@@ -60,9 +67,7 @@ def draw(split: str, index: int) -> tuple[bytes, int]:
 
     # Light on dark: a small network then learns the shapes in a minute.
     shape_color, clutter = rng.uniform(150, 250, size=3), rng.uniform(70, 140, size=3)
-    near, far = rng.uniform(10, 110, size=(2, 3))
-    slope = (x / width * rng.uniform(-1, 1) + y / height * rng.uniform(-1, 1) + 1) / 2
-    image = near + (far - near) * slope[..., np.newaxis]
+    image = shaded(rng, x / width, y / height)
     for _ in range(rng.integers(0, 3)):
         angle, offset = rng.uniform(0, np.pi), rng.uniform(0.2, 0.8)
         distance = (x - offset * width) * np.cos(angle) + (y - offset * height) * np.sin(angle)

@@ -11,7 +11,8 @@ from keras_resnet.class_names import as_class_names
 from keras_resnet.detection import regions
 from keras_resnet.detection.anchors import RATIOS, VOC_SIZES, anchor_shapes
 from keras_resnet.images.canvas import Canvas
-from keras_resnet.networks.layer_tree import batch_norms, follow_blocks, layers_by_path
+from keras_resnet.networks.feature_pyramid import transferred
+from keras_resnet.networks.layer_tree import follow_blocks, layers_by_path
 from keras_resnet.networks.resnet import ResNet, stage_strides
 
 POOLINGS = {"align": regions.align, "max": regions.pool}
@@ -165,19 +166,7 @@ class FasterRCNN(keras.Model):
 def _parts(network: ResNet) -> tuple[int, keras.Model, keras.Model]:
     """The stride of the last stage but one, and all up to it, and the last stage, as models."""
     config = network.get_config()
-    copy = ResNet.from_config(
-        {
-            **config,
-            **{"include_top": False, "pooling": None, "frozen": [], "output_stride": None},
-            "input_shape": [None, None, network.input_shape[-1]],
-        }
-    )
-    for layer in copy.layers:
-        if layer.variables:
-            layer.set_weights(network.get_layer(layer.name).get_weights())
-    for norm in batch_norms(copy):
-        norm.trainable = False
-    follow_blocks(copy)
+    copy = transferred(network, None, network.name)
     stages = len(config["blocks"])
     # The last layer of a stage is its last block, or the stack that holds it.
     shared = [layer for layer in copy.layers if layer.name.startswith(f"conv{stages}_")][-1].output

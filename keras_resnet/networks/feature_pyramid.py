@@ -37,15 +37,20 @@ def feature_pyramid(model: ResNet, output_stride: int | None = None) -> "Feature
     """
     if not isinstance(model, ResNet):
         raise checks.UserError(f"`model` must be a keras_resnet.ResNet. Received: {model!r}")
-    config = model.get_config()
+    stride = model.get_config()["output_stride"] if output_stride is None else output_stride
+    return FeaturePyramid(transferred(model, stride, f"{model.name}_pyramid"))
+
+
+def transferred(model: ResNet, output_stride: int | None, name: str) -> ResNet:
+    """A copy without top, for pictures of any size, whose batch normalizations are frozen."""
     network = ResNet.from_config(
         {
-            **config,
+            **model.get_config(),
             "include_top": False,
             "pooling": None,
             "input_shape": [None, None, model.input_shape[-1]],
-            "output_stride": config["output_stride"] if output_stride is None else output_stride,
-            "name": f"{model.name}_pyramid",
+            "output_stride": output_stride,
+            "name": name,
             "frozen": [],
         }
     )
@@ -55,7 +60,7 @@ def feature_pyramid(model: ResNet, output_stride: int | None = None) -> "Feature
     for norm in batch_norms(network):
         norm.trainable = False
     follow_blocks(network)
-    return FeaturePyramid(network)
+    return network
 
 
 @keras.saving.register_keras_serializable(package="keras_resnet")
