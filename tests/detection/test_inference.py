@@ -14,7 +14,7 @@ def pictures(rng):
     inputs = np.zeros((3, 96, 96, 3), np.float32)
     for each, (height, width) in zip(inputs, SHAPES, strict=True):
         each[:height, :width] = rng.normal(0, 50, (height, width, 3))
-    return Pictures(tf.constant(inputs), tf.constant(SHAPES), 3 * tf.constant(SHAPES))
+    return Pictures(tf.constant(inputs), tf.constant(SHAPES), tf.constant(SHAPES) * [3, 2])
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def test_a_picture_alone_and_beside_others_has_the_same_boxes(find, pictures):
 def test_boxes_are_in_pixels_of_the_picture_itself(find, pictures):
     found = find(pictures)
     small = find(pictures._replace(own_shapes=pictures.shapes))
-    np.testing.assert_allclose(found["boxes"], 3 * small["boxes"], rtol=1e-6)
+    np.testing.assert_allclose(found["boxes"], small["boxes"] * [2.0, 3.0, 2.0, 3.0], rtol=1e-6)
     for boxes, (height, width) in zip(small["boxes"].numpy(), SHAPES, strict=True):
         assert boxes.min() >= 0 and (boxes <= [width, height, width, height]).all()
     scores = found["scores"].numpy()

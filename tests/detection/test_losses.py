@@ -80,3 +80,18 @@ def test_the_losses_of_proposals_are_those_of_the_paper(model, rng):
         size = np.abs(codes[place] - target)
         total += np.where(size < 1 / 9, 4.5 * size**2, size - 1 / 18).sum()
     np.testing.assert_allclose(found["rpn_box_loss"], [total / number], rtol=1e-4)
+
+
+def test_class_0_is_background(rng):
+    """A detector that calls all regions of the last class is right where that is the label."""
+    model = detector(canvas=(96, 96))
+    model.class_scores.kernel.assign(0 * model.class_scores.kernel)
+    model.class_scores.bias.assign([0, 0, 0, 5])
+    function = training_values(model, OPTIONS)
+    both = batch(rng)
+    first, second, last = (
+        function(both._replace(labels=tf.fill([2, 2], tf.constant(label, tf.int64))))["score_loss"]
+        for label in range(3)
+    )
+    np.testing.assert_allclose(first, second, rtol=1e-5)
+    assert (last < second - 0.1).numpy().all()
