@@ -12,14 +12,16 @@ from keras_resnet.images.preprocessing import Preprocessing
 from keras_resnet.networks.families import (
     BASIC_BLOCKS,
     IMAGENET_TABLE,
+    TABLE,
     check_cifar_depth,
     check_depth,
 )
 from keras_resnet.networks.resnet import ResNet, check_preprocessing
 from keras_resnet.weights.local import open_weights
 
-IMAGENET_FILTERS = (64, 128, 256, 512)
-CIFAR_FILTERS = (16, 32, 64)
+# Filters of the first stage; each other stage has twice as many as the one before.
+IMAGENET_WIDTH = 64
+CIFAR_WIDTH = 16
 
 # By the number of channels: of RGB Caffe's, which the authors subtracted; of gray the same as gray.
 _IMAGENET_MEAN = {3: (123.68, 116.779, 103.939), 1: (117.379,)}
@@ -30,8 +32,8 @@ PLAIN = (None,)
 
 
 def _constructor(name: str, depth: int, shortcuts: Sequence[str | None]) -> Callable[..., ResNet]:
-    """The public constructor of one row of Table 1; the first of `shortcuts` is its default."""
-    block_of_depth, blocks = IMAGENET_TABLE[depth]
+    """The public constructor of a depth of `TABLE`; the first of `shortcuts` is its default."""
+    block_of_depth, blocks = TABLE[depth]
     blocks_of_depth = BASIC_BLOCKS if block_of_depth == "basic" else (block_of_depth,)
     default_name = name.lower()
 
@@ -48,6 +50,7 @@ def _constructor(name: str, depth: int, shortcuts: Sequence[str | None]) -> Call
         shortcut: str | None = shortcuts[0],
         bottleneck_stride: str | None = None,
         stem: str = "imagenet",
+        width: int | None = None,
         block: str = block_of_depth,
         activation: str = "relu",
         synchronized: bool = False,
@@ -58,8 +61,9 @@ def _constructor(name: str, depth: int, shortcuts: Sequence[str | None]) -> Call
     ) -> ResNet:
         checks.check_one_of("shortcut", shortcut, shortcuts)
         checks.check_one_of("block", block, blocks_of_depth)
-        published = ("B", "imagenet", block_of_depth, "relu")
-        is_published = (shortcut, stem, block, activation) == published
+        width = IMAGENET_WIDTH if width is None else width
+        published = ("B", "imagenet", IMAGENET_WIDTH, block_of_depth, "relu")
+        is_published = (shortcut, stem, width, block, activation) == published
         return _with_weights(
             weights,
             depth if is_published else None,
@@ -67,7 +71,7 @@ def _constructor(name: str, depth: int, shortcuts: Sequence[str | None]) -> Call
             stem=stem,
             block=block,
             blocks=blocks,
-            filters=IMAGENET_FILTERS,
+            filters=filters(width, len(blocks)),
             include_top=include_top,
             input_tensor=input_tensor,
             input_shape=input_shape,
@@ -87,7 +91,8 @@ def _constructor(name: str, depth: int, shortcuts: Sequence[str | None]) -> Call
 
     construct.__name__ = construct.__qualname__ = name
     kind = "plain" if shortcuts == PLAIN else "residual"
-    construct.__doc__ = f"""The {depth}-layer {kind} network of Table 1, for 224x224 images.
+    source = "of Table 1" if depth in IMAGENET_TABLE else "of one block a stage"
+    construct.__doc__ = f"""The {depth}-layer {kind} network {source}, for 224x224 images.
 
     Takes what `keras.applications.ResNet50` takes, and beyond it what `ResNet` explains.
     `weights=None` (random initialization) is the default; else the name of a published set
@@ -96,7 +101,8 @@ def _constructor(name: str, depth: int, shortcuts: Sequence[str | None]) -> Call
     timm's names, a `.h5` file of keras.applications, a `.weights.h5` or `.keras` file of ours, or a
     run directory. The network sees RGB, whatever its weights were trained on.
     `input_shape` is by default (224, 224, 3), or what the preprocessing of the weights gives, and
-    (None, None, 3) with `include_top=False`.
+    (None, None, 3) with `include_top=False`. `width` is the number of filters of the first stage;
+    each other stage has twice as many as the one before.
 
     Returns:
       A `ResNet`: float [batch, height, width, channels] to float32 probabilities [batch, classes].
@@ -109,6 +115,7 @@ def _constructor(name: str, depth: int, shortcuts: Sequence[str | None]) -> Call
     return construct
 
 
+ResNet10 = _constructor("ResNet10", 10, RESIDUAL)
 ResNet18 = _constructor("ResNet18", 18, RESIDUAL)
 ResNet34 = _constructor("ResNet34", 34, RESIDUAL)
 ResNet50 = _constructor("ResNet50", 50, RESIDUAL)
@@ -138,8 +145,9 @@ def CifarResNet(
       input_shape: by default (32, 32, 3), (None, None, 3) with `include_top=False`.
       shortcut: "A" (the paper's, parameter-free), "B" or "C".
       name: by default cifar_resnet<depth>.
-      **arguments: the others of `ResNet` but for stem, blocks and filters, which the depth gives;
-        `classes` is 10 by default.
+      **arguments: `width`, the number of filters of the first stage, by default 16; and the others
+        of `ResNet` but for stem, blocks and filters, which depth and width give; `classes` is 10 by
+        default.
 
     Returns:
       A `ResNet`: float [batch, height, width, channels] to float32 probabilities [batch, classes].
@@ -177,6 +185,7 @@ def _cifar_network(
     include_top: bool = True,
     classes: int = 10,
     block: str = "basic",
+    width: int | None = None,
     **arguments: Any,
 ) -> ResNet:
     check_cifar_depth(depth)
@@ -194,7 +203,7 @@ def _cifar_network(
         stem="cifar",
         block=block,
         blocks=((depth - 2) // 6,) * 3,
-        filters=CIFAR_FILTERS,
+        filters=filters(CIFAR_WIDTH if width is None else width, 3),
         include_top=include_top,
         input_shape=input_shape,
         classes=classes,
@@ -202,6 +211,12 @@ def _cifar_network(
         name=name,
         **arguments,
     )
+
+
+def filters(width: int, stages: int) -> tuple[int, ...]:
+    """The numbers of filters of some stages, the first of which has `width`."""
+    checks.check_integer("width", width, 1)
+    return tuple(width * 2**stage for stage in range(stages))
 
 
 def _with_weights(

@@ -20,7 +20,7 @@ from absl import flags
 
 from command_line.program import Program, positional
 from keras_resnet.checks import UserError, check_one_of
-from keras_resnet.networks.families import DEPTHS, STRIDE_PLACES
+from keras_resnet.networks.families import IMAGENET_TABLE, STRIDE_PLACES
 from keras_resnet.texts import harmless
 from keras_resnet.weights.formats import check_free
 from keras_resnet.weights.sets import SETS, weight_set
@@ -53,7 +53,7 @@ def read(arguments):
     source, dest = positional(arguments, "SOURCE", "DEST")
     for name, allowed in (
         ("bottleneck_stride", STRIDE_PLACES),
-        ("depth", DEPTHS["ResNet"]),
+        ("depth", IMAGENET_TABLE),
         ("like", SETS),
     ):
         if FLAGS[name].present:

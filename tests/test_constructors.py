@@ -40,7 +40,19 @@ def model_names(model):
 @pytest.fixture
 def narrow(monkeypatch):
     """The networks of Table 1 have few channels, which makes them quick to build."""
-    monkeypatch.setattr(constructors, "IMAGENET_FILTERS", (2, 4, 8, 16))
+    monkeypatch.setattr(constructors, "IMAGENET_WIDTH", 2)
+
+
+def test_width_is_the_number_of_filters_of_the_first_stage():
+    networks = [build("ResNet10", width=6), keras_resnet.CifarResNet(8, width=6)]
+    for network, stages in zip(networks, (4, 3), strict=True):
+        expected = [6 * 2**stage for stage in range(stages)]
+        for stage, filters in enumerate(expected, 2):
+            last = [name for name in model_names(network) if name.startswith(f"conv{stage}_")][-1]
+            assert network.get_layer(last).output.shape[-1] == filters
+        assert network.get_layer("conv1").filters == 6
+        with pytest.raises(ValueError, match="`width` must be an integer of at least 1"):
+            build("ResNet10", width=0)
 
 
 # Table 1, option B, bias-free convolutions, 1000 classes; the numbers of torchvision and timm too.
@@ -48,6 +60,7 @@ def narrow(monkeypatch):
 @pytest.mark.parametrize(
     ("name", "parameters"),
     [
+        ("ResNet10", 5_418_792),
         ("ResNet18", 11_689_512),
         ("ResNet34", 21_797_672),
         ("ResNet50", 25_557_032),
@@ -128,13 +141,14 @@ def test_bottleneck_stride_is_the_authors_by_default():
 
 
 def test_networks_are_as_their_names_say(narrow):
-    table = {"ResNet": (18, 34, 50, 101, 152), "PlainNet": (18, 34)}
+    table = {"ResNet": (10, 18, 34, 50, 101, 152), "PlainNet": (18, 34)}
     names = [f"{network}{depth}" for network, depths in table.items() for depth in depths]
     for name in names:
         construct = getattr(keras_resnet, name)
         assert construct.__name__ == name
         kind = "plain" if name.startswith("Plain") else "residual"
-        layers_in_words = f"The {name[-3:].lstrip('et')}-layer {kind} network of Table 1"
+        source = "of one block a stage" if name == "ResNet10" else "of Table 1"
+        layers_in_words = f"The {name[-3:].lstrip('et')}-layer {kind} network {source}"
         assert construct.__doc__.startswith(layers_in_words)
     model = constructors.constructor("PlainNet", 18)()
     config = model.get_config()
@@ -245,7 +259,7 @@ def test_signature_begins_like_keras_applications():
         (lambda: keras_resnet.CifarResNet(8, dtype="float7"), "`dtype` must be"),
         (
             lambda: constructors.constructor("ResNet", 60),
-            "`depth` must be one of 18, 34, 50, 101, 152",
+            "`depth` must be one of 10, 18, 34, 50, 101, 152",
         ),
         (lambda: constructors.constructor("PlainNet", 50), "`depth` must be one of 18, 34"),
         (lambda: constructors.constructor("VGG", 19), "`network` must be one of"),

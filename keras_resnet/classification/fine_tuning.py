@@ -37,7 +37,10 @@ def initial_weights(config: TrainConfig) -> WeightFile:
 
 def _depth_of_sets(config: TrainConfig) -> int | None:
     """The depth for which published sets fit the network of a configuration; None: none does."""
-    of_default = {"shortcut": "B", "stem": "imagenet", "block": None, "activation": "relu"}
+    of_default = {
+        **{"shortcut": "B", "stem": "imagenet", "width": 64},
+        **{"block": None, "activation": "relu"},
+    }
     fits = config.network == "ResNet" and all(
         getattr(config, name) in (None, value) for name, value in of_default.items()
     )

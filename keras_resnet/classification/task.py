@@ -31,7 +31,7 @@ from keras_resnet.training.inputs import make_sources, read_besides
 from keras_resnet.weights.local import WeightFile
 
 # The options of a network that have a default of the constructor's where they are unset.
-_OF_NETWORK = ("shortcut", "stem", "block", "activation")
+_OF_NETWORK = ("shortcut", "stem", "width", "block", "activation")
 
 
 class Classification(Task):

@@ -11,8 +11,11 @@ IMAGENET_TABLE = {
     152: ("bottleneck", (3, 8, 36, 3)),
 }
 
-# The depths of the families of Table 1. The CIFAR networks have any depth 6n+2.
-DEPTHS: dict[str, tuple[int, ...]] = {"ResNet": tuple(IMAGENET_TABLE), "PlainNet": (18, 34)}
+# The same with one block a stage, which the paper has not: for small data and quick trials.
+TABLE = {10: ("basic", (1, 1, 1, 1)), **IMAGENET_TABLE}
+
+# The CIFAR networks have any depth 6n+2.
+DEPTHS: dict[str, tuple[int, ...]] = {"ResNet": tuple(TABLE), "PlainNet": (18, 34)}
 CIFAR_NETWORKS = ("CifarResNet", "CifarPlainNet")
 NETWORKS = (*DEPTHS, *CIFAR_NETWORKS)
 PLAIN_NETWORKS = ("PlainNet", "CifarPlainNet")
@@ -46,4 +49,4 @@ def check_cifar_depth(depth: int) -> None:
 
 def has_bottlenecks(network: str, depth: int) -> bool:
     """Whether the blocks of a network are bottlenecks."""
-    return network == "ResNet" and depth in DEPTHS["ResNet"] and IMAGENET_TABLE[depth][0] != "basic"
+    return network == "ResNet" and depth in TABLE and TABLE[depth][0] != "basic"

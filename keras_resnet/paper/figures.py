@@ -141,7 +141,7 @@ def _draw_column(
 def _draw_block(axes: Axes, depth: int) -> None:
     """The first block of conv2_x of 34 layers, Figure 2, and a later one of 50, Figure 5."""
     kind, _ = IMAGENET_TABLE[depth]
-    convolutions = _convolutions(kind, constructors.IMAGENET_FILTERS[0])
+    convolutions = _convolutions(kind, constructors.IMAGENET_WIDTH)
     width = convolutions[-1][1]
     axes.set(xlim=(-1, 1.4), ylim=(3.6, -1.4), title=f"Block of {depth} layers: {kind}")
     axes.set_axis_off()
@@ -178,7 +178,7 @@ def _draw_table(axes: Axes) -> None:
             + f"\nx{blocks[stage]}"
             for kind, blocks in IMAGENET_TABLE.values()
         ]
-        for stage, filters in enumerate(constructors.IMAGENET_FILTERS)
+        for stage, filters in enumerate(constructors.filters(constructors.IMAGENET_WIDTH, 4))
     ]
     table = axes.table(
         cells,

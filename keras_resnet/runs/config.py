@@ -51,7 +51,7 @@ class TrainConfig(Options):
     )
     depth: int = option(
         "Network",
-        "layers with weights: 18, 34, 50, 101, 152; for the CIFAR networks any 6n+2",
+        "layers with weights: 10, 18, 34, 50, 101, 152; for the CIFAR networks any 6n+2",
         check=integer(1),
     )
     dataset: str = option(
@@ -102,6 +102,13 @@ class TrainConfig(Options):
     )
     activation: str = option(
         "Network", f"nonlinearity: {', '.join(ACTIVATIONS)}", "relu", check=one_of(ACTIVATIONS)
+    )
+    width: int | None = option(
+        "Network",
+        "filters of the first stage; each other stage has twice as many as the one before; unset: "
+        "64, of the CIFAR networks 16",
+        None,
+        check=integer(1, 2**16),
     )
     zero_last_gamma: bool = option(
         "Network",

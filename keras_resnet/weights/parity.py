@@ -6,14 +6,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from keras_resnet.checks import UserError
-from keras_resnet.networks.families import DEPTHS
+from keras_resnet.networks.families import IMAGENET_TABLE
 from keras_resnet.networks.resnet import ResNet, logits_model
 from keras_resnet.weights import conversion
 from keras_resnet.weights.architecture import architecture, name_of
 from keras_resnet.weights.local import WeightFile
 
 # torchvision's networks.
-_PEERS = [f"resnet{depth}" for depth in DEPTHS["ResNet"]]
+_PEERS = [f"resnet{depth}" for depth in IMAGENET_TABLE]
 
 
 def inputs_of(model: ResNet, paths: Sequence[str]) -> np.ndarray | None:

@@ -44,7 +44,7 @@ def test_bad_flags_are_explained(tmp_path):
     (tmp_path / "file").write_text("x")
     folder = f"--dataset=folder:{tmp_path / 'absent'}"
     cases = {
-        ("--depth=60",): "`depth` must be one of 18, 34, 50, 101, 152. Received: depth=60",
+        ("--depth=60",): "`depth` must be one of 10, 18, 34, 50, 101, 152. Received: depth=60",
         ("--dataset=imagnet",): "`dataset` must be",
         ("--recipe=novel",): "`recipe` must be one of paper, modern, fine_tuning. Received: ",
         ("--dtype=float16",): "`dtype` must be one of",

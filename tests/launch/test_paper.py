@@ -339,8 +339,8 @@ def test_a_shallower_copy_is_refused(degradation, tmp_path):
 
 def test_an_ablation_trains_what_is_asked_for(small, tmp_path, monkeypatch):
     # Quick to train: few channels, and a block a stage.
-    monkeypatch.setattr(constructors, "IMAGENET_FILTERS", (2, 4, 8, 16))
-    monkeypatch.setitem(constructors.IMAGENET_TABLE, 18, ("basic", (1, 1, 1, 1)))
+    monkeypatch.setattr(constructors, "IMAGENET_WIDTH", 2)
+    monkeypatch.setitem(constructors.TABLE, 18, ("basic", (1, 1, 1, 1)))
     shallow = constructors._constructor("ResNet18", 18, constructors.RESIDUAL)
     monkeypatch.setattr(constructors, "ResNet18", shallow)
     process = run_program(

@@ -9,7 +9,7 @@ def test_the_names_are_those_of_the_networks():
     """Of what is built, which the names are the data of."""
     assert set(families.ACTIVATIONS) == set(layers.ACTIVATIONS)
     assert set(families.STEMS) == set(resnet.STEM_STRIDES)
-    kinds = {kind for kind, _ in families.IMAGENET_TABLE.values()}
+    kinds = {kind for kind, _ in families.TABLE.values()}
     assert {*families.BASIC_BLOCKS, *kinds} == set(resnet.BLOCKS)
     for network, depths in families.DEPTHS.items():
         for depth in depths:
@@ -17,7 +17,7 @@ def test_the_names_are_those_of_the_networks():
 
 
 def test_depths_count_the_layers_with_weights():
-    for depth, (kind, blocks) in families.IMAGENET_TABLE.items():
+    for depth, (kind, blocks) in families.TABLE.items():
         of_block = 3 if kind == "bottleneck" else 2
         assert 1 + of_block * sum(blocks) + 1 == depth
         assert families.has_bottlenecks("ResNet", depth) == (of_block == 3)
@@ -27,7 +27,7 @@ def test_depths_count_the_layers_with_weights():
 @pytest.mark.parametrize(
     ("network", "depth", "message"),
     [
-        ("ResNet", 20, "`depth` must be one of 18, 34, 50, 101, 152"),
+        ("ResNet", 20, "`depth` must be one of 10, 18, 34, 50, 101, 152"),
         ("PlainNet", 50, "`depth` must be one of 18, 34"),
         ("CifarResNet", 21, "`depth` must be 6n[+]2"),
         ("CifarPlainNet", 2, "`depth` must be an integer of at least 8"),

@@ -62,7 +62,7 @@ def test_a_deeper_plain_network_computes_the_same(images):
 
 def test_resnet_34_holds_resnet_18(images, monkeypatch, rng):
     # With few channels.
-    monkeypatch.setattr(constructors, "IMAGENET_FILTERS", (2, 4, 8, 16))
+    monkeypatch.setattr(constructors, "IMAGENET_WIDTH", 2)
     arguments = {"input_shape": (64, 64, 3), "classes": 5}
     shallow = with_random_weights(keras_resnet.ResNet18(**arguments), rng)
     deep = deeper_copy(shallow, (3, 4, 6, 3))

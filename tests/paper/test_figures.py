@@ -10,7 +10,7 @@ from keras_resnet.paper import figures
 @pytest.fixture(autouse=True)
 def narrow(monkeypatch):
     """The networks of Table 1 have few channels, which makes them quick to build."""
-    monkeypatch.setattr(constructors, "IMAGENET_FILTERS", (2, 4, 8, 16))
+    monkeypatch.setattr(constructors, "IMAGENET_WIDTH", 2)
 
 
 def test_a_column_is_figure_3():

@@ -41,7 +41,7 @@ def test_every_variant_is_counted_once():
 @pytest.fixture
 def few(monkeypatch):
     """Few networks of few channels; those of full size are counted in test_paper.py."""
-    monkeypatch.setattr(constructors, "CIFAR_FILTERS", (2, 4, 8))
+    monkeypatch.setattr(constructors, "CIFAR_WIDTH", 2)
     monkeypatch.setattr(tables, "PUBLISHED_CIFAR", {8: (0.002, "9.99"), 14: (0.1, "8.88 (9.1)")})
     monkeypatch.setattr(tables, "PUBLISHED_OTHERS", {"Other": (19, 2.5, "8.39")})
 

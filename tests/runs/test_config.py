@@ -186,7 +186,7 @@ def test_a_rate_of_0_trains_nothing_and_is_no_mistake():
     ("options", "message"),
     [
         ({"depth": 21}, "`depth` must be 6n[+]2"),
-        ({"network": "ResNet", "depth": 20}, "`depth` must be one of 18, 34, 50, 101, 152"),
+        ({"network": "ResNet", "depth": 20}, "`depth` must be one of 10, 18, 34, 50, 101, 152"),
         ({"network": "CifarPlainNet", "shortcut": "A"}, "`shortcut` is for residual networks"),
         ({"bottleneck_stride": "3x3"}, "`bottleneck_stride` is for networks of bottlenecks"),
         ({"network": "ResNet", "depth": 50, "block": "basic"}, "`block` takes the place of basic"),
