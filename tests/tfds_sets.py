@@ -65,3 +65,56 @@ def rewrite_shard(tmp_path, change):
 def swap_label(example):
     label = example.features.feature["label"].int64_list.value
     label[:] = [1 - label[0]]
+
+
+def write_tfds_objects(data_dir, splits, name="boxes", version="1.0.0", flag="is_crowd"):
+    """Has TFDS write a data set of pictures and their objects.
+
+    Args:
+      splits: by name a list of pictures, each as its pixels, its boxes (top, left, bottom and right
+        edge, relative), its labels and a flag of each object.
+    """
+    import tensorflow_datasets as tfds
+
+    features = {
+        "image": tfds.features.Image(shape=(None, None, 3)),
+        "image/filename": tfds.features.Text(),
+        "objects": tfds.features.Sequence(
+            {
+                "bbox": tfds.features.BBoxFeature(),
+                "label": tfds.features.ClassLabel(names=["cat", "dog"]),
+                flag: np.bool_,
+            }
+        ),
+    }
+    signature = {
+        "image": tf.TensorSpec((None, None, 3), tf.uint8),
+        "image/filename": tf.TensorSpec((), tf.string),
+        "objects": {
+            "bbox": tf.TensorSpec((None, 4), tf.float32),
+            "label": tf.TensorSpec((None,), tf.int64),
+            flag: tf.TensorSpec((None,), tf.bool),
+        },
+    }
+
+    def examples(split):
+        for number, (pixels, boxes, labels, flags) in enumerate(splits[split]):
+            objects = {
+                "bbox": np.array(boxes, np.float32).reshape(-1, 4),
+                "label": np.array(labels, np.int64),
+                flag: np.array(flags, bool),
+            }
+            yield {"image": pixels, "image/filename": f"{split}{number}.jpg", "objects": objects}
+
+    tfds.dataset_builders.TfDataBuilder(
+        name=name,
+        version=version,
+        split_datasets={
+            split: tf.data.Dataset.from_generator(
+                functools.partial(examples, split), output_signature=signature
+            )
+            for split in splits
+        },
+        features=tfds.features.FeaturesDict(features),
+        data_dir=data_dir,
+    ).download_and_prepare()

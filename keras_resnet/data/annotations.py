@@ -125,7 +125,7 @@ def upright(annotations: Annotations, shapes: np.ndarray, orientations: np.ndarr
     boxes = annotations.objects.boxes.copy()
     for place in np.flatnonzero(is_turned):
         rows = slice(*annotations.objects.splits[place : place + 2])
-        boxes[rows] = _turned(boxes[rows], annotations.shapes[place], orientations[place])
+        boxes[rows] = turned(boxes[rows], annotations.shapes[place], orientations[place])
     notes = annotations.notes + collections.Counter({TURNED: int(is_turned.sum())})
     return dataclasses.replace(
         annotations,
@@ -135,13 +135,69 @@ def upright(annotations: Annotations, shapes: np.ndarray, orientations: np.ndarr
     )
 
 
-def _turned(boxes: np.ndarray, shape: np.ndarray, orientation: int) -> np.ndarray:
-    """Where boxes of a picture as it is stored, of a shape, are once it is upright."""
+def turned(boxes: np.ndarray, shape: np.ndarray, orientation: int) -> np.ndarray:
+    """Where boxes of a picture as it is stored, of a shape, are once it is upright.
+
+    Args:
+      boxes: left, top, right and bottom edges, [n, 4].
+      shape: height and width as it is stored.
+      orientation: by its EXIF, 1 to 8.
+    """
     height, width = shape
     left, top, right, bottom = boxes.T
-    # Rows and columns are exchanged, and then the one, the other, both or none reversed.
-    if orientation in (6, 7):
-        top, bottom = height - bottom, height - top
-    if orientation in (7, 8):
+    # Columns, rows, both or none are reversed, and then the ones exchanged for the others.
+    if orientation in (2, 3, 7, 8):
         left, right = width - right, width - left
-    return np.stack([top, left, bottom, right], axis=1)
+    if orientation in (3, 4, 6, 7):
+        top, bottom = height - bottom, height - top
+    edges = [top, left, bottom, right] if orientation >= 5 else [left, top, right, bottom]
+    return np.stack(edges, axis=1)
+
+
+def part(annotations: Annotations, indices: np.ndarray) -> Annotations:
+    """The annotations of some of the pictures, in their order; what was noted stays with all."""
+    ids = annotations.image_ids
+    return dataclasses.replace(
+        annotations,
+        paths=tuple(annotations.paths[index] for index in indices),
+        shapes=annotations.shapes[indices],
+        objects=annotations.objects.part(indices),
+        image_ids=tuple(ids[index] for index in indices),
+    )
+
+
+def joined(parts: Sequence[Annotations]) -> Annotations:
+    """The annotations of several places as one; of classes those of all, sorted, or as they are."""
+    if len(parts) == 1:
+        return parts[0]
+    names = sorted({name for each in parts for name in each.class_names})
+    parts = [relabelled(each, names) for each in parts]
+    tables = [each.objects for each in parts]
+    counts = np.concatenate([np.diff(table.splits) for table in tables])
+    return Annotations(
+        tuple(path for each in parts for path in each.paths),
+        np.concatenate([each.shapes for each in parts]),
+        ObjectTable(
+            np.concatenate([table.boxes for table in tables]),
+            np.concatenate([table.labels for table in tables]),
+            np.concatenate([table.is_ignored for table in tables]),
+            np.concatenate([[0], np.cumsum(counts)]),
+        ),
+        tuple(names),
+        sum((each.notes for each in parts), collections.Counter()),
+        image_ids=tuple(identity for each in parts for identity in each.image_ids),
+    )
+
+
+def relabelled(annotations: Annotations, class_names: Sequence[str]) -> Annotations:
+    """The same annotations with labels that index other names, among which are all of theirs."""
+    places = {name: place for place, name in enumerate(class_names)}
+    labels = np.array([places[name] for name in annotations.class_names], np.int64)
+    table = annotations.objects
+    ids = annotations.class_ids
+    return dataclasses.replace(
+        annotations,
+        objects=dataclasses.replace(table, labels=labels[table.labels]),
+        class_names=tuple(class_names),
+        class_ids=tuple(ids[place] for place in np.argsort(labels)) if ids else (),
+    )

@@ -10,7 +10,7 @@ import hashlib
 import os
 import types
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -247,7 +247,7 @@ class RecordSource(Source):
 
     Args:
       records: `records.Records` of tf.train.Example.
-      image_key, label_key: names of the features.
+      image_key, label_key: names of the features; without a label: None, and labels are 0.
       class_names: see `Source`.
       channels, pixel_shape: see `Source`.
     """
@@ -258,7 +258,7 @@ class RecordSource(Source):
         self,
         records: Records,
         image_key: str,
-        label_key: str,
+        label_key: str | None,
         class_names: tuple[str, ...],
         channels: int,
         pixel_shape: tuple[int, int] | None = None,
@@ -272,22 +272,27 @@ class RecordSource(Source):
         return len(self._records)
 
     def fetch(self, indices: tf.Tensor | np.ndarray) -> tuple[tf.Tensor, tf.Tensor]:
-        serialized, fault = tf.numpy_function(self._read, [indices], (tf.string, tf.string))
-        with checked(tf.equal(fault, ""), fault):
-            serialized = tf.ensure_shape(serialized, indices.shape)
-        features = tf.io.parse_example(
-            serialized,
-            {
-                self._image_key: tf.io.FixedLenFeature([], tf.string),
-                self._label_key: tf.io.FixedLenFeature([], tf.int64),
-            },
-        )
+        image_feature = {self._image_key: tf.io.FixedLenFeature([], tf.string)}
+        if self._label_key is None:
+            images = self.features(indices, image_feature)[self._image_key]
+            return images, tf.zeros_like(indices, tf.int64)
+        label_feature = {self._label_key: tf.io.FixedLenFeature([], tf.int64)}
+        features = self.features(indices, {**image_feature, **label_feature})
         images, labels = features[self._image_key], features[self._label_key]
         num_classes = len(self.class_names)
         in_range = tf.reduce_all((labels >= 0) & (labels < num_classes))
         message = f"labels must be at least 0 and below the {num_classes} classes"
         with checked(in_range, message):
             return tf.identity(images), tf.identity(labels)
+
+    def features(
+        self, indices: tf.Tensor | np.ndarray, wanted: Mapping[str, Any]
+    ) -> dict[str, tf.Tensor]:
+        """Some features of records, by their names, as `tf.io.parse_example` has them."""
+        serialized, fault = tf.numpy_function(self._read, [indices], (tf.string, tf.string))
+        with checked(tf.equal(fault, ""), fault):
+            serialized = tf.ensure_shape(serialized, indices.shape)
+        return tf.io.parse_example(serialized, dict(wanted))
 
     def _read(self, indices: np.ndarray) -> tuple[np.ndarray, bytes]:
         """The records, and what went wrong; an exception would have TensorFlow log a traceback."""

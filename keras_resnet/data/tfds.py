@@ -49,42 +49,19 @@ def load_tfds(
       UserError: there is no such set, it is not for classification, it cannot be downloaded, or its
         files are damaged.
     """
-    import tensorflow_datasets as tfds
-
-    _check_whole(tfds)
-    data_dir = checked_data_dir(data_dir)
-    try:
-        builder = tfds.builder(name, data_dir=data_dir)
-    except Exception as error:  # TFDS lets through whatever reading of names and files raises.
-        raise UserError(
-            "`dataset` must be the path of a folder of pictures (such as ./pictures, with train/ "
-            "and val/), 'shapes', or the name of a TensorFlow Datasets image classification set, "
-            f"such as 'cifar10'. Received: dataset={name!r} ({_first_line(error)})"
-        ) from error
+    builder = builder_of(
+        name,
+        data_dir,
+        "the path of a folder of pictures (such as ./pictures, with train/ and val/), 'shapes', or "
+        "the name of a TensorFlow Datasets image classification set, such as 'cifar10'",
+    )
     image_key, label_key = _keys(builder, name)
     image, label = (builder.info.features[key] for key in (image_key, label_key))
-    channels = image.shape[-1] or 3
-    if channels not in (1, 3):
-        raise UserError(
-            "`dataset` must have images of 3 channels (RGB) or 1 (gray). "
-            f"Received: dataset={name!r} with {channels} channels"
-        )
-    _prepare(builder, name, data_dir)
-    tfds_split = _split(builder.info.splits, split)
-    info = builder.info.splits[tfds_split]
-    if not info.num_examples:
-        raise UserError(f"The {split} split of {name!r} in {builder.data_dir} holds no images.")
-    file_format = builder.info.file_format.value
-    if file_format not in records.FORMATS:
-        raise UserError(
-            f"`dataset` {name!r} in {builder.data_dir} is prepared as {file_format}; it must be "
-            f"prepared as {' or '.join(records.FORMATS)} to be read by index."
-        )
-    in_memory = (
-        None not in image.shape and info.num_examples * math.prod(image.shape) < MEMORY_LIMIT_BYTES
-    )
+    channels = channels_of(image, name)
+    found, number = split_records(builder, name, split, data_dir, skip_corrupt)
+    in_memory = None not in image.shape and number * math.prod(image.shape) < MEMORY_LIMIT_BYTES
     source: Source = RecordSource(
-        records.FORMATS[file_format](info.file_instructions, partial=skip_corrupt),
+        found,
         image_key,
         label_key,
         tuple(label.names),
@@ -94,6 +71,71 @@ def load_tfds(
     if skip_corrupt:
         source = integrity.without_corrupt(source, f"Checking the {split} split of {name}")
     return _decoded(source) if in_memory else source
+
+
+def builder_of(
+    name: str, data_dir: str | os.PathLike[str] | None, expected: str
+) -> "tfds.core.DatasetBuilder":
+    """TFDS's builder of a data set, of which nothing is prepared yet.
+
+    Args:
+      name, data_dir: see `load_tfds`.
+      expected: what a name may be, for the message.
+
+    Raises:
+      UserError: there is no such set.
+    """
+    import tensorflow_datasets as tfds
+
+    _check_whole(tfds)
+    try:
+        return tfds.builder(name, data_dir=checked_data_dir(data_dir))
+    except UserError:
+        raise
+    except Exception as error:  # TFDS lets through whatever reading of names and files raises.
+        raise UserError(
+            f"`dataset` must be {expected}. Received: dataset={name!r} ({_first_line(error)})"
+        ) from error
+
+
+def channels_of(image: "tfds.features.Image", name: str) -> int:
+    """The channels of a data set's images.
+
+    Raises:
+      UserError: they are neither three nor one.
+    """
+    channels = image.shape[-1] or 3
+    if channels not in (1, 3):
+        raise UserError(
+            "`dataset` must have images of 3 channels (RGB) or 1 (gray). "
+            f"Received: dataset={name!r} with {channels} channels"
+        )
+    return int(channels)
+
+
+def split_records(
+    builder: "tfds.core.DatasetBuilder",
+    name: str,
+    split: str,
+    data_dir: str | os.PathLike[str] | None,
+    skip_corrupt: bool = False,
+) -> tuple[records.Records, int]:
+    """The records of a split, prepared if they were not, and how many they should be.
+
+    Args and errors: see `load_tfds`.
+    """
+    _prepare(builder, name, checked_data_dir(data_dir))
+    info = builder.info.splits[_split(builder.info.splits, split)]
+    if not info.num_examples:
+        raise UserError(f"The {split} split of {name!r} in {builder.data_dir} holds no images.")
+    file_format = builder.info.file_format.value
+    if file_format not in records.FORMATS:
+        raise UserError(
+            f"`dataset` {name!r} in {builder.data_dir} is prepared as {file_format}; it must be "
+            f"prepared as {' or '.join(records.FORMATS)} to be read by index."
+        )
+    found = records.FORMATS[file_format](info.file_instructions, partial=skip_corrupt)
+    return found, info.num_examples
 
 
 def _check_network(builder: "tfds.core.DatasetBuilder", name: str) -> None:

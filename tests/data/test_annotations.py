@@ -18,6 +18,10 @@ from keras_resnet.data.annotations import (
     WITHOUT,
     Annotations,
     checked_objects,
+    joined,
+    part,
+    relabelled,
+    turned,
     upright,
 )
 from keras_resnet.data.objects import ObjectTable
@@ -81,12 +85,8 @@ def annotated(shape, box=(3, 5, 11, 10)):
     return Annotations((path,), np.array([shape]), objects, ("red",), collections.Counter())
 
 
-# Of orientations 2 to 4 height and width do not tell whether a box is of the stored picture.
-@pytest.mark.parametrize(
-    ("orientation", "is_of_stored"),
-    [*((number, False) for number in range(1, 9)), *((number, True) for number in (1, 5, 6, 7, 8))],
-)
-def test_boxes_are_where_their_object_is_once_the_picture_is_upright(orientation, is_of_stored):
+def picture_and_its_box(orientation):
+    """A red box in a picture as it is stored, and where the box is once it is upright."""
     pixels = np.zeros((20, 30, 3), np.uint8)
     pixels[5:10, 3:11] = [255, 0, 0]
     exif = PIL.Image.Exif()
@@ -94,7 +94,23 @@ def test_boxes_are_where_their_object_is_once_the_picture_is_upright(orientation
     data = saved(PIL.Image.fromarray(pixels), "PNG", exif=exif)
     seen = np.asarray(PIL.ImageOps.exif_transpose(PIL.Image.open(io.BytesIO(data))))[..., 0] > 0
     rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
-    expected = [columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]
+    return seen, [columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_boxes_of_stored_pictures_are_turned_with_them(orientation):
+    _, expected = picture_and_its_box(orientation)
+    found = turned(np.array([[3, 5, 11, 10]]), np.array([20, 30]), orientation)
+    np.testing.assert_array_equal(found, [expected])
+
+
+# Of orientations 2 to 4 height and width do not tell whether a box is of the stored picture.
+@pytest.mark.parametrize(
+    ("orientation", "is_of_stored"),
+    [*((number, False) for number in range(1, 9)), *((number, True) for number in (1, 5, 6, 7, 8))],
+)
+def test_boxes_are_where_their_object_is_once_the_picture_is_upright(orientation, is_of_stored):
+    seen, expected = picture_and_its_box(orientation)
     given = annotated((20, 30)) if is_of_stored else annotated(seen.shape, expected)
     found = upright(given, np.array([seen.shape]), np.array([orientation]))
     np.testing.assert_array_equal(found.objects.boxes, [expected])
@@ -106,3 +122,36 @@ def test_boxes_are_where_their_object_is_once_the_picture_is_upright(orientation
 def test_another_shape_is_refused(shape, orientation):
     with pytest.raises(UserError, match="a.jpg is 30 pixels wide and 20 high, and by its annot"):
         upright(annotated(shape), np.array([[20, 30]]), np.array([orientation]))
+
+
+def of_two(name, class_names=("cat", "dog"), **others):
+    """Annotations of two pictures, the second of which has an object of each class."""
+    boxes = [np.empty((0, 4)), np.array([[0, 0, 1, 1], [0, 0, 2, 2]], float)]
+    objects = ObjectTable.of(boxes, [np.empty(0, int), np.array([0, 1])])
+    paths = tuple(pathlib.Path(f"{name}{number}.jpg") for number in range(2))
+    shapes = np.array([[20, 30], [40, 50]])
+    notes = collections.Counter({WITHOUT: 1})
+    return Annotations(
+        paths, shapes, objects, class_names, notes, image_ids=(f"{name}0", f"{name}1"), **others
+    )
+
+
+def test_a_part_has_what_was_said_of_its_pictures():
+    found = part(of_two("a"), np.array([1]))
+    assert [path.name for path in found.paths] == ["a1.jpg"] and found.image_ids == ("a1",)
+    assert found.shapes.tolist() == [[40, 50]] and found.objects.splits.tolist() == [0, 2]
+
+
+def test_what_is_joined_has_the_classes_of_all():
+    found = joined([of_two("a"), of_two("b", ("dog", "ant"))])
+    assert [path.name for path in found.paths] == ["a0.jpg", "a1.jpg", "b0.jpg", "b1.jpg"]
+    assert found.class_names == ("ant", "cat", "dog")
+    assert found.objects.labels.tolist() == [1, 2, 2, 0]
+    assert found.objects.splits.tolist() == [0, 0, 2, 2, 4]
+    assert found.image_ids == ("a0", "a1", "b0", "b1") and found.notes == {WITHOUT: 2}
+
+
+def test_labels_follow_the_names_of_their_classes():
+    found = relabelled(of_two("a", class_ids=(7, 9)), ("dog", "cat"))
+    assert found.class_names == ("dog", "cat") and found.class_ids == (9, 7)
+    assert found.objects.labels.tolist() == [1, 0]
