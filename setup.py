@@ -65,10 +65,14 @@ setuptools.setup(
         "safetensors",
         "h5py",
         "tqdm",
+        "pyyaml",
     ],
     extras_require={
         "and-cuda": ["tensorflow[and-cuda]>=2.19"],
         "test": TEST,
-        "dev": [*TEST, "ruff>=0.15", "mypy>=1.18", "types-requests", "types-tqdm", "build"],
+        "dev": [
+            *TEST,
+            *("ruff>=0.15", "mypy>=1.18", "types-PyYAML", "types-requests", "types-tqdm", "build"),
+        ],
     },
 )
