@@ -235,14 +235,7 @@ class Folder:
         directory = pathlib.Path(harmless(", ".join(str(part.path) for part in parts)))
         if self._skip_corrupt:
             return _without_corrupt(source, directory)
-        # Every picture is decoded at the first start only.
-        table = cache.remembered(
-            "survey",
-            source.paths,
-            (len(source), len(COLUMNS)),
-            lambda: survey_of(source, directory).table,
-        )
-        return source.looked_at(Survey(np.arange(len(source)), table))
+        return surveyed(source, directory)
 
     def _check_not_empty(
         self,
@@ -365,6 +358,20 @@ def _line(split: str, source: Source) -> str:
         files = count(sum(source.left_out.values()), "file")
         line += f" Left out: {files} ({counted(source.left_out)})."
     return line
+
+
+def surveyed(source: FileSource, directory: pathlib.Path) -> FileSource:
+    """A source with its survey: every picture is decoded at the first start only.
+
+    Args and errors: see `survey_of`.
+    """
+    table = cache.remembered(
+        "survey",
+        source.paths,
+        (len(source), len(COLUMNS)),
+        lambda: survey_of(source, directory).table,
+    )
+    return source.looked_at(Survey(np.arange(len(source)), table))
 
 
 def survey_of(source: FileSource, directory: pathlib.Path) -> Survey:

@@ -11,6 +11,12 @@ from keras_resnet.texts import harmless
 
 FOLDER = "folder:"
 
+# What directories hold that have annotations of boxes as VOC, COCO or YOLO have them.
+_OF_BOXES = (
+    *("Annotations/*.xml", "VOC*/Annotations", "*.xml", "annotations/*.json", "data.yaml"),
+    *("*_annotations.coco.json", "*/_annotations.coco.json", "classes.txt", "labels/classes.txt"),
+)
+
 # Of a run whose images the caller of `train` gave, which the run does not keep.
 GIVEN = "(given to train)"
 
@@ -30,6 +36,18 @@ def canonical(dataset: str) -> str:
     return dataset
 
 
+def of_objects(dataset: str) -> str:
+    """The same of a set of pictures with boxes: a directory that holds annotations is a path too.
+
+    Where TensorFlow Datasets keeps a set, "coco" or "voc", there are none.
+    """
+    name = canonical(dataset)
+    parts = roots(name)
+    if not name.startswith(FOLDER) and any(map(_holds_boxes, parts)):
+        return FOLDER + ",".join(map(os.path.normpath, parts))
+    return name
+
+
 def roots(dataset: str) -> list[str]:
     """The paths that the name of a folder is of: one, or several with commas between them."""
     text = dataset.removeprefix(FOLDER)
@@ -38,8 +56,12 @@ def roots(dataset: str) -> list[str]:
     return [part for part in text.split(",") if part] or [text]
 
 
-def paths_of(dataset: str) -> list[pathlib.Path]:
+def paths_of(dataset: str, folder_help: str = FOLDER_HELP) -> list[pathlib.Path]:
     """The same as paths that are there.
+
+    Args:
+      dataset: name.
+      folder_help: what a folder looks like, for the message.
 
     Raises:
       UserError: one is not, or is named twice.
@@ -49,7 +71,7 @@ def paths_of(dataset: str) -> list[pathlib.Path]:
         if not path.exists():
             raise UserError(
                 f"`dataset` must be a folder that is there. No directory {harmless(str(path))}. "
-                f"{FOLDER_HELP}"
+                f"{folder_help}"
             )
     places = [path.resolve() for path in paths]
     for path, place in zip(paths, places, strict=True):
@@ -74,7 +96,7 @@ def short_name(dataset: str) -> str:
 def same_data(ours: str, theirs: str) -> bool:
     """Whether two names may be of the same data: of folders another path is no other data."""
     return ours == theirs or all(
-        canonical(dataset).startswith(FOLDER) for dataset in (ours, theirs)
+        of_objects(dataset).startswith(FOLDER) for dataset in (ours, theirs)
     )
 
 
@@ -85,3 +107,8 @@ def _is_path(text: str) -> bool:
     is_file = os.path.isfile(text) if suffix else False
     is_file = is_file or suffix in (*SUFFIXES, *SUFFIXES_OF_LISTS)
     return bool(looks_like_path or is_file or is_data_set(text))
+
+
+def _holds_boxes(text: str) -> bool:
+    place = pathlib.Path(text)
+    return place.is_dir() and any(next(place.glob(each), None) for each in _OF_BOXES)

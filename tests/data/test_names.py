@@ -1,7 +1,7 @@
 import pytest
 
 from keras_resnet.data.datasets import load
-from keras_resnet.data.names import canonical, paths_of, same_data, short_name
+from keras_resnet.data.names import canonical, of_objects, paths_of, same_data, short_name
 
 
 @pytest.mark.parametrize(
@@ -77,3 +77,28 @@ def test_paths_of_folders_are_no_other_data():
     assert same_data("folder:/a/x", "./y/")
     assert not same_data("folder:/a/x", "cifar10")
     assert not same_data("mnist", "cifar10")
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        *("Annotations/a.xml", "VOC2007/Annotations/a.xml", "a.xml", "annotations/a.json"),
+        *("train/_annotations.coco.json", "data.yaml", "classes.txt"),
+    ],
+)
+def test_a_directory_of_boxes_is_a_folder_of_objects(file, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "pets" / file
+    assert of_objects("pets") == "pets"
+    path.parent.mkdir(parents=True)
+    path.touch()
+    assert of_objects("pets") == of_objects("./pets/") == "folder:pets"
+    assert of_objects("pets,./more") == "folder:pets,more"
+    assert same_data("pets", "/other/pets") and not same_data("pets", "coco/2017")
+
+
+def test_where_tfds_keeps_a_set_there_are_no_boxes(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "coco" / "2017" / "1.1.0").mkdir(parents=True)
+    (tmp_path / "coco" / "2017" / "1.1.0" / "features.json").touch()
+    assert of_objects("coco") == "coco"
