@@ -5,12 +5,15 @@ from typing import Any
 
 from keras_resnet.checks import check_one_of
 from keras_resnet.classification.options import ClassificationOptions
+from keras_resnet.detection.options import DetectionOptions
 from keras_resnet.runs.config import TrainConfig, run_of
 from keras_resnet.runs.formats import FORMAT
 from keras_resnet.runs.options import TaskOptions, fields
 from keras_resnet.runs.run_directory import read_config
 
-TASKS: dict[str, type[TaskOptions]] = {ClassificationOptions.name: ClassificationOptions}
+TASKS: dict[str, type[TaskOptions]] = {
+    options.name: options for options in (ClassificationOptions, DetectionOptions)
+}
 
 
 def load_config(run_or_model: str | os.PathLike[str]) -> TrainConfig | None:

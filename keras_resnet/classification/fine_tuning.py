@@ -1,7 +1,6 @@
 """A training that begins with weights of another: which, what they expect, what stays as it is."""
 
 import dataclasses
-import json
 
 from keras_resnet.checks import UserError
 from keras_resnet.class_names import as_seen
@@ -9,42 +8,10 @@ from keras_resnet.classification.options import ClassificationOptions
 from keras_resnet.images.preprocessing import Preprocessing
 from keras_resnet.networks.layer_tree import freeze_batch_norm, freeze_stages
 from keras_resnet.networks.resnet import ResNet
-from keras_resnet.runs.config import TrainConfig, run_of
+from keras_resnet.runs.config import TrainConfig
 from keras_resnet.texts import harmless
-from keras_resnet.weights.local import WeightFile, open_weights
-
-
-def initial_weights(config: TrainConfig) -> WeightFile:
-    """The `WeightFile` that a training begins with.
-
-    Args:
-      config: `TrainConfig` with `weights`.
-
-    Raises:
-      UserError: they cannot be had, or do not say what they expect of images.
-    """
-    assert config.weights is not None
-    file = open_weights(config.weights, _depth_of_sets(config))
-    if file.preprocessing is None:
-        raise UserError(
-            f"{file.path} does not say what its network expects of images. Of a network of yours "
-            "take the .keras file; of weights like a published set's keras-resnet convert_weights "
-            "--like=SET makes one. "
-            f"Received: weights={config.weights!r}"
-        )
-    return file
-
-
-def _depth_of_sets(config: TrainConfig) -> int | None:
-    """The depth for which published sets fit the network of a configuration; None: none does."""
-    of_default = {
-        **{"shortcut": "B", "stem": "imagenet", "width": 64},
-        **{"block": None, "activation": "relu"},
-    }
-    fits = config.network == "ResNet" and all(
-        getattr(config, name) in (None, value) for name, value in of_default.items()
-    )
-    return config.depth if fits else None
+from keras_resnet.training.initial_weights import check_weights_fit
+from keras_resnet.weights.local import WeightFile
 
 
 def preprocessing_of(file: WeightFile, options: ClassificationOptions) -> Preprocessing:
@@ -84,16 +51,7 @@ def _keeps_head(model: ResNet, file: WeightFile) -> bool:
 
 def check_fits(model: ResNet, file: WeightFile) -> None:
     """Raises UserError unless a training of a network can begin with the weights of a file."""
-    try:
-        file.check_fits(model, new_head=not _keeps_head(model, file))
-    except UserError as error:
-        run = run_of(file.path)
-        if run is None:
-            raise
-        # The run says which network its weights are of.
-        options = json.loads((run / "config.json").read_text())
-        flags = " ".join(f"--{name}={options.get(name)}" for name in ("network", "depth"))
-        raise UserError(f"{error} The network of {run}: {flags}") from error
+    check_weights_fit(model, file, new_head=not _keeps_head(model, file))
 
 
 def begin_with(model: ResNet, file: WeightFile) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_resnet import checks, constructors
+from keras_resnet import checks
 from keras_resnet.checks import UserError
 from keras_resnet.classification import evaluation, fine_tuning, steps
 from keras_resnet.classification.examples import (
@@ -23,15 +23,13 @@ from keras_resnet.data.sources import Source
 from keras_resnet.data.summary import SECONDS, Summary, summarize, surveys
 from keras_resnet.images.preprocessing import Preprocessing
 from keras_resnet.networks.families import STRIDE_PLACES
-from keras_resnet.networks.layer_tree import zero_last_gammas
 from keras_resnet.networks.resnet import ResNet, needed_preprocessing
 from keras_resnet.runs.config import TrainConfig
 from keras_resnet.runs.task import OfBatch, Task
-from keras_resnet.training.inputs import make_sources, read_besides
+from keras_resnet.training.initial_weights import initial_weights
+from keras_resnet.training.inputs import described, make_sources, opened, read_besides
+from keras_resnet.training.networks import new_network, stride_of_weights
 from keras_resnet.weights.local import WeightFile
-
-# The options of a network that have a default of the constructor's where they are unset.
-_OF_NETWORK = ("shortcut", "stem", "width", "block", "activation")
 
 
 class Classification(Task):
@@ -39,9 +37,6 @@ class Classification(Task):
 
     Args:
       config: `TrainConfig` whose task is `ClassificationOptions`.
-
-    Raises:
-      UserError: there is no network of its name and depth.
     """
 
     sums = ("loss", "top1")
@@ -52,23 +47,17 @@ class Classification(Task):
         assert isinstance(config.task, ClassificationOptions)
         self._config = config
         self._options = config.task
-        # Of the last `sources`: their labels are what classes are weighed by.
-        self._construct = constructors.constructor(config.network, config.depth)
 
     @functools.cached_property
     def _weights(self) -> WeightFile:
-        return fine_tuning.initial_weights(self._config)
+        return initial_weights(self._config)
 
     def sources(self) -> dict[str, Source]:
         train, validation = make_sources(self._config)
         return {"train": train, "validation": validation}
 
     def describe(self, sources: dict[str, Source]) -> dict[str, Any]:
-        description: dict[str, Any] = {"class_names": list(sources["train"].class_names)}
-        for split, source in sources.items():
-            description[f"{split}_images"] = len(source)
-            description[f"{split}_fingerprint"] = source.fingerprint()
-        return description
+        return described(sources)
 
     def explain_change(self, known: dict[str, Any], sources: dict[str, Source]) -> str:
         return read_besides(known, sources)
@@ -80,8 +69,7 @@ class Classification(Task):
             preprocessing = make_preprocessing(self._options, sources["train"])
         else:
             preprocessing = fine_tuning.preprocessing_of(self._weights, self._options)
-            if self._config.network == "ResNet" and self._config.depth >= 50:
-                stride = self._weights.check_stride(self._config.bottleneck_stride)
+            stride = stride_of_weights(self._config, self._weights)
         return {"preprocessing": preprocessing.to_json(), "bottleneck_stride": stride}
 
     def summary(self, setup: dict[str, Any], sources: dict[str, Source]) -> Summary:
@@ -89,6 +77,10 @@ class Classification(Task):
         seconds = 0 if self._config.dataset == "shapes" else SECONDS
         size = Preprocessing.from_json(setup["preprocessing"]).size
         return summarize(sources, surveys(sources, seconds), size)
+
+    def number_of_test_images(self) -> int:
+        data = opened(self._config)
+        return data.number_of("test") if data.has_test and data.test_fits else 0
 
     def check_setup(self, setup: dict[str, Any]) -> None:
         Preprocessing.from_json(setup["preprocessing"])
@@ -99,22 +91,14 @@ class Classification(Task):
         preprocessing = Preprocessing.from_json(setup["preprocessing"])
         # Before a network is built: its mistakes are told at once.
         make_augmentation(self._options, preprocessing, source)
-        model = self._construct(
+        model = new_network(
+            config,
+            setup["bottleneck_stride"],
             input_shape=(preprocessing.size, preprocessing.size, preprocessing.channels),
             classes=len(source.class_names),
-            synchronized=config.synchronized_batch_norm,
             preprocessing=preprocessing,
             class_names=source.class_names,
-            dtype=config.dtype,
-            bottleneck_stride=setup["bottleneck_stride"] or config.bottleneck_stride,
-            **{
-                name: getattr(config, name)
-                for name in _OF_NETWORK
-                if getattr(config, name) is not None
-            },
         )
-        if config.zero_last_gamma:
-            zero_last_gammas(model)
         fine_tuning.freeze(model, config)
         evaluation.check_fits(model, sources["validation"])
         return model
@@ -155,7 +139,9 @@ class Classification(Task):
     def answers(self, network: ResNet) -> OfBatch:
         return steps.answers(network)
 
-    def evaluation(self, gathered: Mapping[str, Sequence[np.ndarray]]) -> dict[str, float]:
+    def evaluation(
+        self, gathered: Mapping[str, Sequence[np.ndarray]], source: Source
+    ) -> dict[str, float]:
         return evaluation.evaluation(gathered)
 
 

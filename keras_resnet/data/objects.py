@@ -7,6 +7,7 @@ from typing import Self
 import numpy as np
 import tensorflow as tf
 
+from keras_resnet.checks import UserError
 from keras_resnet.data.sources import Source, hashed
 
 
@@ -101,8 +102,30 @@ class ObjectSource(Source):
         return self._pictures.describe(index)
 
     def fingerprint(self) -> str:
-        table = self.objects
+        table = table_of(self)
         arrays = (table.boxes, table.labels, table.is_ignored, table.splits)
         names = repr(self.class_names).encode()
         contents = [array.tobytes() for array in arrays]
         return hashed(self._pictures.fingerprint().encode(), names, *contents)
+
+
+def objects_of(source: Source) -> ObjectTable:
+    """The objects of the pictures of a source, in the order of the source.
+
+    Raises:
+      UserError: it does not know any.
+    """
+    return table_of(source).part(source.all_labels())
+
+
+def table_of(source: Source) -> ObjectTable:
+    """The table that the labels of a source are rows of.
+
+    Raises:
+      UserError: they are classes.
+    """
+    if source.objects is None:
+        raise UserError(
+            "A detector needs pictures with boxes. Received: pictures of one class each."
+        )
+    return source.objects

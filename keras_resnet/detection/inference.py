@@ -72,8 +72,4 @@ def finder(
             "count": count,
         }
 
-    def find(pictures: Pictures) -> dict[str, tf.Tensor]:
-        nothing = {name: tf.zeros(spec.shape, spec.dtype) for name, spec in NOTHING.items()}
-        return by_canvas(of_canvas, detector.canvas, pictures, nothing)
-
-    return find
+    return by_canvas(of_canvas, detector.canvas, NOTHING)

@@ -12,6 +12,9 @@ from keras_resnet.detection.network import REGION_SCALES, FasterRCNN
 from keras_resnet.detection.proposals import TRAINING, ProposalOptions, proposals
 from keras_resnet.detection.sampling import IGNORED, assign, sample
 
+# What `training_values` gives; the first is the sum of the others.
+LOSSES = ("loss", "rpn_score_loss", "rpn_box_loss", "score_loss", "box_loss")
+
 
 class Batch(NamedTuple):
     """A training batch.

@@ -14,6 +14,7 @@ from keras_resnet.images.canvas import Canvas
 from keras_resnet.networks.feature_pyramid import transferred
 from keras_resnet.networks.layer_tree import follow_blocks, layers_by_path
 from keras_resnet.networks.resnet import ResNet, stage_strides
+from keras_resnet.weights.names import variables_by_name
 
 POOLINGS = {"align": regions.align, "max": regions.pool}
 
@@ -28,7 +29,8 @@ class FasterRCNN(keras.Model):
     Example:
       detector = FasterRCNN(ResNet101(weights="imagenet"), classes=20)
 
-    The weights are copied; the network is left as it is. Batch normalizations are frozen.
+    The weights are copied; the network is left as it is. Batch normalizations are frozen. `finder`
+    of `detection.inference` makes a function of pictures of it.
 
     Args:
       network: `ResNet`, with or without its top.
@@ -39,6 +41,7 @@ class FasterRCNN(keras.Model):
       region_size: side of what is cut out of a feature map for each region, in places.
       pooling: "align" (RoIAlign) or "max" (the RoI pooling of Fast R-CNN).
       rpn_channels: of the region proposal network.
+      proposals: number of regions of a picture that it looks at.
       class_names: names of the classes, in order; travels with the model.
       name: of the model.
 
@@ -59,6 +62,7 @@ class FasterRCNN(keras.Model):
         region_size: int = 14,
         pooling: str = "align",
         rpn_channels: int = 512,
+        proposals: int = 300,
         class_names: Sequence[str] | None = None,
         name: str | None = None,
     ) -> None:
@@ -74,6 +78,7 @@ class FasterRCNN(keras.Model):
             "region_size": checks.check_integer("region_size", region_size, 1),
             "pooling": pooling,
             "rpn_channels": checks.check_integer("rpn_channels", rpn_channels, 1),
+            "proposals": checks.check_integer("proposals", proposals, 1),
         }
         checks.check_one_of("pooling", pooling, list(POOLINGS))
         super().__init__(name=name)
@@ -81,6 +86,7 @@ class FasterRCNN(keras.Model):
         self.classes = classes
         self.class_names = None if class_names is None else as_class_names(class_names)
         self.preprocessing = network.preprocessing
+        self.proposals = proposals
         self.stride, self.trunk, self.head = _parts(network)
         self.anchor_shapes = anchor_shapes(anchor_sizes, anchor_ratios)
         number = len(self.anchor_shapes)
@@ -133,6 +139,21 @@ class FasterRCNN(keras.Model):
 
     def call(self, images: tf.Tensor) -> tf.Tensor:
         return self.trunk(images)
+
+    def variables_by_name(self) -> dict[str, keras.Variable]:
+        """All variables by our names, such as trunk/conv1/kernel and rpn_conv/bias."""
+        found: dict[str, keras.Variable] = {}
+        for part in (self.trunk, self.head):
+            inside = variables_by_name(part)
+            found |= {f"{part.name}/{name}": variable for name, variable in inside.items()}
+        for layer in (self.rpn_conv, self.rpn_scores, self.rpn_codes, *self.of_classes):
+            found |= {f"{layer.name}/kernel": layer.kernel, f"{layer.name}/bias": layer.bias}
+        return found
+
+    @property
+    def of_classes(self) -> tuple[keras.layers.Dense, keras.layers.Dense]:
+        """The layers that know the classes."""
+        return self.class_scores, self.box_codes
 
     def get_config(self) -> dict[str, Any]:
         names = self.class_names

@@ -1,6 +1,7 @@
 """From what a region proposal network says of each anchor to regions worth a look."""
 
 import dataclasses
+from typing import Self
 
 import tensorflow as tf
 
@@ -24,9 +25,19 @@ class ProposalOptions:
     after: int
     overlap: float = 0.7
 
+    @classmethod
+    def of_training(cls, number: int) -> Self:
+        """Of the 12,000 best anchors 2,000 regions, or in that proportion."""
+        return cls(6 * number, number)
 
-TRAINING = ProposalOptions(12_000, 2_000)
-TESTING = ProposalOptions(6_000, 300)
+    @classmethod
+    def of_testing(cls, number: int) -> Self:
+        """Of the 6,000 best anchors 300 regions, or in that proportion."""
+        return cls(20 * number, number)
+
+
+TRAINING = ProposalOptions.of_training(2_000)
+TESTING = ProposalOptions.of_testing(300)
 
 
 def proposals(

@@ -38,33 +38,39 @@ class Canvas:
         checks.check_integer("shorter", self.shorter, 1)
         checks.check_integer("longer", self.longer, self.shorter)
 
-    def scaled_shape(self, shape: tf.Tensor) -> tf.Tensor:
+    def scaled_shape(self, shape: tf.Tensor, shorter: tf.Tensor | None = None) -> tf.Tensor:
         """Height and width of a picture on its canvas, int32 [2].
 
         Args:
           shape: its height and width, int [2].
+          shorter: what its shorter side is scaled to, in place of that of the canvas, and at most
+            that: pixels, int.
         """
         sides = tf.cast(shape, tf.float64)
-        scale = tf.minimum(self.shorter / tf.reduce_min(sides), self.longer / tf.reduce_max(sides))
+        shorter = tf.cast(self.shorter if shorter is None else shorter, tf.float64)
+        scale = tf.minimum(shorter / tf.reduce_min(sides), self.longer / tf.reduce_max(sides))
         return tf.maximum(tf.cast(tf.round(sides * scale), tf.int32), 1)
 
     def inputs(
-        self, image: tf.Tensor, preprocessing: Preprocessing
+        self,
+        pixels: tf.Tensor,
+        preprocessing: Preprocessing,
+        shorter: tf.Tensor | None = None,
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """What a detector sees of a picture.
 
         Args:
-          image: as for `Preprocessing.pixels`.
-          preprocessing: of which colors, orientation, background and interpolation are taken.
+          pixels: uint8 [height, width, channels], see `Preprocessing.pixels`.
+          preprocessing: of which colors and interpolation are taken.
+          shorter: see `scaled_shape`.
 
         Returns:
           float32 [longer, longer, channels], the picture with zeros beside and below it, of which
           its canvas is the first rows or columns; the shape that it has there, and its own, int32
           [2] each.
         """
-        pixels = preprocessing.pixels(image)
         shape = tf.shape(pixels)[:2]
-        scaled_shape = self.scaled_shape(shape)
+        scaled_shape = self.scaled_shape(shape, shorter)
         scaled = resized(pixels, scaled_shape, preprocessing.interpolation)
         colors = (scaled - mean_color(preprocessing)) / tf.constant(preprocessing.deviation)
         beside = tf.pad((self.longer - scaled_shape)[:, tf.newaxis], [[0, 1], [1, 0]])

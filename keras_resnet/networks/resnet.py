@@ -188,8 +188,8 @@ class ResNet(keras.Model):
         return model
 
 
-def needed_preprocessing(model: ResNet) -> Preprocessing:
-    """The preprocessing of a network that is to see images.
+def needed_preprocessing(model: keras.Model) -> Preprocessing:
+    """The preprocessing of a network of ours that is to see images.
 
     Raises:
       UserError: it has none.

@@ -26,11 +26,13 @@ class Task(abc.ABC):
       figures: what `evaluation` gives, in order; it may leave some out but for `best`.
       best: that of the figures by which networks are compared. Where `sums` has one of its name,
         that one's mean is the same of training.
+      can_be_compiled: whether XLA can compile a training step.
     """
 
     sums: ClassVar[tuple[str, ...]]
     figures: ClassVar[tuple[Figure, ...]]
     best: ClassVar[Figure]
+    can_be_compiled: ClassVar[bool] = True
 
     # --- What a run begins with
 
@@ -64,6 +66,10 @@ class Task(abc.ABC):
 
     def check_setup(self, setup: dict[str, Any]) -> None:  # noqa: B027
         """Raises ValueError, TypeError or KeyError unless `setup` has given these values."""
+
+    def number_of_test_images(self) -> int:
+        """How many images there are to test on, which neither train nor choose; 0: none."""
+        return 0
 
     @abc.abstractmethod
     def network(self, setup: dict[str, Any], sources: dict[str, Source]) -> keras.Model:
@@ -120,9 +126,12 @@ class Task(abc.ABC):
         """
 
     @abc.abstractmethod
-    def evaluation(self, gathered: Mapping[str, Sequence[np.ndarray]]) -> dict[str, float]:
+    def evaluation(
+        self, gathered: Mapping[str, Sequence[np.ndarray]], source: Source
+    ) -> dict[str, float]:
         """The figures of all images, by name.
 
         Args:
           gathered: of each image what `answers` gives, in the order of the source.
+          source: the images.
         """

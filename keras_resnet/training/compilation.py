@@ -5,15 +5,19 @@ from tensorflow.python.framework.config import is_op_determinism_enabled
 
 from keras_resnet.distribution.workers import Workers
 from keras_resnet.runs.config import TrainConfig
+from keras_resnet.runs.task import Task
 
 _OF_PLACES = ("Graph execution error", "Detected at node", " ", "<")
 
 
-def compilation(config: TrainConfig, workers: Workers, has_gpu: bool) -> tuple[bool, str | None]:
+def compilation(
+    config: TrainConfig, task: Task, workers: Workers, has_gpu: bool
+) -> tuple[bool, str | None]:
     """Whether the steps of a training are compiled, and what is to be said of it.
 
     Args:
       config: `TrainConfig`, whose `jit_compile` asks for it, or leaves it to the device.
+      task: `Task`, whose step may be one that it cannot compile.
       workers: `Workers`: all compile, or none.
       has_gpu: whether it runs on GPUs. There XLA fuses what else are single passes over the
         memory; on a processor its steps take three times as long.
@@ -22,7 +26,7 @@ def compilation(config: TrainConfig, workers: Workers, has_gpu: bool) -> tuple[b
       Whether they are, and a line to be said, or None.
     """
     wanted = has_gpu if config.jit_compile is None else config.jit_compile
-    reason = _refusal(config, workers.strategy, has_gpu) if wanted else None
+    reason = _refusal(config, task, workers.strategy, has_gpu) if wanted else None
     can = workers.share([wanted and reason is None])[:, 0]
     if not wanted:
         return False, None
@@ -32,8 +36,12 @@ def compilation(config: TrainConfig, workers: Workers, has_gpu: bool) -> tuple[b
     return False, f"XLA does not compile the training step: {reason}. It goes on without."
 
 
-def _refusal(config: TrainConfig, strategy: tf.distribute.Strategy, has_gpu: bool) -> str | None:
+def _refusal(
+    config: TrainConfig, task: Task, strategy: tf.distribute.Strategy, has_gpu: bool
+) -> str | None:
     """Why XLA cannot compile the step; None: it can."""
+    if not task.can_be_compiled:
+        return "lying and upright pictures of a batch are looked at apart, as many as there are"
     if config.synchronized_batch_norm and strategy.num_replicas_in_sync > 1:
         return "synchronized batch normalizations ask the other replicas in its midst"
     # By this training, or one before it in this process.

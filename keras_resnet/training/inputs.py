@@ -109,6 +109,15 @@ def make_sources(config: TrainConfig) -> tuple[Source, Source]:
     return used, data.source("validation") if kept is None else kept
 
 
+def described(sources: Mapping[str, Source]) -> dict[str, Any]:
+    """What a run knows its images again by: JSON values."""
+    description: dict[str, Any] = {"class_names": list(sources["train"].class_names)}
+    for split, source in sources.items():
+        description[f"{split}_images"] = len(source)
+        description[f"{split}_fingerprint"] = source.fingerprint()
+    return description
+
+
 def divided(train: Source, config: TrainConfig, number: int) -> tuple[Source, Source | None]:
     """Of the training images those to train on, and so many that are kept for validation.
 

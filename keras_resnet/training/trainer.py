@@ -88,7 +88,7 @@ def train(
     with workers.strategy.scope():
         network = task.network(setup, images)
         learner = Learner.of(config, network, rates)
-    compiled = _describe_devices(config, workers)
+    compiled = _describe_devices(config, task, workers)
     beginning = _Beginning(task, images, description, setup, learner, run, config, compiled)
     with run or contextlib.nullcontext():
         state = State.from_json(workers.from_chief(beginning.state))
@@ -239,11 +239,11 @@ class _Beginning:
             print("\n".join(lines(summary)))
 
 
-def _describe_devices(config: TrainConfig, workers: Workers) -> bool:
+def _describe_devices(config: TrainConfig, task: Task, workers: Workers) -> bool:
     """Says what the training runs on; returns whether its steps are compiled."""
     replicas = workers.local_replicas
     gpus = devices.used_gpus(replicas)
-    compiled, about_xla = compilation(config, workers, bool(gpus))
+    compiled, about_xla = compilation(config, task, workers, bool(gpus))
     description = devices.description(gpus, replicas, config.dtype, compiled)
     for line in (description, about_xla, devices.advice(gpus, config.dtype)):
         if line is not None:
@@ -315,6 +315,6 @@ def _evaluation(
         if gathered is None:
             return None
         workers.begin("computing figures", FIRST_CALL_SECONDS)
-        return {**task.evaluation(gathered), "images": len(source)}
+        return {**task.evaluation(gathered, source), "images": len(source)}
 
     return evaluate

@@ -36,12 +36,32 @@ def keras_file(run_or_model: str | os.PathLike[str]) -> pathlib.Path:
     return path
 
 
-def read_config(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The configuration of the network in a `.keras` file: the arguments of `ResNet`, JSON values.
+def read_config(path: str | os.PathLike[str], kind: str = "ResNet") -> dict[str, Any]:
+    """The configuration of the network in a `.keras` file: the arguments of its class, JSON values.
+
+    Args:
+      path: of the file.
+      kind: the class that it must be of.
 
     Raises:
-      UserError: the file is damaged, or holds anything but a `ResNet`.
+      UserError: the file is damaged, or holds anything else.
     """
+    found, config = _kind_and_config(path)
+    if found != kind:
+        raise UserError(f"{path} holds a {found[:100]}, not a {kind} of keras_resnet.")
+    return config
+
+
+def kind_of(path: str | os.PathLike[str]) -> str:
+    """The class of the network in a `.keras` file, such as ResNet.
+
+    Raises:
+      UserError: the file is damaged, or holds no network of ours.
+    """
+    return _kind_and_config(path)[0]
+
+
+def _kind_and_config(path: str | os.PathLike[str]) -> tuple[str, dict[str, Any]]:
     if not zipfile.is_zipfile(path):
         raise UserError(
             f"{path} is no .keras file, or a damaged one. (keras-resnet convert_weights makes "
@@ -50,16 +70,21 @@ def read_config(path: str | os.PathLike[str]) -> dict[str, Any]:
     with explained(path, "is damaged"):
         with zipfile.ZipFile(path) as archive:
             content = json.loads(_stored(archive, "config.json"))
-        kind, config = content.get("registered_name"), dict(content["config"])
-    if kind != "keras_resnet>ResNet":
+        package, _, kind = str(content.get("registered_name")).partition(">")
+        config = dict(content["config"])
+    if package != "keras_resnet":
         name = str(content.get("class_name"))[:100]
         raise UserError(f"{path} holds a {name}, not a network of keras_resnet.")
-    return config
+    return kind, config
 
 
-def read_weights(path: pathlib.Path) -> dict[str, np.ndarray]:
+def read_weights(path: pathlib.Path, of_parts: bool = False) -> dict[str, np.ndarray]:
     """The weights in a `.keras` or `.weights.h5` file of ours by our names, or in a `.h5` file of
     keras.applications by its own, `layer/weight`.
+
+    Args:
+      path: of the file.
+      of_parts: whether it is of a model that has others as parts, such as a detector.
 
     Raises:
       UserError: the file is damaged, or refers to others.
@@ -72,7 +97,8 @@ def read_weights(path: pathlib.Path) -> dict[str, np.ndarray]:
             # Whole, so that its checksum is verified.
             content = _stored(archive, "model.weights.h5")
         with h5py.File(io.BytesIO(content), "r") as file:
-            return _Reader(len(content)).read(file)
+            reader = _Reader(len(content))
+            return reader.read_parts(file) if of_parts else reader.read(file)
 
 
 def _stored(archive: zipfile.ZipFile, name: str) -> bytes:
@@ -101,6 +127,14 @@ class _Reader:
             self._collect_by_path(self._group(file, "layers"), "")
         else:
             self._collect_by_layer(file)
+        return self._values
+
+    def read_parts(self, file: h5py.File) -> dict[str, np.ndarray]:
+        """The arrays of a model of Keras 3 that has parts, each a group of its own or a layer."""
+        for name in file:
+            # What belongs to the whole has no arrays: its name, and an optimizer of somebody's.
+            if name not in ("vars", "optimizer"):
+                self._collect_by_path(self._group(file, name), "")
         return self._values
 
     def _collect_by_path(self, group: h5py.Group, path: str) -> None:

@@ -7,7 +7,15 @@ import typing
 
 from absl import flags
 
-from command_line.program import Program, command, dataset_name, existing, integers, positional
+from command_line.program import (
+    Program,
+    command,
+    dataset_name,
+    existing,
+    integers,
+    numbers,
+    positional,
+)
 from keras_resnet.checks import UserError, check_positive
 from keras_resnet.data.names import short_name
 from keras_resnet.runs.options import fields
@@ -22,7 +30,7 @@ FIRST = ("dataset", "depth", "train_epochs", "global_batch_size", "run_dir")
 GROUPS = ("Network", "Data", "Training", "Devices", "Run directory")
 
 
-def define_train_flags(program, recipes, without=(), only=None):
+def define_train_flags(program, recipes, without=(), only=None, helps=types.MappingProxyType({})):
     """Defines a flag for each option of `TrainConfig` and of its task, and `recipe`, `run_dir`.
 
     Args:
@@ -30,6 +38,7 @@ def define_train_flags(program, recipes, without=(), only=None):
       recipes: dict of `TrainConfig` by name; the first gives the defaults that the help shows.
       without: names of flags that the program does not have.
       only: names of those that it has; None: all others.
+      helps: what a flag is for this program, where that is not what it is for others; by name.
     """
     defaults = next(iter(recipes.values()))
     options = {
@@ -42,9 +51,10 @@ def define_train_flags(program, recipes, without=(), only=None):
         define = _definer(field.type)
         if isinstance(default, tuple):
             default = [str(value) for value in default]
-        define(field.name, default, field.metadata["help"], flag_values=program.flags)
+        help_text = helps.get(field.name, field.metadata["help"])
+        define(field.name, default, help_text, flag_values=program.flags)
     if "run_dir" not in without and only is None:
-        _define_run_dir(program)
+        _define_run_dir(program, defaults)
     program.document("To begin with", *(name for name in FIRST if name in program.flags))
     if len(recipes) > 1:
         _define_recipe(program, recipes)
@@ -54,21 +64,22 @@ def define_train_flags(program, recipes, without=(), only=None):
         )
 
 
-def _define_run_dir(program):
+def _define_run_dir(program, config):
     flags.DEFINE_string(
         "run_dir",
         None,
-        "directory of the run; unset: runs/<dataset>-<network><depth>",
+        f"directory of the run; unset: runs/<dataset>-{_of_task(config)}<network><depth>",
         flag_values=program.flags,
     )
 
 
 def _define_recipe(program, recipes):
+    has_fine_tuning = FINE_TUNING in recipes and "weights" in program.flags
     flags.DEFINE_string(
         "recipe",
         next(iter(recipes)),
         f"where the defaults come from; shown here are those of the first: {', '.join(recipes)}"
-        + (f" (unset with weights: {FINE_TUNING})" if "weights" in program.flags else ""),
+        + (f" (unset with weights: {FINE_TUNING})" if has_fine_tuning else ""),
         flag_values=program.flags,
     )
     program.document("Recipe", "recipe")
@@ -86,6 +97,13 @@ def _definer(field_type):
         bool: flags.DEFINE_bool,
         tuple: flags.DEFINE_list,
     }[field_type]
+
+
+def _readers(field_type):
+    """The function that reads the numbers of a flag of several; None: it is of none."""
+    kinds = [each for each in (field_type, *typing.get_args(field_type)) if typing.get_args(each)]
+    of_tuple = next((typing.get_args(k) for k in kinds if typing.get_origin(k) is tuple), ())
+    return {int: integers, float: numbers}.get(next(iter(of_tuple), None))
 
 
 def train_config(recipes, values):
@@ -110,9 +128,10 @@ def _given(base, values):
     for name, other in (("train_epochs", "train_steps"), ("train_steps", "train_epochs")):
         if given.get(name) is not None and other not in given:
             given[other] = None
-    for name in ("learning_rate_drops", "learning_rate_shares", "train_resize"):
-        if given.get(name) is not None:
-            given[name] = integers(name, given[name])
+    for field in (*fields(base), *fields(base.task)):
+        read = _readers(field.type)
+        if read is not None and given.get(field.name) is not None:
+            given[field.name] = read(field.name, given[field.name])
     if "dataset" in given:
         given["dataset"] = dataset_name(given["dataset"])
     return given
@@ -135,15 +154,19 @@ def _run_dir(given, config):
     """The directory of a run: the given one, else it is named after what the run trains."""
     if given:
         return given
-    return os.path.join(
-        "runs", f"{short_name(config.dataset)}-{config.network.lower()}{config.depth}"
-    )
+    network = f"{_of_task(config)}{config.network.lower()}{config.depth}"
+    return os.path.join("runs", f"{short_name(config.dataset)}-{network}")
 
 
-def training_program(doc, recipes):
-    """The `Program` that trains, and the two parts of it."""
+def _of_task(config):
+    """What stands before the network in the name of a run; nothing where it classifies."""
+    return "" if config.task.name == "classification" else f"{config.task.name}-"
+
+
+def training_program(doc, recipes, **options):
+    """The `Program` that trains, and the two parts of it; options as of `define_train_flags`."""
     program = Program(doc, "[flags]", in_batches=True)
-    define_train_flags(program, recipes)
+    define_train_flags(program, recipes, **options)
     _define_more_epochs(program)
 
     def read(arguments):
@@ -201,21 +224,20 @@ def _continuation(directory, epochs, given):
 
 def _train(config, directory):
     from keras_resnet.runs.figures import describe
-    from keras_resnet.training.inputs import opened
     from keras_resnet.training.trainer import train
 
     result = train(config, directory)
-    directory = harmless(str(directory))
+    directory, task = harmless(str(directory)), config.task.task(config)
     print(
-        f"Trained: {describe(config.task.task(config).figures, result)}\n"
+        f"Trained: {describe(task.figures, result)}\n"
         f"  evaluate:  {command('evaluate')} {directory}\n"
         f"  predict:   {command('predict')} {directory} IMAGE ...\n"
         f"  export:    {command('export')} {directory} --output=exports/NAME\n"
         f"  look at:   {directory}/curves.png, or tensorboard --logdir={directory}/events"
     )
-    data = opened(config)
-    if data.has_test and data.test_fits:
+    tested = task.number_of_test_images()
+    if tested:
         print(
             f"  test:      {command('evaluate')} {directory}/best.keras --split=test"
-            f"  ({data.number_of('test')} pictures, which have chosen nothing)"
+            f"  ({tested} pictures, which have chosen nothing)"
         )

@@ -185,23 +185,6 @@ def test_a_mean_image_may_be_cropped_from_another_one(weights):
     assert fine_tuning.preprocessing_of(file, config.task) == expected
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"shortcut": "A"},
-        {"stem": "cifar"},
-        {"block": "outer_addition", "depth": 34},
-        {"activation": "tanh"},
-        {"network": "PlainNet", "depth": 34},
-    ],
-)
-def test_published_sets_are_for_the_papers_networks(change):
-    options = {"network": "ResNet", "depth": 50, "weights": "imagenet", **change}
-    config = tiny_training(dataset="shapes", train_steps=1, **options)
-    with pytest.raises(ValueError, match="has weights for the ResNets .* another network"):
-        fine_tuning.initial_weights(config)
-
-
 def test_bottlenecks_have_their_stride_where_the_weights_have_it(tmp_path):
     model = keras_resnet.ResNet(
         *("imagenet", "bottleneck", [1, 1], [4, 8]),

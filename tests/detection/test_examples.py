@@ -6,10 +6,11 @@ from detectors import PREPROCESSING
 from keras_resnet.data import batches
 from keras_resnet.data.objects import ObjectSource, ObjectTable
 from keras_resnet.data.sources import MemorySource, SubsetSource
-from keras_resnet.detection.examples import training_example
+from keras_resnet.detection.examples import Variation, evaluation_example, training_example
 from keras_resnet.images.canvas import Canvas
 
 CANVAS = Canvas(40, 60)
+AS_IT_IS = Variation()
 
 
 @pytest.fixture
@@ -25,10 +26,10 @@ def source(rng):
     return ObjectSource(MemorySource(pixels, [0] * 3), table, tuple("abcdef"))
 
 
-def of(source, index, mirror):
-    draws = tf.constant([0, 0, 0, mirror, 0, 0.25, 0.75])
+def of(source, index, mirror, scale=0.0, seed=(0.25, 0.75), variation=AS_IT_IS):
+    draws = tf.constant([scale, 0, 0, mirror, 0, *seed])
     image, row = source.example(index)
-    example = training_example(source.objects, PREPROCESSING, CANVAS)
+    example = training_example(source.objects, PREPROCESSING, CANVAS, variation)
     return example(image, row, tf.constant(index), draws)
 
 
@@ -52,6 +53,42 @@ def test_objects_are_where_their_boxes_are(source, mirror):
     outside = red.copy()
     outside[top - 1 : bottom + 1, left - 1 : right + 1] = False
     assert not outside.any()
+
+
+@pytest.mark.parametrize(("scale", "shape"), [(0.0, [20, 30]), (0.4, [40, 60]), (0.9, [30, 45])])
+def test_a_scale_is_drawn_from_those_that_are_given(source, scale, shape):
+    found = of(source, 2, 0.9, scale, variation=Variation((20, 40, 30)))
+    assert found.shapes.numpy().tolist() == shape
+    np.testing.assert_allclose(found.boxes[0], np.array([3, 5, 11, 10]) * shape[0] / 20)
+
+
+def test_crops_keep_objects_where_they_are_or_do_not_learn_them(source):
+    """The red object is found by its color in the crop, which may have any part of it."""
+    kept = seen = 0
+    for number in range(40):
+        seed = np.random.default_rng(number).uniform(size=2)
+        found = of(source, 2, 0.9, seed=seed, variation=Variation(crop=0.4))
+        rows, columns = np.nonzero(found.inputs[..., 0].numpy() > 120)
+        growth = found.shapes.numpy().max() / 60
+        left, top, right, bottom = found.boxes[0].numpy()
+        if not len(rows):
+            assert not found.counts[0] and max(right - left, bottom - top) <= 6
+            continue
+        seen += 1
+        edges = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+        # Colors run over their edges where pictures are magnified.
+        np.testing.assert_allclose([left, top, right, bottom], edges, atol=4 * growth)
+        kept += bool(found.counts[0])
+    assert 5 < kept < seen < 40
+
+
+def test_what_is_evaluated_is_seen_as_a_whole(source):
+    image, row = source.example(2)
+    found = evaluation_example(PREPROCESSING, CANVAS)(image, row, tf.constant(1.0))
+    plain = of(source, 2, 0.9)
+    np.testing.assert_array_equal(found.inputs, plain.inputs)
+    assert found.shapes.numpy().tolist() == [40, 60]
+    assert found.own_shapes.numpy().tolist() == [20, 30]
 
 
 def test_a_subset_keeps_the_objects_of_its_pictures(source):

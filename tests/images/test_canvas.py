@@ -1,10 +1,8 @@
-import io
-
 import numpy as np
 import PIL.Image
 import pytest
 import tensorflow as tf
-from pictures import saved, smooth_picture
+from pictures import smooth_picture
 
 from keras_resnet.checks import UserError
 from keras_resnet.images.canvas import Canvas, is_upright
@@ -33,9 +31,8 @@ def test_pictures_are_scaled_to_their_canvas(shape, expected):
 
 def test_the_picture_lies_in_the_corner_of_zeros(rng):
     picture = smooth_picture(rng, size=(60, 40))
-    inputs, shape, own_shape = Canvas(50, 70).inputs(
-        tf.constant(saved(picture, "PNG")), PREPROCESSING
-    )
+    pixels = tf.constant(np.asarray(picture))
+    inputs, shape, own_shape = Canvas(50, 70).inputs(pixels, PREPROCESSING)
     assert inputs.shape == (70, 70, 3)
     assert shape.numpy().tolist() == [47, 70] and own_shape.numpy().tolist() == [40, 60]
     scaled = np.asarray(picture.resize((70, 47), PIL.Image.Resampling.BILINEAR), float)
@@ -45,14 +42,12 @@ def test_the_picture_lies_in_the_corner_of_zeros(rng):
     assert not inputs[47:].numpy().any()
 
 
-def test_pictures_are_turned_before_they_are_measured(rng):
-    exif = PIL.Image.Exif()
-    exif[0x0112] = 6
-    data = saved(smooth_picture(rng, size=(60, 40)), "JPEG", exif=exif)
-    assert PIL.Image.open(io.BytesIO(data)).size == (60, 40)
-    _, shape, own_shape = Canvas(50, 70).inputs(tf.constant(data), PREPROCESSING)
-    assert own_shape.numpy().tolist() == [60, 40]
-    assert bool(is_upright(shape)) and shape.numpy().tolist() == [70, 47]
+def test_a_picture_may_be_smaller_than_its_canvas():
+    shape = tf.constant((375, 500))
+    assert Canvas().scaled_shape(shape, tf.constant(300)).numpy().tolist() == [300, 400]
+    pixels = tf.zeros((30, 40, 3), tf.uint8)
+    inputs, shape, _ = Canvas(50, 70).inputs(pixels, PREPROCESSING, tf.constant(15))
+    assert inputs.shape == (70, 70, 3) and shape.numpy().tolist() == [15, 20]
 
 
 def test_squares_lie():

@@ -57,7 +57,7 @@ class Color(Task):
     def answers(self, network):
         return lambda batch: {"error": errors(network, batch)}
 
-    def evaluation(self, gathered):
+    def evaluation(self, gathered, source):
         assert len(gathered["error"]) == 101
         return {"error": float(np.median(gathered["error"]))}
 

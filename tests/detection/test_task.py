@@ -1,0 +1,178 @@
+"""Trainings of a detector: all that is promised of a training holds for it, too."""
+
+import dataclasses
+import signal
+import sys
+
+import numpy as np
+import pytest
+import surroundings
+from harness import Training, assert_same_bits, checkpoint_values, interrupt_at, metrics
+from processes import LAUNCH
+
+import keras_resnet
+from keras_resnet.checks import UserError
+from keras_resnet.data import scenes
+from keras_resnet.data.sources import MemorySource
+from keras_resnet.detection.files import load_detector
+from keras_resnet.detection.recipes import RECIPES
+from keras_resnet.networks.layer_tree import batch_norms
+from keras_resnet.training.trainer import train
+from keras_resnet.weights.local import WeightFile
+
+# Mixed, so that a batch has lying and upright pictures.
+CONFIG = RECIPES["scenes"].with_options(
+    dataset="mixed_scenes",
+    train_images=40,
+    validation_images=12,
+    width=4,
+    global_batch_size=4,
+    train_steps=4,
+    shorter_side=64,
+    longer_side=96,
+    train_shorter_sides=(48, 64),
+    crop=0.7,
+    rpn_channels=8,
+    region_size=3,
+    log_every_steps=1,
+    evaluate_every_steps=4,
+    checkpoint_every_steps=2,
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def trainings(tmp_path_factory):
+    with surroundings.of_trainings(tmp_path_factory), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scenes, "NUM_EXAMPLES", {"train": 52, "validation": 8})
+        scenes.examples.cache_clear()
+        yield
+    scenes.examples.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    run_dir = tmp_path_factory.mktemp("run") / "run"
+    return run_dir, train(CONFIG, run_dir)
+
+
+def test_a_training_leaves_a_detector_and_its_figures(run):
+    run_dir, result = run
+    assert result["step"] == 4 and result["images"] == 12
+    assert 0 <= result["map75"] <= result["map50"] <= 1
+    model = load_detector(run_dir)
+    assert model.class_names == keras_resnet.data.shapes.CLASS_NAMES
+    assert (model.canvas.shorter, model.canvas.longer, model.proposals) == (64, 96, 50)
+    assert model.preprocessing.exif_orientation and model.preprocessing.channels == 3
+    assert all(norm.trainable for norm in batch_norms(model))
+    rows = [row for row in metrics(run_dir) if row["split"] == "train"]
+    parts = ("rpn_score_loss", "rpn_box_loss", "score_loss", "box_loss")
+    for row in rows:
+        assert row["loss"] == pytest.approx(sum(row[name] for name in parts), rel=1e-5)
+
+
+def test_an_interrupted_training_ends_in_the_same_bits(run, tmp_path):
+    process = interrupt_at(CONFIG, tmp_path / "run", 1, signal.SIGTERM, program=__file__)
+    assert "at step" in process.output()
+    train(CONFIG, tmp_path / "run")
+    assert_same_bits(tmp_path / "run", run[0])
+
+
+def test_replicas_and_workers_learn_what_one_learns(tmp_path):
+    config = CONFIG.with_options(dtype="float64", train_steps=20, freeze_batch_norm=True)
+    config = config.with_options(weights=_classifier(tmp_path), checkpoint_every_steps=20)
+    train(config, tmp_path / "one")
+    train(config.with_options(replicas=2), tmp_path / "two")
+    workers = Training(config, tmp_path / "workers", workers=2, program=__file__)
+    assert workers.statuses() == [0, 0], workers.output()
+    expected = checkpoint_values(tmp_path / "one")
+    for name in ("two", "workers"):
+        found = checkpoint_values(tmp_path / name)
+        for variable, value in expected.items():
+            np.testing.assert_allclose(found[variable], value, rtol=0, atol=1e-8, err_msg=variable)
+
+
+def _classifier(tmp_path, **options):
+    """The path of a network that classifies, with statistics of its own."""
+    options = {"width": 4, "input_shape": (32, 32, 3), "classes": 8, **options}
+    model = keras_resnet.ResNet10(**options)
+    rng = np.random.default_rng(0)
+    for norm in batch_norms(model):
+        norm.moving_mean.assign(rng.normal(0, 0.1, norm.moving_mean.shape))
+        norm.moving_variance.assign(rng.uniform(1, 2, norm.moving_variance.shape))
+    model.save(tmp_path / "classifier.keras")
+    return str(tmp_path / "classifier.keras")
+
+
+AT_REST = {"learning_rate": 0.0, "weight_decay": 0.0, "train_steps": 1, "evaluate_every_steps": 1}
+
+
+def test_a_training_begins_with_a_network_that_classifies(tmp_path, capsys):
+    weights = _classifier(tmp_path)
+    config = CONFIG.with_options(weights=weights, freeze_batch_norm=True, **AT_REST)
+    train(config, tmp_path / "run")
+    assert f"Beginning with the network of {weights}." in capsys.readouterr().out
+    model, file = load_detector(tmp_path / "run"), WeightFile(weights)
+    found = {
+        name.partition("/")[2]: variable
+        for name, variable in model.variables_by_name().items()
+        if name.startswith(("trunk/", "head/"))
+    }
+    assert found.keys() == file.weights.keys() - {"fc/kernel", "fc/bias"}
+    for name, variable in found.items():
+        np.testing.assert_array_equal(variable, file.weights[name], err_msg=name)
+    assert not any(norm.trainable for norm in batch_norms(model))
+    expected = dataclasses.replace(
+        file.preprocessing, exif_orientation=True, background=(255, 255, 255)
+    )
+    assert model.preprocessing == expected
+
+
+def test_a_training_begins_with_a_detector(run, tmp_path, capsys):
+    run_dir, _ = run
+    config = CONFIG.with_options(weights=str(run_dir), freeze="conv3", **AT_REST)
+    train(config, tmp_path / "run")
+    assert "Beginning with the detector that was given." in capsys.readouterr().out
+    expected = load_detector(run_dir).variables_by_name()
+    model = load_detector(tmp_path / "run")
+    for name, variable in model.variables_by_name().items():
+        if "moving" not in name:
+            np.testing.assert_array_equal(variable, expected[name], err_msg=name)
+    assert not model.trunk.get_layer("conv3_1").trainable
+    assert model.trunk.get_layer("conv4_1").trainable
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"weights": "{classifier}", "width": 8}, "has the shape .* there and"),
+        ({"weights": "{classifier}", "depth": 18}, "holds .* not the network 'resnet18'"),
+        ({"weights": "{run}", "rpn_channels": 9}, "rpn_.* has the shape .*give the flags of its"),
+        ({"weights": "{run}", "activation": "tanh"}, "has activation='relu', and this one 'tanh'"),
+        ({"anchors_per_image": 1000}, "`anchors_per_image` must be at most 216, which pictures of"),
+        ({"classes": ("disk", "ring")}, "`classes` is for folders of pictures of one class each"),
+        ({"warmup_error": 0.5}, "`warmup_error` must be 0"),
+    ],
+)
+def test_what_does_not_fit_leaves_no_run(run, tmp_path, options, message):
+    paths = {"run": run[0], "classifier": _classifier(tmp_path)}
+    options = {
+        name: value.format(**paths) if name == "weights" else value
+        for name, value in options.items()
+    }
+    with pytest.raises(UserError, match=message):
+        train(CONFIG.with_options(**options), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_pictures_without_boxes_are_refused(tmp_path):
+    source = MemorySource(np.zeros((2, 8, 8, 3), np.uint8), [0, 1])
+    with pytest.raises(UserError, match="A detector needs pictures with boxes"):
+        train(CONFIG, tmp_path / "run", {"train": source, "validation": source})
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(LAUNCH))
+    scenes.NUM_EXAMPLES = {"train": 52, "validation": 8}
+    from detection import PROGRAM, read, work
+
+    PROGRAM.run(read, work)
