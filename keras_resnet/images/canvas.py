@@ -38,6 +38,11 @@ class Canvas:
         checks.check_integer("shorter", self.shorter, 1)
         checks.check_integer("longer", self.longer, self.shorter)
 
+    def with_shorter(self, shorter: int) -> "Canvas":
+        """The canvas of another shorter side, in the same proportion."""
+        checks.check_integer("shorter", shorter, 1)
+        return Canvas(shorter, round(shorter * self.longer / self.shorter))
+
     def scaled_shape(self, shape: tf.Tensor, shorter: tf.Tensor | None = None) -> tf.Tensor:
         """Height and width of a picture on its canvas, int32 [2].
 

@@ -29,6 +29,13 @@ def test_pictures_are_scaled_to_their_canvas(shape, expected):
     assert tuple(Canvas().scaled_shape(tf.constant(shape)).numpy()) == expected
 
 
+def test_a_canvas_of_another_scale_has_the_same_proportion():
+    assert Canvas(600, 1000).with_shorter(200) == Canvas(200, 333)
+    assert Canvas(96, 96).with_shorter(31) == Canvas(31, 31)
+    with pytest.raises(UserError, match="shorter=0"):
+        Canvas().with_shorter(0)
+
+
 def test_the_picture_lies_in_the_corner_of_zeros(rng):
     picture = smooth_picture(rng, size=(60, 40))
     pixels = tf.constant(np.asarray(picture))
