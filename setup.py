@@ -10,7 +10,9 @@ VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "keras_resnet/version.py").
 
 # scikit-image brings photographs; nbclient and ipykernel run the examples; pydot draws networks;
 # keras-hub has detectors that the networks become a part of; setuptools builds the wheel.
+COCO = ["pycocotools>=2.0.8"]
 TEST = [
+    *COCO,
     "pytest>=8",
     "pytest-xdist",
     "hypothesis",
@@ -69,6 +71,7 @@ setuptools.setup(
     ],
     extras_require={
         "and-cuda": ["tensorflow[and-cuda]>=2.19"],
+        "coco": COCO,
         "test": TEST,
         "dev": [
             *TEST,

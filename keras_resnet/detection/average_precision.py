@@ -36,58 +36,88 @@ class Detections:
     scores: np.ndarray
 
 
-def overlaps(box: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Intersection over union of a box [4] and others [n, 4], float64 [n]."""
-    sides = np.minimum(box[2:], others[:, 2:]) - np.maximum(box[:2], others[:, :2])
-    intersection = np.maximum(sides, 0).prod(axis=1)
-    union = np.prod(box[2:] - box[:2]) + (others[:, 2:] - others[:, :2]).prod(axis=1) - intersection
-    return intersection / np.maximum(union, np.finfo(float).tiny)
+@dataclasses.dataclass(frozen=True)
+class Matches:
+    """All detections, class by class, and of each class the best first, each with an object.
+
+    That is the object of its class in its picture that it overlaps the most.
+
+    Attributes:
+      labels: of the detections, integers [n].
+      places: of the object among those of all pictures, integers [n].
+      overlaps: intersection over union with it, float64 [n]; -1 where there is none.
+      objects: labels of all objects, integers [m].
+      is_difficult: bool [m].
+    """
+
+    labels: np.ndarray
+    places: np.ndarray
+    overlaps: np.ndarray
+    objects: np.ndarray
+    is_difficult: np.ndarray
 
 
-def hits(
-    detections: Sequence[Detections], objects: Sequence[Objects], label: int, least_overlap: float
-) -> tuple[np.ndarray, int]:
+def overlaps(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Intersection over union of boxes [..., 4] and others, by broadcasting, float64 [...]."""
+    boxes, others = boxes.astype(np.float64), others.astype(np.float64)
+    corner = np.maximum(boxes[..., :2], others[..., :2])
+    sides = np.minimum(boxes[..., 2:], others[..., 2:]) - corner
+    intersection = np.maximum(sides, 0).prod(axis=-1)
+    areas = [(each[..., 2:] - each[..., :2]).prod(axis=-1) for each in (boxes, others)]
+    return intersection / np.maximum(sum(areas) - intersection, np.finfo(float).tiny)
+
+
+def matches(detections: Sequence[Detections], objects: Sequence[Objects]) -> Matches:
+    """The `Matches` of the detections and the objects of each picture."""
+    places, shared, start = [], [], 0
+    for found, to_find in zip(detections, objects, strict=True):
+        is_class = found.labels[:, np.newaxis] == to_find.labels
+        of_pairs = np.where(is_class, overlaps(found.boxes[:, np.newaxis], to_find.boxes), -1)
+        # Where a picture has no objects, there is still something to be the best of.
+        of_pairs = np.append(of_pairs, np.full((len(of_pairs), 1), -1.0), axis=1)
+        best = of_pairs.argmax(axis=1)
+        places.append(start + best)
+        shared.append(of_pairs[np.arange(len(best)), best])
+        start += len(to_find.labels)
+    labels = np.concatenate([each.labels for each in detections])
+    # Of equal scores in the order of the pictures.
+    order = np.lexsort([-np.concatenate([each.scores for each in detections]), labels])
+    return Matches(
+        labels[order],
+        np.concatenate(places)[order],
+        np.concatenate(shared)[order],
+        np.concatenate([each.labels for each in objects]),
+        np.concatenate([each.is_difficult for each in objects]),
+    )
+
+
+def hits(found: Matches, label: int, least_overlap: float) -> tuple[np.ndarray, int]:
     """Whether each detection of a class is right, best first, and how many objects there are.
 
     A detection is right if of all objects of the class it overlaps one the most, by enough, that no
     better detection has found. If that object is difficult it does not count.
 
     Args:
-      detections, objects: of each picture.
+      found: `Matches`.
       label: the class.
-      least_overlap: intersection over union.
+      least_overlap: intersection over union, above 0.
 
     Returns:
       bool [n], and the number of objects that are not difficult.
 
     Source: Everingham et al., 2010 (PASCAL VOC), section 4.2, and the devkit's VOCevaldet.m.
     """
-    found = [
-        (score, picture, box)
-        for picture, of_picture in enumerate(detections)
-        for score, box, of_class in zip(
-            of_picture.scores, of_picture.boxes, of_picture.labels, strict=True
-        )
-        if of_class == label
-    ]
-    # Of equal scores in the order of the pictures.
-    found.sort(key=lambda each: -each[0])
-    to_find = [
-        (each.boxes[each.labels == label], each.is_difficult[each.labels == label])
-        for each in objects
-    ]
-    is_taken = [np.zeros(len(boxes), bool) for boxes, _ in to_find]
-    right = []
-    for _, picture, box in found:
-        boxes, is_difficult = to_find[picture]
-        shared = overlaps(box, boxes)
-        best = shared.argmax() if len(boxes) else None
-        if best is None or shared[best] < least_overlap:
-            right.append(False)
-        elif not is_difficult[best]:
-            right.append(not is_taken[picture][best])
-            is_taken[picture][best] = True
-    return np.array(right, bool), sum(int((~difficult).sum()) for _, difficult in to_find)
+    of_class = slice(*np.searchsorted(found.labels, [label, label + 1]))
+    places = found.places[of_class]
+    is_near = found.overlaps[of_class] >= least_overlap
+    # The first one that is near an object.
+    right = np.zeros(len(places), bool)
+    _, first = np.unique(places[is_near], return_index=True)
+    right[np.flatnonzero(is_near)[first]] = True
+    counts = ~is_near
+    counts[is_near] = ~found.is_difficult[places[is_near]]
+    number = np.count_nonzero((found.objects == label) & ~found.is_difficult)
+    return right[counts], int(number)
 
 
 def average_precision(right: np.ndarray, number: int, eleven_points: bool = False) -> float:
@@ -116,16 +146,12 @@ def average_precision(right: np.ndarray, number: int, eleven_points: bool = Fals
 
 
 def average_precisions(
-    detections: Sequence[Detections],
-    objects: Sequence[Objects],
-    classes: int,
-    least_overlap: float = 0.5,
-    eleven_points: bool = False,
+    found: Matches, classes: int, least_overlap: float = 0.5, eleven_points: bool = False
 ) -> np.ndarray:
     """The `average_precision` of each class, float64 [classes]; NaN of classes without objects."""
     return np.array(
         [
-            average_precision(*hits(detections, objects, label, least_overlap), eleven_points)
+            average_precision(*hits(found, label, least_overlap), eleven_points)
             for label in range(classes)
         ]
     )

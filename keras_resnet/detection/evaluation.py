@@ -5,7 +5,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from keras_resnet.data.objects import ObjectTable
-from keras_resnet.detection.average_precision import Detections, Objects, average_precisions
+from keras_resnet.detection.average_precision import (
+    Detections,
+    Objects,
+    average_precisions,
+    matches,
+)
 from keras_resnet.runs.figures import Figure
 
 MAP50 = Figure("map50", "mAP@.5", "%", higher_is_better=True)
@@ -33,9 +38,10 @@ def evaluation(
         Objects(table.boxes[first:last], table.labels[first:last], table.is_ignored[first:last])
         for first, last in zip(table.splits[:-1], table.splits[1:], strict=True)
     ]
+    matched = matches(detections, objects)
     found = {}
     for figure, least_overlap in _LEAST_OVERLAPS.items():
-        of_classes = average_precisions(detections, objects, classes, least_overlap)
+        of_classes = average_precisions(matched, classes, least_overlap)
         known = of_classes[~np.isnan(of_classes)]
         found[figure.name] = float(known.mean()) if len(known) else float("nan")
     return found
