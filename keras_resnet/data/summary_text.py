@@ -1,7 +1,7 @@
 """A summary of a data set in lines for a person: what is wrong first, then what there is."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from keras_resnet.data.summary import Part, Summary
 from keras_resnet.texts import harmless
@@ -43,7 +43,7 @@ def _classes(summary: Summary) -> list[str]:
 def _warnings(summary: Summary) -> Iterator[str]:
     classes = _classes(summary)
     if len(classes) == 1:
-        yield f"There is one class only, {_named(classes[0])}: there is nothing to tell apart"
+        yield f"There is one class only, {named(classes[0])}: there is nothing to tell apart"
     for split, part in summary.parts.items():
         yield from _empty(split, part)
     yield from _uneven(next(iter(summary.parts.values())).counts)
@@ -65,7 +65,7 @@ def _empty(split: str, part: Part) -> Iterator[str]:
     """That classes have no picture, where all labels are known."""
     empty = [name for name, count in part.counts.items() if not count]
     if empty and sum(part.counts.values()) == part.images:
-        names = ", ".join(map(_named, empty[:5])) + (", ..." if len(empty) > 5 else "")
+        names = ", ".join(map(named, empty[:5])) + (", ..." if len(empty) > 5 else "")
         yield f"{counted(len(empty), 'class')} without a {SPLITS[split]} picture: {names}"
 
 
@@ -76,8 +76,8 @@ def _uneven(counts: Mapping[str, int]) -> Iterator[str]:
     (largest, most), (smallest, fewest) = present[0], present[-1]
     if most > _UNEVEN * fewest:
         yield (
-            f"Uneven classes: {_named(largest)} has {most / fewest:.1f} times the pictures of "
-            f"{_named(smallest)}; --class_weights or --balanced_sampling make up for it"
+            f"Uneven classes: {named(largest)} has {most / fewest:.1f} times the pictures of "
+            f"{named(smallest)}; --class_weights or --balanced_sampling make up for it"
         )
 
 
@@ -99,16 +99,12 @@ def _table(summary: Summary, most_classes: int) -> list[str]:
         rows += _rows(classes, counts)
     if len(classes) > 1:
         rows.append(("  all", *(f"{sum(each.values()):,}" for each in counts)))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "   ".join([name.ljust(widths[0]), *map(str.rjust, numbers, widths[1:])])
-        for name, *numbers in rows
-    ]
+    return aligned(rows)
 
 
 def _rows(classes: Iterable[str], counts: Iterable[Mapping[str, int]]) -> list[tuple[str, ...]]:
     return [
-        (f"  {_named(name)}", *(f"{each.get(name, 0):,}" for each in counts)) for name in classes
+        (f"  {named(name)}", *(f"{each.get(name, 0):,}" for each in counts)) for name in classes
     ]
 
 
@@ -156,7 +152,8 @@ def _formats(parts: list[Part]) -> str:
 # --- Words
 
 
-def _named(name: str) -> str:
+def named(name: str) -> str:
+    """A name of a class as a line has room for it."""
     name = harmless(name)
     return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 3]}..."
 
@@ -172,6 +169,15 @@ def _pair(one: str, other: str) -> str:
 def _size(size: tuple[int, int]) -> str:
     width, height = size
     return f"{width}x{height}"
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows of a name and numbers as lines, column below column."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "   ".join([name.ljust(widths[0]), *map(str.rjust, numbers, widths[1:])])
+        for name, *numbers in rows
+    ]
 
 
 def counted(number: int, noun: str) -> str:

@@ -1,10 +1,12 @@
-"""How good a detector is: mean average precision, each picture looked at once."""
+"""How good a detector is: average precision, each picture looked at once."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from keras_resnet.data.objects import ObjectTable
+from keras_resnet.data.summary_text import aligned, counted, named
 from keras_resnet.detection.average_precision import (
     Detections,
     Objects,
@@ -16,7 +18,42 @@ from keras_resnet.runs.figures import Figure
 MAP50 = Figure("map50", "mAP@.5", "%", higher_is_better=True)
 MAP75 = Figure("map75", "mAP@.75", "%", higher_is_better=True)
 FIGURES = (MAP50, MAP75)
-_LEAST_OVERLAPS = {MAP50: 0.5, MAP75: 0.75}
+
+
+@dataclasses.dataclass(frozen=True)
+class OfClasses:
+    """How good a detector is at each class, 0 to 1; NaN of classes without objects.
+
+    Attributes:
+      ap50: average precision where an overlap of 0.5 is enough, float64 [classes].
+      ap75: the same of 0.75.
+      eleven_points: the same of 0.5, over eleven recalls, as VOC had it until 2009.
+      objects: how many there are to find, int64 [classes]; difficult ones and crowds are not.
+    """
+
+    ap50: np.ndarray
+    ap75: np.ndarray
+    eleven_points: np.ndarray
+    objects: np.ndarray
+
+
+def of_classes(
+    gathered: Mapping[str, Sequence[np.ndarray]], table: ObjectTable, classes: int
+) -> OfClasses:
+    """What `evaluation` is the mean of."""
+    rows = zip(gathered["boxes"], gathered["classes"], gathered["scores"], strict=True)
+    detections = [Detections(*row) for row in rows]
+    objects = [
+        Objects(table.boxes[first:last], table.labels[first:last], table.is_ignored[first:last])
+        for first, last in zip(table.splits[:-1], table.splits[1:], strict=True)
+    ]
+    found = matches(detections, objects)
+    return OfClasses(
+        average_precisions(found, classes, 0.5),
+        average_precisions(found, classes, 0.75),
+        average_precisions(found, classes, 0.5, eleven_points=True),
+        np.bincount(table.labels[~table.is_ignored], minlength=classes),
+    )
 
 
 def evaluation(
@@ -32,16 +69,28 @@ def evaluation(
     Returns:
       By name of the figure, 0 to 1; NaN where there is nothing to find.
     """
-    rows = zip(gathered["boxes"], gathered["classes"], gathered["scores"], strict=True)
-    detections = [Detections(*row) for row in rows]
-    objects = [
-        Objects(table.boxes[first:last], table.labels[first:last], table.is_ignored[first:last])
-        for first, last in zip(table.splits[:-1], table.splits[1:], strict=True)
-    ]
-    matched = matches(detections, objects)
-    found = {}
-    for figure, least_overlap in _LEAST_OVERLAPS.items():
-        of_classes = average_precisions(matched, classes, least_overlap)
-        known = of_classes[~np.isnan(of_classes)]
-        found[figure.name] = float(known.mean()) if len(known) else float("nan")
-    return found
+    found = of_classes(gathered, table, classes)
+    return {MAP50.name: _mean(found.ap50), MAP75.name: _mean(found.ap75)}
+
+
+def lines(found: OfClasses, class_names: Sequence[str]) -> list[str]:
+    """A table for a person, with the mean of the classes, and how many it leaves out."""
+    columns = (found.ap50, found.ap75, found.eleven_points)
+    rows = [["Class", "AP@.5", "AP@.75", "AP@.5, 11 points", "objects"]]
+    for label, name in enumerate(class_names):
+        shares = (_written(values[label]) for values in columns)
+        rows.append([f"  {named(name)}", *shares, f"{found.objects[label]:,}"])
+    means = (_written(_mean(values)) for values in columns)
+    rows.append(["  mean", *means, f"{found.objects.sum():,}"])
+    without = int(np.count_nonzero(found.objects == 0))
+    note = f"{counted(without, 'class')} without objects, not in the mean"
+    return [*aligned(rows), *([note] if without else [])]
+
+
+def _mean(values: np.ndarray) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else float("nan")
+
+
+def _written(share: float) -> str:
+    return "-" if np.isnan(share) else f"{100 * share:.2f}%"
