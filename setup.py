@@ -8,9 +8,11 @@ import setuptools
 ROOT = pathlib.Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "keras_resnet/version.py").read_text())[1]
 
+# COCO's own evaluation of detectors.
+COCO = ["pycocotools>=2.0.8"]
+
 # scikit-image brings photographs; nbclient and ipykernel run the examples; pydot draws networks;
 # keras-hub has detectors that the networks become a part of; setuptools builds the wheel.
-COCO = ["pycocotools>=2.0.8"]
 TEST = [
     *COCO,
     "pytest>=8",
