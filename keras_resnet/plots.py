@@ -1,6 +1,7 @@
 """Pictures of what the paper claims, and of what a network sees of its training images."""
 
 import bisect
+import functools
 import os
 import textwrap
 import warnings
@@ -117,7 +118,7 @@ def draw_labelled_pictures(
         def inches(text: str) -> float:
             return renderer.get_text_width_height_descent(text, font, ismath=False)[0] / figure.dpi
 
-        text = _shortened(text, room, inches)
+        text = shortened(text, room, inches)
         axes.text(x, y, text, font=font, ha="center", va="top", parse_math=False)
 
     write(width / 2, _LINE, harmless(title), width - _LINE, size=9)
@@ -140,8 +141,14 @@ def _place_picture(axes: Any, picture: np.ndarray | None, x: float, y: float) ->
     axes.imshow(shown, cmap="gray", vmin=0, vmax=255, extent=extent, aspect="auto")
 
 
-def _shortened(text: str, room: float, width_of: Callable[[str], float]) -> str:
-    """The text, or as much of its beginning and its end as has room."""
+def shortened(text: str, room: float, width_of: Callable[[str], float]) -> str:
+    """The text, or as much of its beginning and its end as has room.
+
+    Args:
+      text: a line.
+      room: for it.
+      width_of: how much of the room a text takes.
+    """
     if len(text) <= _LONGEST_LINE and width_of(text) <= room:
         return text
 
@@ -150,20 +157,15 @@ def _shortened(text: str, room: float, width_of: Callable[[str], float]) -> str:
         return f"{text[: kept - last]}…{text[len(text) - last :]}"
 
     numbers = range(min(len(text), _LONGEST_LINE))
-    return ends(bisect.bisect_right(numbers, room, key=lambda kept: width_of(ends(kept))) - 1)
+    fitting = bisect.bisect_right(numbers, room, key=lambda kept: width_of(ends(kept)))
+    return ends(max(0, fitting - 1))
 
 
 def _fonts_of(text: str) -> tuple[list[str], set[str]]:
     """Installed fonts that together draw a text, the first also escapes; what they have of it."""
-    others = {
-        entry.name: entry.fname
-        for entry in font_manager.fontManager.ttflist
-        # The last resort has a box for everything.
-        if (entry.style, entry.weight) == ("normal", 400) and "Last Resort" not in entry.name
-    }
     families: list[str] = []
     known: set[str] = set()
-    for family, path in {_FONT: font_manager.findfont(_FONT), **others}.items():
+    for family, path in _installed_fonts().items():
         missing = {*text, *_ALWAYS_NEEDED} - known
         if not missing:
             break
@@ -174,6 +176,33 @@ def _fonts_of(text: str) -> tuple[list[str], set[str]]:
             families.append(family)
             known |= found
     return families, known
+
+
+@functools.lru_cache(1000)
+def font_for(text: str) -> tuple[str, str]:
+    """The path of an installed font that has a text, and the text.
+
+    Where none has all of it, what the usual one lacks is escaped.
+    """
+    paths = list(_installed_fonts().values())
+    for path in paths:
+        font = font_manager.get_font(path)
+        if font.scalable and all(font.get_char_index(ord(each)) for each in text):
+            return path, text
+    usual = font_manager.get_font(paths[0])
+    characters = (each if usual.get_char_index(ord(each)) else escaped(each) for each in text)
+    return paths[0], "".join(characters)
+
+
+def _installed_fonts() -> dict[str, str]:
+    """Paths of upright fonts of usual weight by their names; the first is the usual one."""
+    others = {
+        entry.name: entry.fname
+        for entry in font_manager.fontManager.ttflist
+        # The last resort has a box for everything.
+        if (entry.style, entry.weight) == ("normal", 400) and "Last Resort" not in entry.name
+    }
+    return {_FONT: font_manager.findfont(_FONT), **others}
 
 
 def draw_costs(rows: Sequence[dict[str, Any]], path: str | os.PathLike[str]) -> None:

@@ -3,6 +3,7 @@ import numpy as np
 import PIL.Image
 import pytest
 from drawings import curves, number_of_colors, training_row, validation_row
+from matplotlib import font_manager
 
 from keras_resnet import plots
 
@@ -261,3 +262,14 @@ def test_classes_are_rows_of_named_pictures(figures, tmp_path):
     with PIL.Image.open(tmp_path / "sheet.png") as picture:
         colors = {color: count for count, color in picture.convert("RGB").getcolors(1 << 24)}
     assert all(colors[(gray,) * 3] > 8000 for gray in (40, 80, 200))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("caf\xe9 \u043a\u043e\u0448\u043a\u0430", None), ("a\U0010fffd", r"a\U0010fffd")],
+)
+def test_a_font_has_all_characters_of_its_text(text, expected):
+    path, drawable = plots.font_for(text)
+    assert drawable == (expected or text)
+    characters = font_manager.get_font(path).get_charmap()
+    assert {ord(each) for each in drawable} <= set(characters)
