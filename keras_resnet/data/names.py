@@ -17,6 +17,12 @@ _OF_BOXES = (
     *("*_annotations.coco.json", "*/_annotations.coco.json", "classes.txt", "labels/classes.txt"),
 )
 
+BOXES_HELP = (
+    "Boxes come as VOC (PATH/Annotations/*.xml and PATH/JPEGImages/), as COCO "
+    "(PATH/annotations/instances_train2017.json and PATH/train2017/, or "
+    "PATH/train/_annotations.coco.json, or FILE.json) or as YOLO (PATH/data.yaml)."
+)
+
 # Of a run whose images the caller of `train` gave, which the run does not keep.
 GIVEN = "(given to train)"
 

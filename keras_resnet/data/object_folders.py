@@ -15,13 +15,8 @@ from keras_resnet.data import annotations, coco_json, voc_xml, yolo_sets, yolo_t
 from keras_resnet.data.annotations import Annotations, joined, relabelled
 from keras_resnet.data.labels import split_called
 from keras_resnet.data.layouts import named
+from keras_resnet.data.names import BOXES_HELP
 from keras_resnet.texts import harmless
-
-HELP = (
-    "Boxes come as VOC (PATH/Annotations/*.xml and PATH/JPEGImages/), as COCO "
-    "(PATH/annotations/instances_train2017.json and PATH/train2017/, or "
-    "PATH/train/_annotations.coco.json, or FILE.json) or as YOLO (PATH/data.yaml)."
-)
 
 _ROBOFLOW = "_annotations.coco.json"
 
@@ -90,8 +85,9 @@ def parts(paths: Sequence[pathlib.Path]) -> dict[str, Part]:
             }
     raise UserError(
         f"`dataset` must be of pictures with boxes, and no annotations are known in "
-        f"{', '.join(harmless(str(path)) for path in paths)}. {HELP} With commas between them "
-        "several folders of VOC can be named, or a COCO file to train on and one to validate on."
+        f"{', '.join(harmless(str(path)) for path in paths)}. {BOXES_HELP} With commas between "
+        "them several folders of VOC can be named, or a COCO file to train on and one to validate "
+        "on."
     )
 
 

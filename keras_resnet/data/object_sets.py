@@ -13,8 +13,8 @@ from keras_resnet.checks import UserError, check_one_of, shown
 from keras_resnet.data import annotations, object_folders, scenes, tfds_objects
 from keras_resnet.data.annotations import Annotations
 from keras_resnet.data.folders import surveyed
-from keras_resnet.data.names import FOLDER, of_objects, paths_of
-from keras_resnet.data.objects import ObjectSource
+from keras_resnet.data.names import BOXES_HELP, FOLDER, of_objects, paths_of
+from keras_resnet.data.objects import ObjectSource, table_of
 from keras_resnet.data.shapes import CLASS_NAMES
 from keras_resnet.data.sources import FileSource, MemorySource, Source, SubsetSource
 from keras_resnet.texts import harmless
@@ -72,7 +72,7 @@ class ObjectSet(abc.ABC):
         check_one_of("split", split, _SPLITS)
         if split not in self._opened:
             found = self._open(split)
-            if split == "train" and found.source.objects.is_ignored.all():
+            if split == "train" and table_of(found.source).is_ignored.all():
                 raise UserError(
                     f"There is no object to train on in {len(found.source)} pictures, such as "
                     f"{harmless(found.source.describe(0))}. {_told(found.notes)}"
@@ -162,7 +162,7 @@ def opened(
         return _Scenes(dataset)
     dataset = of_objects(dataset)
     if dataset.startswith(FOLDER):
-        return _Folder(paths_of(dataset, object_folders.HELP), kept)
+        return _Folder(paths_of(dataset, BOXES_HELP), kept)
     return _OfTFDS(tfds_objects.opened(dataset, data_dir, _EXPECTED))
 
 

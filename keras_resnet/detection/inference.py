@@ -10,7 +10,7 @@ from keras_resnet.detection.boxes import clip, decode
 from keras_resnet.detection.canvases import Values, by_canvas
 from keras_resnet.detection.detections import detections
 from keras_resnet.detection.network import REGION_SCALES, FasterRCNN
-from keras_resnet.detection.proposals import TESTING, ProposalOptions, proposals
+from keras_resnet.detection.proposals import ProposalOptions, proposals
 from keras_resnet.detection.suppression import usable
 from keras_resnet.images.canvas import Canvas
 
@@ -35,7 +35,6 @@ def finder(
     canvases: Sequence[Canvas] = (),
     refined: bool = False,
     voting: bool = False,
-    options: ProposalOptions = TESTING,
 ) -> Callable[..., Values]:
     """A function from pictures to what is found in each.
 
@@ -50,7 +49,6 @@ def finder(
       refined: whether it looks again at the boxes that it made of the regions, each as the class
         that is most likely there. The boxes of both looks join before suppression.
       voting: see `detections.detections`.
-      options: `ProposalOptions`.
 
     Returns:
       A function of one `Pictures` for each canvas, of the same pictures, to `boxes`, in pixels of
@@ -59,6 +57,7 @@ def finder(
 
     Source: He et al., 2016, appendix A: box refinement and multi-scale testing.
     """
+    options = ProposalOptions.of_testing(detector.proposals)
     shape = [0, (2 if refined else 1) * options.after, detector.classes]
 
     def of_canvas(pictures: Pictures) -> Values:
@@ -71,7 +70,7 @@ def finder(
         probabilities, boxes = (tf.concat(parts, axis=1) for parts in zip(*looks, strict=True))
         return {"probabilities": probabilities, "boxes": boxes}
 
-    dtype = detector.compute_dtype
+    dtype = detector.variable_dtype
     nothing = {
         "probabilities": tf.TensorSpec(shape, dtype),
         "boxes": tf.TensorSpec([*shape, 4], dtype),
@@ -106,7 +105,7 @@ def _regions(
     """What the detector proposes to look at, see `proposals`."""
     of_anchors = anchors(tf.shape(maps)[1:3], detector.stride, detector.anchor_shapes)
     scores, codes = detector.propose(maps)
-    return proposals(scores, codes, tf.cast(of_anchors, maps.dtype), shapes, options)
+    return proposals(scores, codes, tf.cast(of_anchors, scores.dtype), shapes, options)
 
 
 def _look(

@@ -61,8 +61,9 @@ def training_values(
     def values(batch: Batch) -> dict[str, tf.Tensor]:
         maps = detector.trunk(batch.inputs, training=True)
         of_anchors = anchors(tf.shape(maps)[1:3], detector.stride, detector.anchor_shapes)
-        of_anchors = tf.cast(of_anchors, maps.dtype)
         scores, codes = detector.propose(maps)
+        of_anchors = tf.cast(of_anchors, scores.dtype)
+        batch = batch._replace(boxes=tf.cast(batch.boxes, scores.dtype))
         losses = _proposal_losses(scores, codes, of_anchors, batch, options)
         found, is_one = proposals(
             tf.stop_gradient(scores),

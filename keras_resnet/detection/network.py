@@ -81,7 +81,8 @@ class FasterRCNN(keras.Model):
             "proposals": checks.check_integer("proposals", proposals, 1),
         }
         checks.check_one_of("pooling", pooling, list(POOLINGS))
-        super().__init__(name=name)
+        dtype = network.get_config()["dtype"]
+        super().__init__(name=name, dtype=dtype)
         self.canvas = Canvas(*canvas)
         self.classes = classes
         self.class_names = None if class_names is None else as_class_names(class_names)
@@ -90,11 +91,11 @@ class FasterRCNN(keras.Model):
         self.stride, self.trunk, self.head = _parts(network)
         self.anchor_shapes = anchor_shapes(anchor_sizes, anchor_ratios)
         number = len(self.anchor_shapes)
-        self.rpn_conv = _small(rpn_channels, 3, "rpn_conv", activation="relu")
-        self.rpn_scores = _small(number, 1, "rpn_scores")
-        self.rpn_codes = _small(4 * number, 1, "rpn_codes")
-        self.class_scores = _dense(classes + 1, 0.01, "class_scores")
-        self.box_codes = _dense(4 * classes, 0.001, "box_codes")
+        self.rpn_conv = _small(rpn_channels, 3, "rpn_conv", dtype=dtype, activation="relu")
+        self.rpn_scores = _small(number, 1, "rpn_scores", dtype=dtype)
+        self.rpn_codes = _small(4 * number, 1, "rpn_codes", dtype=dtype)
+        self.class_scores = _dense(classes + 1, 0.01, "class_scores", dtype)
+        self.box_codes = _dense(4 * classes, 0.001, "box_codes", dtype)
         self._cut = POOLINGS[pooling]
         self._region_size = region_size
         self._config = network.get_config()
@@ -112,12 +113,14 @@ class FasterRCNN(keras.Model):
     def propose(self, maps: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """What the region proposal network says of each anchor: [n, anchors] and [n, anchors, 4].
 
-        The scores are logits; the codes are those of `boxes.encode`.
+        The scores are logits; the codes are those of `boxes.encode`. Both are of the dtype of the
+        weights: that of maps may be too coarse for places.
         """
         count = tf.shape(maps)[0]
         hidden = self.rpn_conv(maps)
         scores = tf.reshape(self.rpn_scores(hidden), [count, -1])
-        return scores, tf.reshape(self.rpn_codes(hidden), [count, -1, 4])
+        codes = tf.reshape(self.rpn_codes(hidden), [count, -1, 4])
+        return tf.cast(scores, self.variable_dtype), tf.cast(codes, self.variable_dtype)
 
     def look(self, maps: tf.Tensor, boxes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """What the last stage says of regions.
@@ -127,7 +130,8 @@ class FasterRCNN(keras.Model):
           boxes: [n, regions, 4].
 
         Returns:
-          Logits [n, regions, 1 + classes], of background first, and codes [n, regions, classes, 4].
+          Logits [n, regions, 1 + classes], of background first, and codes [n, regions, classes, 4],
+          of the dtype of the weights.
         """
         count, number = tf.unstack(tf.shape(boxes)[:2])
         parts = self._cut(maps, boxes, self.stride, self._region_size)
@@ -135,7 +139,7 @@ class FasterRCNN(keras.Model):
         features = tf.reduce_mean(self.head(parts), axis=(1, 2))
         logits = tf.reshape(self.class_scores(features), [count, number, 1 + self.classes])
         codes = tf.reshape(self.box_codes(features), [count, number, self.classes, 4])
-        return logits, codes
+        return tf.cast(logits, self.variable_dtype), tf.cast(codes, self.variable_dtype)
 
     def call(self, images: tf.Tensor) -> tf.Tensor:
         return self.trunk(images)
@@ -204,6 +208,6 @@ def _small(filters: int, size: int, name: str, **kwargs: Any) -> keras.layers.Co
     )
 
 
-def _dense(units: int, deviation: float, name: str) -> keras.layers.Dense:
+def _dense(units: int, deviation: float, name: str, dtype: Any) -> keras.layers.Dense:
     initializer = keras.initializers.RandomNormal(stddev=deviation)
-    return keras.layers.Dense(units, kernel_initializer=initializer, name=name)
+    return keras.layers.Dense(units, kernel_initializer=initializer, dtype=dtype, name=name)

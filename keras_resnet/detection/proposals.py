@@ -37,7 +37,6 @@ class ProposalOptions:
 
 
 TRAINING = ProposalOptions.of_training(2_000)
-TESTING = ProposalOptions.of_testing(300)
 
 
 def proposals(

@@ -29,6 +29,8 @@ def suppressed(
     # A box without area is never one of them. Infinite scores, or ones below the operation's own
     # threshold, would become NaN or 0 there.
     is_out = tf.equal(scores, -float("inf"))
+    # It is for float32.
+    boxes, scores = tf.cast(boxes, tf.float32), tf.cast(scores, tf.float32)
     # This form takes any number of pictures, and runs on GPUs and under XLA.
     places, counts = tf.image.non_max_suppression_padded(
         tf.where(is_out[..., tf.newaxis], tf.zeros_like(boxes), boxes),

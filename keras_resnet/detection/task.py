@@ -135,7 +135,8 @@ class Detection(Task):
         if self._config.weights is None:
             return
         beginning.check_fits(network, self._weights)
-        if self.setup(sources) != setup:
+        known = Preprocessing.from_json(setup["preprocessing"]), setup["bottleneck_stride"]
+        if (beginning.preprocessing_of(self._weights), self._stride()) != known:
             raise UserError(
                 f"{self._config.weights} expects other pictures than when this run began: it was "
                 "replaced. Restore it, or name another --run_dir."
@@ -166,8 +167,7 @@ class Detection(Task):
                 ProposalOptions.of_training(options.train_proposals),
             ),
         )
-        dtype = network.class_scores.compute_dtype
-        nothing = {name: tf.TensorSpec([0], dtype) for name in self.sums}
+        nothing = {name: tf.TensorSpec([0], network.variable_dtype) for name in self.sums}
         return by_canvas(of_canvas, network.canvas, nothing)
 
     # --- Evaluation
@@ -176,7 +176,7 @@ class Detection(Task):
         return evaluation_example(for_source(needed_preprocessing(network), source), network.canvas)
 
     def answers(self, network: FasterRCNN) -> OfBatch:
-        find = finder(network, options=ProposalOptions.of_testing(network.proposals))
+        find = finder(network)
 
         def answers(pictures: Pictures) -> dict[str, tf.Tensor]:
             found = find(pictures)

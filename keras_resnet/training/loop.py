@@ -241,7 +241,8 @@ class Loop:
         )
 
     def _check_losses(self, losses: np.ndarray) -> None:
-        wrong = np.flatnonzero(~np.isfinite(losses))
+        # Larger ones, of float64, cannot be drawn, and will be infinite soon.
+        wrong = np.flatnonzero(~(np.abs(losses) <= np.finfo(np.float32).max))
         for position in wrong:
             step = self.state.step + position + 1
             raise self.records.diverged(f"The loss is {losses[position]} at step {step}.")

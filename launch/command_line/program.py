@@ -16,7 +16,8 @@ from absl import flags, logging
 from command_line import mistakes, start
 from command_line.help_text import help_text
 from keras_resnet.checks import UserError
-from keras_resnet.data.names import FOLDER, canonical, paths_of
+from keras_resnet.data.layouts import FOLDER_HELP
+from keras_resnet.data.names import BOXES_HELP, FOLDER, canonical, of_objects, paths_of
 from keras_resnet.process.signals import STOP_SIGNALS
 from keras_resnet.texts import harmless, harmless_lines
 from keras_resnet.version import __version__
@@ -265,15 +266,19 @@ def existing(name, path):
     return path
 
 
-def dataset_name(text):
+def dataset_name(text, is_of_objects=False):
     """The name of a data set that a flag gives, of a folder its path.
+
+    Args:
+      text: what the flag gives.
+      is_of_objects: whether it is of pictures with boxes.
 
     Raises:
       UserError: there is no such folder.
     """
-    name = canonical(text)
+    name = of_objects(text) if is_of_objects else canonical(text)
     if name.startswith(FOLDER):
-        paths_of(name)
+        paths_of(name, BOXES_HELP if is_of_objects else FOLDER_HELP)
     return name
 
 

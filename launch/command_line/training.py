@@ -18,7 +18,7 @@ from command_line.program import (
 )
 from keras_resnet.checks import UserError, check_positive
 from keras_resnet.data.names import short_name
-from keras_resnet.runs.options import fields
+from keras_resnet.runs.options import accepts_none, fields
 from keras_resnet.texts import harmless
 
 # The recipe of trainings that begin with weights.
@@ -132,8 +132,11 @@ def _given(base, values):
         read = _readers(field.type)
         if read is not None and given.get(field.name) is not None:
             given[field.name] = read(field.name, given[field.name])
+        if given.get(field.name) == "" and accepts_none(field):
+            given[field.name] = None
     if "dataset" in given:
-        given["dataset"] = dataset_name(given["dataset"])
+        is_of_objects = base.task.name == "detection"
+        given["dataset"] = dataset_name(given["dataset"], is_of_objects)
     return given
 
 

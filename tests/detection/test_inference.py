@@ -8,7 +8,7 @@ from keras_resnet.detection.average_precision import overlaps
 from keras_resnet.detection.inference import Pictures, finder
 from keras_resnet.detection.proposals import ProposalOptions, proposals
 
-OPTIONS = ProposalOptions(100, 20)
+OPTIONS = ProposalOptions.of_testing(20)
 SHAPES = [[64, 80], [96, 60], [40, 96]]
 
 
@@ -22,13 +22,13 @@ def pictures(rng):
 
 @pytest.fixture(scope="module")
 def model():
-    return detector()
+    return detector(proposals=20)
 
 
 @pytest.fixture(scope="module")
 def find(model):
     like = Pictures(tf.zeros([1, 96, 96, 3]), *[tf.zeros([1, 2], tf.int32)] * 2)
-    return of_any_number(finder(model, options=OPTIONS), like)
+    return of_any_number(finder(model), like)
 
 
 def test_a_picture_alone_and_beside_others_has_the_same_boxes(find, pictures):
@@ -120,7 +120,7 @@ def test_found_as_with_loops(model, rng, refined, voting, sides):
     canvases = [model.canvas.with_shorter(side) for side in sides]
     seen = [[canvas.inputs(photo, PREPROCESSING) for photo in photos] for canvas in canvases]
     of_canvases = [Pictures(*map(tf.stack, zip(*each, strict=True))) for each in seen]
-    options = {"canvases": canvases, "refined": refined, "voting": voting, "options": OPTIONS}
+    options = {"canvases": canvases, "refined": refined, "voting": voting}
     found = finder(model, **options)(*of_canvases)
     for place in range(len(photos)):
         probabilities, boxes = [], []
