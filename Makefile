@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PARITY := .venv-parity
 
-.PHONY: demo test faults mutants parity lint format bench clean
+.PHONY: demo demo-detection test faults mutants parity lint format bench clean
 
 # Of the thousands of files that are installed pip would compile all, which takes longer than the rest;
 # Python compiles those that it imports, the most of them by the line after.
@@ -24,6 +24,10 @@ $(VENV)/.installed: setup.py pyproject.toml
 # Train, evaluate, export and ask the export, on the embedded data set.
 demo: $(VENV)/.installed
 	$(BIN)/python launch/demo.py
+
+# The same of a detector, from nothing to a drawn picture.
+demo-detection: $(VENV)/.installed
+	$(BIN)/python launch/demo.py --task=detection
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder

@@ -3,13 +3,19 @@
 import os
 from typing import Any
 
+import keras
+
 from keras_resnet.checks import check_one_of
 from keras_resnet.classification.options import ClassificationOptions
+from keras_resnet.detection.files import load_detector
+from keras_resnet.detection.network import FasterRCNN
 from keras_resnet.detection.options import DetectionOptions
+from keras_resnet.runs import run_directory
 from keras_resnet.runs.config import TrainConfig, run_of
 from keras_resnet.runs.formats import FORMAT
 from keras_resnet.runs.options import TaskOptions, fields
 from keras_resnet.runs.run_directory import read_config
+from keras_resnet.weights import keras_files
 
 TASKS: dict[str, type[TaskOptions]] = {
     options.name: options for options in (ClassificationOptions, DetectionOptions)
@@ -24,6 +30,18 @@ def load_config(run_or_model: str | os.PathLike[str]) -> TrainConfig | None:
     """
     run = run_of(run_or_model)
     return None if run is None else read_config(run, _options_of, _upgraded)
+
+
+def load_network(run_or_model: str | os.PathLike[str]) -> keras.Model:
+    """The network of a run directory or of a `.keras` file, whatever it was trained for.
+
+    Raises:
+      UserError: there is none, or it is not one of ours.
+    """
+    path = keras_files.keras_file(run_or_model)
+    if keras_files.kind_of(path) == FasterRCNN.__name__:
+        return load_detector(path)
+    return run_directory.load_network(path)
 
 
 def _options_of(name: str) -> type[TaskOptions]:

@@ -1,14 +1,15 @@
-"""Evaluates trained networks: top-1, top-5 and loss, every image of the data set counted once.
+"""Evaluates trained networks: top-1, top-5 and loss, or mean average precision; each image once.
 
   python launch/evaluate.py runs/cifar10-cifarresnet20
+  python launch/evaluate.py runs/scenes-detection-resnet10 --voting
   python launch/evaluate.py model.keras --dataset=my_pictures
   python launch/evaluate.py runs/a runs/b --protocol=10-crop --scores=scores
   python launch/evaluate.py scores/*.npz
 
 MODEL is a run directory (of which it takes model.keras, the network at the last evaluation), a
 .keras file, such as best.keras in a run directory, or an .npz file of scores that --scores wrote.
-Several are evaluated one by one and as an ensemble. The images are preprocessed as in training and
-serving.
+Several are evaluated one by one and as an ensemble; detectors one by one. The images are
+preprocessed as in training and serving.
 """
 
 import pathlib
@@ -20,6 +21,8 @@ from keras_resnet.checks import UserError, check_integer, check_one_of
 from keras_resnet.classification.options import PROTOCOLS
 from keras_resnet.runs.config import run_of
 from keras_resnet.texts import harmless
+
+BATCH_OF_DETECTORS = 4
 
 PROGRAM = Program(__doc__, "MODEL ... [--dataset=NAME] [flags]", in_batches=True)
 FLAGS = PROGRAM.flags
@@ -42,8 +45,8 @@ flags.DEFINE_string(
 flags.DEFINE_integer(
     "batch_size",
     128,
-    "images (for 10-crop, crops) at once; multi-scale takes pairs, an image and its mirror. The "
-    "result does not depend on it, but for --precise_bn",
+    "images (for 10-crop, crops) at once; multi-scale takes pairs, an image and its mirror; unset, "
+    "detectors take 4. The result does not depend on it, but for --precise_bn",
     flag_values=FLAGS,
 )
 flags.DEFINE_bool(
@@ -65,7 +68,7 @@ flags.DEFINE_list(
     "sides",
     None,
     "for multi-scale: shorter sides in pixels; unset: 224,256,384,480,640, or as many times the "
-    "network's size",
+    "network's size. Of detectors at which each picture is seen; unset: as in training",
     flag_values=FLAGS,
 )
 flags.DEFINE_integer(
@@ -81,6 +84,27 @@ flags.DEFINE_string(
 flags.DEFINE_string(
     "scores", None, "directory in which to keep the probabilities of each MODEL", flag_values=FLAGS
 )
+flags.DEFINE_bool(
+    "voting",
+    False,
+    "of detectors: each box becomes the mean of all that agree with it, weighed by their scores",
+    flag_values=FLAGS,
+)
+flags.DEFINE_bool(
+    "refined",
+    False,
+    "of detectors: look a second time, at the boxes of the first (the paper's box refinement)",
+    flag_values=FLAGS,
+)
+flags.DEFINE_bool(
+    "coco", False, "of detectors: COCO's twelve figures, by pycocotools", flag_values=FLAGS
+)
+flags.DEFINE_string(
+    "results",
+    None,
+    "of detectors: write all detections, a .json file of COCO's form with the ids of the data set",
+    flag_values=FLAGS,
+)
 # What has no meaning for scores.
 FOR_NETWORKS = (
     "dataset",
@@ -93,9 +117,17 @@ FOR_NETWORKS = (
     "precise_bn",
     "save_model",
     "scores",
+    "voting",
+    "refined",
+    "coco",
+    "results",
 )
 PROGRAM.document("Data", "dataset", "data_dir", "split", "batch_size", "skip_corrupt")
+# What only detectors have, and what they have not.
+OF_DETECTORS = ("voting", "refined", "coco", "results")
+NOT_OF_DETECTORS = ("protocol", "precise_bn", "save_model", "scores")
 PROGRAM.document("Protocol", "protocol", "sides", "precise_bn", "save_model", "scores")
+PROGRAM.document("Detectors", *OF_DETECTORS)
 
 
 def read(arguments):
@@ -105,6 +137,38 @@ def read(arguments):
 
 
 def work(paths):
+    detectors = [path for path in paths if not path.endswith(".npz") and is_detector(path)]
+    refuse_others(paths, detectors)
+    if detectors:
+        for path in detectors:
+            evaluate_detector(path)
+    else:
+        evaluate_classifiers(paths)
+
+
+def is_detector(path):
+    """Whether a run directory or a .keras file has a detector."""
+    from keras_resnet.weights.keras_files import keras_file, kind_of
+
+    return kind_of(keras_file(path)) == "FasterRCNN"
+
+
+def refuse_others(paths, detectors):
+    """Raises UserError for flags that are not for such networks, and for networks of both kinds."""
+    if detectors and len(detectors) < len(paths):
+        (other, *_) = (path for path in paths if path not in detectors)
+        raise UserError(
+            f"Detectors are evaluated by themselves. Received: {detectors[0]} and {other}"
+        )
+    for name in NOT_OF_DETECTORS if detectors else OF_DETECTORS:
+        if FLAGS[name].present:
+            others = "networks that classify" if detectors else "detectors"
+            found = "a detector" if detectors else "a network that classifies"
+            raise UserError(f"--{name} is for {others}; {paths[0]} has {found}.")
+
+
+def evaluate_classifiers(paths):
+    """Prints the figures of networks or scores, one by one and together."""
     from keras_resnet.classification import scores
 
     # What does not fit is found before the first of hours of inference.
@@ -140,8 +204,8 @@ def check_arguments(paths):
     if FLAGS.sides is not None:
         for side in integers("sides", FLAGS.sides) or (0,):
             check_integer("sides", side, 1)
-    if FLAGS.dataset:
-        dataset_name(FLAGS.dataset)
+    if FLAGS.results is not None:
+        check_results(paths)
     networks = [path for path in paths if not path.endswith(".npz")]
     for path in paths:
         existing("MODEL", path)
@@ -180,6 +244,18 @@ def check_arguments(paths):
         pathlib.Path(FLAGS.scores).mkdir(parents=True, exist_ok=True)
 
 
+def check_results(paths):
+    """Raises UserError unless detections can be written where they are to be."""
+    path = pathlib.Path(FLAGS.results)
+    if path.suffix != ".json" or path.exists() or not path.parent.is_dir():
+        raise UserError(
+            "`results` must name a .json file that does not exist, in a directory that does. "
+            f"Received: results={FLAGS.results!r}"
+        )
+    if len(paths) > 1:
+        raise UserError(f"`results` is for one detector. Received: {len(paths)}")
+
+
 def scores_path(path):
     """Where the scores of a network are kept."""
     name = pathlib.Path(path).resolve()
@@ -187,6 +263,25 @@ def scores_path(path):
     precise = f"-precise{FLAGS.precise_bn}" if FLAGS.precise_bn else ""
     name = f"{name}-{FLAGS.split}-{FLAGS.protocol}{precise}.npz"
     return pathlib.Path(FLAGS.scores) / name
+
+
+def evaluate_detector(path):
+    """Prints the figures of a detector."""
+    from command_line.detectors import evaluate
+
+    evaluate(
+        path,
+        dataset=FLAGS.dataset,
+        data_dir=FLAGS.data_dir,
+        split=FLAGS.split,
+        skip_corrupt=FLAGS.skip_corrupt,
+        shorter_sides=() if FLAGS.sides is None else integers("sides", FLAGS.sides),
+        refined=FLAGS.refined,
+        voting=FLAGS.voting,
+        batch_size=FLAGS.batch_size if FLAGS["batch_size"].present else BATCH_OF_DETECTORS,
+        coco=FLAGS.coco,
+        results=FLAGS.results,
+    )
 
 
 class Loaded:

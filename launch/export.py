@@ -107,11 +107,11 @@ def read(arguments):
 
 
 def work(run, limits):
-    from keras_resnet.runs.run_directory import load_network
     from keras_resnet.serving.export import export
-    from keras_resnet.tasks import load_config
+    from keras_resnet.tasks import load_config, load_network
 
     config, model = load_config(run), load_network(run)
+    check_kind(model)
     optimized = optimized_network(model, config)
     version = export(
         model,
@@ -132,6 +132,16 @@ def work(run, limits):
     )
 
 
+def check_kind(model):
+    """Refuses flags that are not for a detector, if it is one."""
+    from keras_resnet.detection.network import FasterRCNN
+
+    if isinstance(model, FasterRCNN):
+        for name in ("top", "optimize"):
+            if FLAGS[name].present:
+                raise UserError(f"--{name} is for networks that classify; RUN has a detector.")
+
+
 def origin(run, config):
     """What the model card says of where the network comes from."""
     from keras_resnet.runs.run_directory import load_evaluation
@@ -142,7 +152,8 @@ def origin(run, config):
         return Origin(name, license=FLAGS.license)
     evaluation = load_evaluation(run)
     if evaluation is not None:
-        evaluation = {**evaluation, "split": "validation", "protocol": "1-crop"}
+        protocol = "1-crop" if config.task.name == "classification" else "one scale"
+        evaluation = {**evaluation, "split": "validation", "protocol": protocol}
     return Origin(name, config.to_json(), config.dataset, evaluation, FLAGS.license)
 
 

@@ -1,6 +1,7 @@
-"""Prints the most probable classes of pictures, by a trained network, an export or a server of it.
+"""Prints what pictures show, or where: by a trained network, an export or a server of it.
 
   python launch/predict.py runs/mine photos
+  python launch/predict.py runs/detector photos --draw=drawn
   python launch/predict.py exports/cifar10 cat.jpg 'photos/**/*.png' --draw=sheets
   python launch/predict.py grpc://localhost:8500/cifar10 *.jpg --json
 
@@ -12,22 +13,19 @@ for REST; /VERSION may follow. All of them answer alike.
 PICTURE is a file, a directory, for all pictures below it, or a pattern in quotes; each picture is
 asked about once. What the network's decoder does not read is converted before, if Pillow reads it.
 A name that begins with - is written ./-NAME, or follows --. The status is 0 when all pictures were
-classified, 2 when some or all are unusable, each of which says why, and 1 when the network could
+looked at, 2 when some or all are unusable, each of which says why, and 1 when the network could
 not be asked.
 """
 
-import csv
-import io
-import itertools
-import json
 import pathlib
 import sys
 
 from absl import flags
 
+from command_line import printed_classes, printed_objects
 from command_line.pictures import UnreadableError, content_of, pictures_of
 from command_line.program import Program, positional
-from keras_resnet.checks import UserError, check_integer, check_positive
+from keras_resnet.checks import UserError, check_integer, check_number, check_positive
 from keras_resnet.serving.addresses import parsed
 from keras_resnet.serving.answers import OK, Answer
 from keras_resnet.texts import harmless
@@ -46,15 +44,27 @@ flags.DEFINE_integer(
 )
 flags.DEFINE_bool("json", False, "print a line of JSON for each picture", flag_values=FLAGS)
 flags.DEFINE_bool(
-    "csv", False, "print a table: file,status,label1,probability1,...", flag_values=FLAGS
+    "csv",
+    False,
+    "print a table: file,status,label1,probability1,...; of a detector a row for each object: "
+    "file,status,label,score,left,top,right,bottom",
+    flag_values=FLAGS,
+)
+flags.DEFINE_float(
+    "least_score",
+    0.5,
+    "of a detector: objects that it is less sure of are neither printed nor drawn; below 0.05 it "
+    "gives none",
+    flag_values=FLAGS,
 )
 flags.DEFINE_string(
     "draw",
     None,
-    "directory for contact sheets of the pictures with their most probable class",
+    "directory for contact sheets of the pictures with their most probable class; of a detector "
+    "for the pictures with their boxes",
     flag_values=FLAGS,
 )
-PROGRAM.document("Output", "json", "csv", "draw")
+PROGRAM.document("Output", "json", "csv", "least_score", "draw")
 PROGRAM.document("Asking", "batch_size", "timeout", "retries")
 
 
@@ -63,6 +73,7 @@ def read(arguments):
     check_integer("batch_size", FLAGS.batch_size, 1)
     check_positive("timeout", FLAGS.timeout)
     check_integer("retries", FLAGS.retries, 0)
+    check_number("least_score", FLAGS.least_score, 0)
     if FLAGS.json and FLAGS.csv:
         raise UserError("--json and --csv exclude each other.")
     parsed(model)
@@ -87,32 +98,43 @@ def work(model, names):
     from keras_resnet.data.layouts import count, counted
     from keras_resnet.data.pictures import found_below
     from keras_resnet.serving.clients import connect
-    from keras_resnet.serving.sheets import Sheets
 
     faults, left_out = pictures_of(names, found_below)
     client = connect(model, FLAGS.timeout, FLAGS.retries)
-    sheets = Sheets(FLAGS.draw, model, len(faults), client.preprocessing) if FLAGS.draw else None
+    drawings = drawings_of(client, model, list(faults)) if FLAGS.draw else None
     statuses = []
 
     def rows():
         for name, content, answer in answered(client, faults):
             statuses.append(answer.status)
-            if sheets is not None:
-                sheets.add(name, content, answer)
+            answer = answer.at_least(FLAGS.least_score)
+            if drawings is not None:
+                drawings.add(name, content, answer)
             yield name, answer
 
-    lines = as_table if FLAGS.csv else as_json if FLAGS.json else as_text
+    printed = printed_objects if client.finds_objects else printed_classes
+    lines = printed.as_table if FLAGS.csv else printed.as_json if FLAGS.json else printed.as_text
     for line in lines(tqdm.tqdm(rows(), total=len(faults), leave=False, disable=None)):
         tqdm.tqdm.write(line)
     if left_out:
         files = count(left_out.total(), "file")
         print(f"Left out: {files} ({counted(left_out)}).", file=sys.stderr)
-    if sheets is not None:
-        print(f"Drawn: {harmless(FLAGS.draw)}/sheet-*.png", file=sys.stderr)
+    if drawings is not None:
+        print(f"Drawn: {harmless(FLAGS.draw)}/{drawings.PATTERN}", file=sys.stderr)
     unusable = len(statuses) - statuses.count(OK)
     if unusable:
         print(f"{unusable} of {len(statuses)} pictures cannot be used.", file=sys.stderr)
         sys.exit(EXIT_UNUSABLE)
+
+
+def drawings_of(client, model, names):
+    """What draws the pictures with their answers, as they come."""
+    from keras_resnet.serving.drawings import Drawings
+    from keras_resnet.serving.sheets import Sheets
+
+    if client.finds_objects:
+        return Drawings(FLAGS.draw, names)
+    return Sheets(FLAGS.draw, model, len(names), client.preprocessing)
 
 
 def answered(client, faults):
@@ -133,71 +155,9 @@ def answered(client, faults):
                 pictures[name] = content_of(name)
             except UnreadableError as error:
                 found[name] = Answer(str(error))
-        found.update(zip(pictures, client.classify(list(pictures.values())), strict=True))
+        found.update(zip(pictures, client.ask(list(pictures.values())), strict=True))
         for name in batch:
             yield name, pictures.get(name), found[name]
-
-
-def as_text(rows):
-    """The name of a picture, and below it a line for each class, or what is wrong with it."""
-    for name, answer in rows:
-        yield harmless(name)
-        if not answer.is_ok:
-            yield f"  {harmless(answer.status)}"
-        for label, probability in zip(answer.labels, answer.probabilities, strict=True):
-            yield f"  {100 * probability:6.2f}%  {harmless(label)}"
-
-
-def as_json(rows):
-    """All of it in a line."""
-    for name, answer in rows:
-        classes = [
-            {"label": label, "class": number, "probability": probability}
-            for label, number, probability in zip(
-                answer.labels, answer.classes, answer.probabilities, strict=True
-            )
-        ]
-        yield json.dumps({"file": name, "status": answer.status, "classes": classes})
-
-
-def as_table(rows):
-    """A header, and a row for each picture, as CSV."""
-    waiting, number = [], None
-    for name, answer in rows:
-        waiting.append((name, answer))
-        if number is None and answer.is_ok:
-            # The first classified picture shows how many classes are named.
-            number = len(answer.labels)
-            yield table_header(number)
-        if number is not None:
-            yield from (table_row(number, *each) for each in waiting)
-            waiting = []
-    if number is None:
-        yield table_header(0)
-        yield from (table_row(0, *each) for each in waiting)
-
-
-def table_header(number):
-    """Of so many classes for each picture."""
-    names = (
-        f"{name}{place}" for place in range(1, number + 1) for name in ("label", "probability")
-    )
-    return in_csv("file", "status", *names)
-
-
-def table_row(number, name, answer):
-    """Of one picture; that is as long as the header for an unusable one, too."""
-    classes = zip(answer.labels, answer.probabilities, strict=True)
-    pairs = ((harmless(label), f"{probability:.6f}") for label, probability in classes)
-    padding = [""] * 2 * (number - len(answer.labels))
-    return in_csv(harmless(name), harmless(answer.status), *itertools.chain(*pairs), *padding)
-
-
-def in_csv(*values):
-    """A line of a table."""
-    line = io.StringIO()
-    csv.writer(line, lineterminator="").writerow(values)
-    return line.getvalue()
 
 
 if __name__ == "__main__":

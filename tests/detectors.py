@@ -14,7 +14,8 @@ PREPROCESSING = Preprocessing(32, 32, (100.0, 110.0, 120.0), exif_orientation=Tr
 
 def network(**options):
     """A residual network of four stages that is made in a second."""
-    options = {"classes": 8, "input_shape": (32, 32, 3), "preprocessing": PREPROCESSING, **options}
+    options = {"classes": 8, "name": "backbone", "preprocessing": PREPROCESSING, **options}
+    options.setdefault("input_shape", (32, 32, 3))
     return ResNet("imagenet", "basic", (1, 1, 1, 1), (4, 8, 8, 12), **options)
 
 

@@ -21,7 +21,7 @@ STAR = LAUNCH / "star.jpg"
 @pytest.fixture(scope="module")
 def answer():
     """What the export of before says of a picture."""
-    (answer,) = connect(str(BEFORE / "export")).classify([STAR.read_bytes()])
+    (answer,) = connect(str(BEFORE / "export")).ask([STAR.read_bytes()])
     return answer
 
 
@@ -44,10 +44,10 @@ def test_its_network_answers_as_its_export_did(answer):
 
 
 def test_it_is_exported(tmp_path, monkeypatch, answer):
-    monkeypatch.setattr(warm_up, "BATCH_SIZES", (1,))
+    monkeypatch.setattr(warm_up, "batch_sizes", lambda _: (1,))
     process = run_program("export", BEFORE / "finished", f"--output={tmp_path / 'shapes'}")
     assert process.returncode == 0, process.stderr
-    (again,) = connect(str(tmp_path / "shapes")).classify([STAR.read_bytes()])
+    (again,) = connect(str(tmp_path / "shapes")).ask([STAR.read_bytes()])
     assert (again.status, again.labels) == (answer.status, answer.labels)
     np.testing.assert_allclose(again.probabilities, answer.probabilities, atol=1e-5)
 

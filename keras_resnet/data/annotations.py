@@ -51,6 +51,7 @@ def checked_objects(
     is_ignored: Sequence[np.ndarray],
     shapes: np.ndarray,
     names: Sequence[str],
+    areas: Sequence[np.ndarray] | None = None,
 ) -> tuple[ObjectTable, collections.Counter[str]]:
     """The objects that can be learned from, and how many cannot, or not as they were given.
 
@@ -60,13 +61,17 @@ def checked_objects(
       is_ignored: of each picture, bool [objects], see `ObjectTable`.
       shapes: height and width of the pictures, [n, 2].
       names: of the pictures, for messages.
+      areas: of each picture those of outlines, NaN where there is none, float [objects]; None:
+        there are none.
 
     Raises:
       UserError: an edge is not a finite number, or a box is inverted.
     """
     notes: collections.Counter[str] = collections.Counter()
-    kept = []
-    for name, of_picture, (height, width) in zip(names, boxes, shapes, strict=True):
+    kept, edges, of_outlines = [], [], []
+    for place, (name, of_picture, (height, width)) in enumerate(
+        zip(names, boxes, shapes, strict=True)
+    ):
         _check_edges(name, of_picture)
         limits = np.array([width, height, width, height], float)
         clipped = np.clip(of_picture, 0, limits)
@@ -76,11 +81,16 @@ def checked_objects(
         notes[NO_AREA] += int((~has_area).sum())
         notes[OUTSIDE] += int((has_area & ~is_inside).sum())
         notes[CLIPPED] += int((is_inside & is_cut).sum())
-        kept.append((clipped, is_inside))
+        of_boxes = (clipped[:, 2:] - clipped[:, :2]).prod(axis=1)
+        given = of_boxes if areas is None else areas[place]
+        of_outlines.append(np.where(np.isnan(given), of_boxes, given)[is_inside])
+        edges.append(clipped[is_inside])
+        kept.append(is_inside)
     table = ObjectTable.of(
-        [clipped[is_kept] for clipped, is_kept in kept],
-        [each[is_kept] for each, (_, is_kept) in zip(labels, kept, strict=True)],
-        [each[is_kept] for each, (_, is_kept) in zip(is_ignored, kept, strict=True)],
+        edges,
+        [each[is_kept] for each, is_kept in zip(labels, kept, strict=True)],
+        [each[is_kept] for each, is_kept in zip(is_ignored, kept, strict=True)],
+        of_outlines,
     )
     notes[IGNORED] = int(table.is_ignored.sum())
     notes[WITHOUT] = int((np.diff(table.splits) == 0).sum())
@@ -181,6 +191,7 @@ def joined(parts: Sequence[Annotations]) -> Annotations:
             np.concatenate([table.boxes for table in tables]),
             np.concatenate([table.labels for table in tables]),
             np.concatenate([table.is_ignored for table in tables]),
+            np.concatenate([table.areas for table in tables]),
             np.concatenate([[0], np.cumsum(counts)]),
         ),
         tuple(names),

@@ -57,6 +57,10 @@ def read(path: str | os.PathLike[str], pictures: str | os.PathLike[str]) -> Anno
         ],
         shapes,
         [f"{harmless(image['file_name'])} in {name}" for image in images.values()],
+        [
+            np.array([_area(annotation) for annotation in annotations], float)
+            for annotations in of_images.values()
+        ],
     )
     return Annotations(
         tuple(pathlib.Path(pictures) / image["file_name"] for image in images.values()),
@@ -147,6 +151,12 @@ def _is_coordinate(value: object) -> bool:
     if not isinstance(value, int | float) or isinstance(value, bool):
         return False
     return abs(value) < _LARGEST
+
+
+def _area(annotation: Mapping[str, Any]) -> float:
+    """Of the outline, which files of boxes alone need not have."""
+    area = annotation.get("area")
+    return float(area) if area is not None and _is_coordinate(area) else float("nan")
 
 
 def _edges(annotations: Sequence[Mapping[str, Any]]) -> np.ndarray:

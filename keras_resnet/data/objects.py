@@ -21,12 +21,15 @@ class ObjectTable:
       labels: classes, int64 [objects].
       is_ignored: those that are neither to be learned nor to be found: difficult ones, and crowds,
         bool [objects].
+      areas: what each covers, in square pixels, of its outline where the annotations have one, else
+        of its box: COCO tells small ones from large ones by it; float32 [objects].
       splits: where the objects of each picture begin, and the last ones end, int64 [n + 1].
     """
 
     boxes: np.ndarray
     labels: np.ndarray
     is_ignored: np.ndarray
+    areas: np.ndarray
     splits: np.ndarray
 
     def __len__(self) -> int:
@@ -38,25 +41,26 @@ class ObjectTable:
         boxes: Sequence[np.ndarray],
         labels: Sequence[np.ndarray],
         is_ignored: Sequence[np.ndarray] | None = None,
+        areas: Sequence[np.ndarray] | None = None,
     ) -> Self:
-        """The table of pictures that are given one by one."""
+        """The table of pictures that are given one by one; areas are by default those of boxes."""
         if is_ignored is None:
             is_ignored = [np.zeros(len(each), bool) for each in labels]
+        if areas is None:
+            areas = [(each[:, 2:] - each[:, :2]).prod(axis=1) for each in boxes]
         return cls(
             np.concatenate([np.empty((0, 4)), *boxes]).astype(np.float32),
             np.concatenate([np.empty(0, np.int64), *labels]),
             np.concatenate([np.empty(0, bool), *is_ignored]),
+            np.concatenate([np.empty(0), *areas]).astype(np.float32),
             np.cumsum([0, *(len(each) for each in labels)]),
         )
 
     def part(self, indices: np.ndarray) -> Self:
         """The table of some of the pictures, in their order."""
         rows = [slice(self.splits[index], self.splits[index + 1]) for index in indices]
-        return type(self).of(
-            [self.boxes[row] for row in rows],
-            [self.labels[row] for row in rows],
-            [self.is_ignored[row] for row in rows],
-        )
+        columns = self.boxes, self.labels, self.is_ignored, self.areas
+        return type(self).of(*([column[row] for row in rows] for column in columns))
 
 
 class ObjectSource(Source):

@@ -95,9 +95,16 @@ def _seen(
 ) -> np.ndarray:
     """The pixels of a shape, somewhat tilted, bool [height, width]."""
     tilt = rng.uniform(-0.35, 0.35)
-    y, x = np.mgrid[:height, :width].astype(np.float64)
+    # Of the pixels those that may be in it: a corner of its square is 1.42 radii away.
+    (left, top), (right, bottom) = (
+        [max(0, int(place + reach)) for place in center] for reach in (-1.5 * radius, 1.5 * radius)
+    )
+    y, x = np.mgrid[top : min(bottom + 1, height), left : min(right + 1, width)].astype(np.float64)
     u, v = (x - center[0]) / radius, (y - center[1]) / radius
-    return mask(name, u * np.cos(tilt) + v * np.sin(tilt), v * np.cos(tilt) - u * np.sin(tilt))
+    seen = np.zeros((height, width), bool)
+    of_window = mask(name, u * np.cos(tilt) + v * np.sin(tilt), v * np.cos(tilt) - u * np.sin(tilt))
+    seen[top : top + len(y), left : left + y.shape[1]] = of_window
+    return seen
 
 
 @functools.cache

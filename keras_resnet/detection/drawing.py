@@ -3,7 +3,7 @@
 import colorsys
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -46,7 +46,7 @@ def drawn(
     boxes: np.ndarray,
     labels: np.ndarray,
     scores: np.ndarray,
-    class_names: Sequence[str],
+    class_names: Sequence[str] | Mapping[int, str],
 ) -> PIL.Image.Image:
     """A copy of a picture with a box and a name around each detection, the best on top.
 
@@ -58,7 +58,7 @@ def drawn(
       boxes: in pixels of the upright picture, float [n, 4], see `boxes`.
       labels: their classes, integers [n].
       scores: 0 to 1, [n].
-      class_names: which the labels index. Of a character that no font has the escape is drawn.
+      class_names: by label. Of a character that no font has the escape is drawn.
 
     Returns:
       An RGB picture of the size of the upright one.

@@ -5,7 +5,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from keras_resnet.data.objects import ObjectTable
+from keras_resnet.checks import UserError
+from keras_resnet.class_names import as_seen
+from keras_resnet.data.objects import ObjectTable, objects_of
+from keras_resnet.data.sources import Source
 from keras_resnet.data.summary_text import aligned, counted, named
 from keras_resnet.detection.average_precision import (
     Detections,
@@ -13,6 +16,7 @@ from keras_resnet.detection.average_precision import (
     average_precisions,
     matches,
 )
+from keras_resnet.detection.network import FasterRCNN
 from keras_resnet.runs.figures import Figure
 
 MAP50 = Figure("map50", "mAP@.5", "%", higher_is_better=True)
@@ -94,3 +98,21 @@ def _mean(values: np.ndarray) -> float:
 
 def _written(share: float) -> str:
     return "-" if np.isnan(share) else f"{100 * share:.2f}%"
+
+
+def fitted_objects(detector: FasterRCNN, source: Source) -> ObjectTable:
+    """The objects of a source, in its order, with labels as a detector has its classes.
+
+    Raises:
+      UserError: the source knows no objects, or classes that the detector does not know.
+    """
+    names = [as_seen(name) for name in detector.class_names or source.class_names]
+    unknown = [name for name in source.class_names if as_seen(name) not in names]
+    if unknown:
+        raise UserError(
+            f"The detector was trained on other classes: of those of the data set it does not know "
+            f"{named(unknown[0])}{f' and {len(unknown) - 1} others' if unknown[1:] else ''}."
+        )
+    table = objects_of(source)
+    labels = np.array([names.index(as_seen(name)) for name in source.class_names], np.int64)
+    return dataclasses.replace(table, labels=labels[table.labels])

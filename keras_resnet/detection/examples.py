@@ -1,7 +1,7 @@
 """What a detector sees of a picture: scaled, on its canvas, in training cropped and mirrored."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -86,17 +86,22 @@ def training_example(
     return example
 
 
-def evaluation_example(preprocessing: Preprocessing, canvas: Canvas) -> Callable[..., Pictures]:
+def evaluation_example(
+    preprocessing: Preprocessing, canvases: Sequence[Canvas]
+) -> Callable[..., tuple[Pictures, ...]]:
     """What a batch of evaluation has of each picture, for `batches.evaluation_batches`.
 
-    Args: as of `training_example`.
+    Args:
+      preprocessing: `Preprocessing` of the detector.
+      canvases: on which it sees each picture.
 
     Returns:
-      A function of image, row and weight to `Pictures` of one picture.
+      A function of image, row and weight to `Pictures` of one picture, for each canvas.
     """
 
-    def example(image: tf.Tensor, *_: tf.Tensor) -> Pictures:
-        return Pictures(*canvas.inputs(preprocessing.pixels(image), preprocessing))
+    def example(image: tf.Tensor, *_: tf.Tensor) -> tuple[Pictures, ...]:
+        pixels = preprocessing.pixels(image)
+        return tuple(Pictures(*canvas.inputs(pixels, preprocessing)) for canvas in canvases)
 
     return example
 

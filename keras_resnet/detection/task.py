@@ -10,15 +10,15 @@ import tensorflow as tf
 
 from keras_resnet import checks
 from keras_resnet.checks import UserError
-from keras_resnet.data import object_sets
 from keras_resnet.data.batches import channel_mean, for_source
 from keras_resnet.data.integrity import without_corrupt
+from keras_resnet.data.object_sets import ObjectSet, opened
 from keras_resnet.data.objects import objects_of, table_of
 from keras_resnet.data.sources import Source
 from keras_resnet.detection import beginning, evaluation
+from keras_resnet.detection.answers import answers
 from keras_resnet.detection.canvases import by_canvas
 from keras_resnet.detection.examples import Variation, evaluation_example, training_example
-from keras_resnet.detection.inference import Pictures, finder
 from keras_resnet.detection.losses import LOSSES, SamplingOptions, training_values
 from keras_resnet.detection.network import FasterRCNN
 from keras_resnet.detection.options import DetectionOptions
@@ -32,10 +32,7 @@ from keras_resnet.runs.task import OfBatch, Task
 from keras_resnet.training.inputs import described, divided
 from keras_resnet.training.networks import new_network, stride_of_weights
 
-_CHECKING = {
-    "train": "Checking the pictures to train on",
-    "validation": "Checking the pictures to validate on",
-}
+_CHECKING = "Checking the pictures"
 
 # Side of the squares over which the mean color is computed.
 _SIDE_OF_MEAN = 64
@@ -66,19 +63,31 @@ class Detection(Task):
 
     def sources(self) -> dict[str, Source]:
         config = self._config
+        used, held_out = divided(self.data.source("train"), config, config.validation_images)
+        validation = self.data.source("validation") if held_out is None else held_out
+        return {"train": self._decoding(used), "validation": self._decoding(validation)}
+
+    def validation_source(self) -> Source:
+        """The pictures to validate on alone."""
+        if self._config.validation_images:
+            return self.sources()["validation"]
+        return self._decoding(self.data.source("validation"))
+
+    @functools.cached_property
+    def data(self) -> ObjectSet:
+        """The data set of the configuration."""
+        config = self._config
         if config.classes is not None:
             raise UserError(
                 "`classes` is for folders of pictures of one class each. "
                 f"Received: classes={config.classes!r}"
             )
         kept = config.validation_images or config.validation_share
-        data = object_sets.opened(config.dataset, config.data_dir, kept)
-        used, held_out = divided(data.source("train"), config, config.validation_images)
-        validation = data.source("validation") if held_out is None else held_out
-        sources = {"train": used, "validation": validation}
-        if config.skip_corrupt:
-            return {name: without_corrupt(each, _CHECKING[name]) for name, each in sources.items()}
-        return sources
+        return opened(config.dataset, config.data_dir, kept)
+
+    def _decoding(self, source: Source) -> Source:
+        """The source, without pictures that do not decode if it is to be so."""
+        return without_corrupt(source, _CHECKING) if self._config.skip_corrupt else source
 
     def describe(self, sources: dict[str, Source]) -> dict[str, Any]:
         return described(sources)
@@ -173,21 +182,11 @@ class Detection(Task):
     # --- Evaluation
 
     def evaluation_example(self, network: FasterRCNN, source: Source) -> Callable[..., Any]:
-        return evaluation_example(for_source(needed_preprocessing(network), source), network.canvas)
+        preprocessing = for_source(needed_preprocessing(network), source)
+        return evaluation_example(preprocessing, [network.canvas])
 
     def answers(self, network: FasterRCNN) -> OfBatch:
-        find = finder(network)
-
-        def answers(pictures: Pictures) -> dict[str, tf.Tensor]:
-            found = find(pictures)
-            count = found.pop("count")
-            # Of each picture as many as were found.
-            return {
-                name: tf.RaggedTensor.from_tensor(values, lengths=count)
-                for name, values in found.items()
-            }
-
-        return answers
+        return answers(network)
 
     def evaluation(
         self, gathered: Mapping[str, Sequence[np.ndarray]], source: Source

@@ -19,17 +19,34 @@ class Answer:
 
     Attributes:
       status: `OK`, or why the picture cannot be used.
-      classes: numbers of the most probable classes, that first; none for an unusable picture.
+      classes: numbers of the most probable classes, that first; none for an unusable picture. Of a
+        detector those of the objects that it found, the surest first.
       labels: their names.
       probabilities: theirs, 0 to 1.
+      boxes: of a detector left, top, right and bottom edge of each object, in pixels of the upright
+        picture; None: it is of a network that classifies.
     """
 
     status: str
     classes: tuple[int, ...] = ()
     labels: tuple[str, ...] = ()
     probabilities: tuple[float, ...] = ()
+    boxes: tuple[tuple[float, float, float, float], ...] | None = None
+
+    def at_least(self, score: float) -> "Answer":
+        """Of the objects that a detector found those that it is so sure of."""
+        if self.boxes is None:
+            return self
+        number = sum(probability >= score for probability in self.probabilities)
+        return dataclasses.replace(
+            self,
+            classes=self.classes[:number],
+            labels=self.labels[:number],
+            probabilities=self.probabilities[:number],
+            boxes=self.boxes[:number],
+        )
 
     @property
     def is_ok(self) -> bool:
-        """Whether the picture was classified."""
+        """Whether the picture could be used."""
         return self.status == OK

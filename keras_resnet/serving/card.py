@@ -8,13 +8,16 @@ from typing import Any
 
 import keras
 
+from keras_resnet.detection.network import FasterRCNN
 from keras_resnet.images.preprocessing import Preprocessing
-from keras_resnet.networks import analysis
 from keras_resnet.process.processor import processor_name
+from keras_resnet.runs.figures import Figure
 from keras_resnet.serving import answers as statuses
-from keras_resnet.serving import signatures
+from keras_resnet.serving import classifier_card, detector_card
 from keras_resnet.serving.optimization import Optimized
 from keras_resnet.serving.options import Limits
+from keras_resnet.serving.servable import Servable
+from keras_resnet.serving.usable_rows import MAX_SCANS
 
 NOT_KNOWN = "not known"
 
@@ -27,8 +30,8 @@ class Origin:
       name: of the run or file.
       recipe: the configuration of its training, JSON.
       dataset: name of the data set that it was trained on.
-      evaluation: dict of `top1` and, where there is one, `top5` (shares), `loss` and `images`, and
-        the `protocol` and `split` of the evaluation.
+      evaluation: dict of the figures of its task, and `images`, and the `protocol` and `split` of
+        the evaluation.
       license: of the network's weights.
     """
 
@@ -40,9 +43,8 @@ class Origin:
 
 
 def model_card(
-    model: keras.Model,
+    served: Servable,
     origin: Origin,
-    class_names: Sequence[str],
     top: int,
     limits: Limits,
     optimized: Optimized | None,
@@ -51,24 +53,25 @@ def model_card(
     """The text of an export's README.md.
 
     Args:
-      model: `ResNet` that was trained.
-      origin: `Origin` of it.
-      class_names: of its outputs.
+      served: `Servable`.
+      origin: `Origin` of its network.
       top: number of classes that a picture gets.
       limits: `Limits` of `image_bytes`.
       optimized: `Optimized` of it that is served; None: it is served as it is.
       seconds: median seconds of an answer, by signature and batch size.
     """
+    model = served.model
+    of_kind = detector_card if isinstance(model, FasterRCNN) else classifier_card
     sections = {
         f"# {origin.name}": _introduction(model, origin),
-        "## Network": _network(model),
+        "## Network": of_kind.network(model),
         "## Training": _training(origin),
-        "## Accuracy": _accuracy(origin),
+        "## Accuracy": _accuracy(origin, of_kind.figures),
         "## Optimization": _optimization(optimized),
-        "## Preprocessing": _preprocessing(model.preprocessing),
-        "## Signatures": _signatures(model, top, limits),
+        "## Preprocessing": f"{of_kind.preprocessing(model)} {_colors(model.preprocessing)}",
+        "## Signatures": f"{_table(of_kind.signatures(model, top))}\n\n{_statuses(limits)}",
         "## Speed": _speed(seconds),
-        "## Classes": f"{len(class_names)}, in `assets/labels.txt`.",
+        "## Classes": f"{len(served.class_names)}, in `assets/labels.txt`.",
         "## Licence": origin.license or f"Of the weights: {NOT_KNOWN}.",
     }
     return "\n\n".join(f"{title}\n\n{text}" for title, text in sections.items()) + "\n"
@@ -83,37 +86,22 @@ def _introduction(model: keras.Model, origin: Origin) -> str:
     )
 
 
-def _network(model: keras.Model) -> str:
-    config = model.get_config()
-    kind = "residual" if config["shortcut"] else "plain"
-    shortcut = f", shortcut {config['shortcut']}" if config["shortcut"] else ""
-    places = {"1x1": ", stride in their first 1x1 (v1)", "3x3": ", stride in their 3x3 (v1.5)"}
-    shape = (model.preprocessing.size, model.preprocessing.size, model.preprocessing.channels)
-    return "\n".join(
-        [
-            f"- architecture: {model.name}, {kind}, stages of {config['blocks']} {config['block']} "
-            f"blocks{places.get(config['bottleneck_stride'], '')}{shortcut} (He et al., 2016)",
-            f"- parameters: {analysis.trainable_parameters(model):,}",
-            f"- multiply-adds: {analysis.multiply_adds(model, shape):,} for a picture",
-        ]
-    )
-
-
 def _training(origin: Origin) -> str:
     if origin.recipe is None:
         return f"The recipe is {NOT_KNOWN}."
     return f"On {origin.dataset}, with this configuration:\n\n```json\n{origin.recipe.strip()}\n```"
 
 
-def _accuracy(origin: Origin) -> str:
+def _accuracy(origin: Origin, figures: Sequence[Figure]) -> str:
     found = origin.evaluation
     if found is None:
         return f"{NOT_KNOWN.capitalize()}: no evaluation is on record."
-    top5 = f", top-5 {found['top5']:.2%}" if "top5" in found else ""
+    listing = ", ".join(
+        figure.written(found[figure.name]) for figure in figures if figure.name in found
+    )
     return (
-        f"Top-1 {found['top1']:.2%}{top5}, loss {found['loss']:.4f} on all "
-        f"{found['images']:,} images of {origin.dataset}, {found['split']}, {found['protocol']}, "
-        "before any optimization."
+        f"{listing[0].upper()}{listing[1:]} on all {found['images']:,} images of {origin.dataset}, "
+        f"{found['split']}, {found['protocol']}, before any optimization."
     )
 
 
@@ -123,19 +111,17 @@ def _optimization(optimized: Optimized | None) -> str:
     return optimized.describe()
 
 
-def _preprocessing(value: Preprocessing) -> str:
-    colors = {1: "gray", 3: "RGB"}[value.channels]
+def _colors(value: Preprocessing) -> str:
+    """What is done to the values of pixels, and to transparent and turned pictures."""
     kind = "an image" if isinstance(value.mean[0], tuple) else _listing(value.mean)
     turned = "applied" if value.exif_orientation else "not applied"
     transparency = "is dropped"
     if value.background is not None:
         transparency = f"is laid over the color {value.background}"
     return (
-        f"Part of the export. Pictures are decoded to {colors}, the shorter side is resized to "
-        f"{value.resize} pixels ({value.interpolation}, antialiased), the central "
-        f"{value.size}x{value.size} pixels are kept; of values from 0 to 255 the mean ({kind}) is "
-        f"subtracted, and the result divided by {_listing(value.deviation)}. Transparency "
-        f"{transparency}, and an EXIF orientation is {turned}, as in training and evaluation."
+        f"Of values from 0 to 255 the mean ({kind}) is subtracted, and the result divided by "
+        f"{_listing(value.deviation)}. Transparency {transparency}, and an EXIF orientation is "
+        f"{turned}, as in training and evaluation."
     )
 
 
@@ -143,29 +129,18 @@ def _listing(numbers: Iterable[float]) -> str:
     return ", ".join(f"{number:.6g}" for number in numbers)
 
 
-def _signatures(model: keras.Model, top: int, limits: Limits) -> str:
-    classes, channels = model.classes, model.preprocessing.channels
-    features = model.get_layer("avg_pool").output.shape[-1]
-    top = min(top, classes)
-    answers = (
-        f"`probabilities` float32 [n, {classes}], `classes` int32 [n, {top}] (most probable "
-        f"first), `labels` string [n, {top}], `status` string [n]"
-    )
-    of_features = f"`features` float32 [n, {features}] (average of the last feature map), `status`"
-    rows = [
-        ("signature", "argument", "answers"),
-        ("---", "---", "---"),
-        ("`serving_default`", "`image_bytes`: string [n], pictures of any sizes", answers),
-        ("`images`", f"`images`: uint8 [n, height, width, {channels}]", "the same"),
-        ("`features`", "`image_bytes`", of_features),
-    ]
-    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+def _table(signatures: Sequence[tuple[str, str, str]]) -> str:
+    rows = [("signature", "argument", "answers"), ("---",) * 3, *signatures]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _statuses(limits: Limits) -> str:
     return (
-        f'{table}\n\n`status` is "{statuses.OK}", or says why a picture cannot be used: '
+        f'`status` is "{statuses.OK}", or says why a picture cannot be used: '
         f'"{statuses.CONVERT_FIRST}" (of a format that Pillow reads and the graph does not), '
         f'"{statuses.NOT_AN_IMAGE}", "{statuses.TOO_LONG}" (more than {limits.max_bytes:,}), '
         f'"{statuses.TOO_LARGE}" (more than {limits.max_pixels:,}), '
-        f'"{statuses.TOO_MANY_SCANS}" (more than {signatures.MAX_SCANS}), '
+        f'"{statuses.TOO_MANY_SCANS}" (more than {MAX_SCANS}), '
         f'"{statuses.DAMAGED}". The row of such a picture holds zeros, classes of -1 and empty '
         "labels; the others are not affected."
     )

@@ -3,6 +3,7 @@
 import base64
 import concurrent.futures
 import json
+import math
 import os
 import pathlib
 import threading
@@ -25,15 +26,16 @@ from tensorflow_serving.apis import (
 )
 
 from keras_resnet.checks import UserError, check_integer, check_number, check_positive
+from keras_resnet.detection.network import FasterRCNN
 from keras_resnet.images import conversion
 from keras_resnet.images.preprocessing import Preprocessing
 from keras_resnet.process import onednn
-from keras_resnet.runs.run_directory import load_network
 from keras_resnet.serving import addresses
 from keras_resnet.serving.answers import CONVERT_FIRST, NOT_AN_IMAGE, OK, Answer
-from keras_resnet.serving.export import newest_version, servable_names
+from keras_resnet.serving.export import newest_version
 from keras_resnet.serving.options import TOP, Limits
-from keras_resnet.serving.signatures import signatures
+from keras_resnet.serving.servable import servable
+from keras_resnet.tasks import load_network
 from keras_resnet.texts import harmless
 
 _T = TypeVar("_T")
@@ -41,7 +43,10 @@ _T = TypeVar("_T")
 SIGNATURE = "serving_default"
 
 _MAX_TIMEOUT = 1e6
-_RESULTS = {"probabilities", "classes", "labels", "status"}
+
+# What the signature of a network that classifies gives, and that of a detector.
+_OF_CLASSIFIER = ("status", "classes", "labels", "probabilities")
+_OF_DETECTOR = ("status", "count", "classes", "labels", "scores", "boxes")
 
 # Before the first repetition and before any, in seconds; each is twice as long as the one before.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0
@@ -58,7 +63,7 @@ class ServingError(UserError):
 
 
 def connect(address: str | os.PathLike[str], timeout: float = 10.0, retries: int = 3) -> "Client":
-    """The client of a network, with a method `classify`.
+    """The client of a network, with a method `ask`.
 
     Args:
       address: `addresses.ADDRESS_HELP`.
@@ -66,7 +71,7 @@ def connect(address: str | os.PathLike[str], timeout: float = 10.0, retries: int
       retries: how often it is asked again while it is not available.
 
     Raises:
-      UserError: there is no such network, it is no classifier of this package, or an argument is
+      UserError: there is no such network, it is not one of this package, or an argument is
         malformed; `ServingError` for what a server does.
     """
     check_positive("timeout", timeout)
@@ -94,25 +99,29 @@ class Client:
       results: names of its results.
 
     Attributes:
+      finds_objects: whether it is a detector, whose answers have boxes.
       preprocessing: `Preprocessing` of the network; None: it is not known here.
 
     Raises:
-      UserError: the signature is not that of this package's classifiers.
+      UserError: the signature is not one of this package.
     """
 
     def __init__(
         self, address: str | os.PathLike[str], arguments: Collection[str], results: Set[str]
     ) -> None:
-        if len(arguments) != 1 or not results >= _RESULTS:
+        self.finds_objects = results >= set(_OF_DETECTOR)
+        if len(arguments) != 1 or not (self.finds_objects or results >= set(_OF_CLASSIFIER)):
             raise UserError(
                 f"{address} must be an export of this package, whose signature {SIGNATURE} "
-                f"gives {', '.join(sorted(_RESULTS))}. It takes {', '.join(sorted(arguments))} and "
+                f"gives {', '.join(sorted(_OF_CLASSIFIER))}, or of a detector "
+                f"{', '.join(sorted(_OF_DETECTOR))}. It takes {', '.join(sorted(arguments))} and "
                 f"gives {', '.join(sorted(results))}."
             )
+        self._columns = _OF_DETECTOR if self.finds_objects else _OF_CLASSIFIER
         (self._argument,) = arguments
         self.preprocessing: Preprocessing | None = None
 
-    def classify(self, pictures: list[bytes] | tuple[bytes, ...]) -> list[Answer]:
+    def ask(self, pictures: list[bytes] | tuple[bytes, ...]) -> list[Answer]:
         """What the export says about some pictures.
 
         Args:
@@ -153,10 +162,11 @@ class Client:
             return []
         results = self._results(pictures)
         try:
-            columns = [results[name] for name in ("status", "classes", "labels", "probabilities")]
+            columns = [results[name] for name in self._columns]
             if {len(column) for column in columns} != {len(pictures)}:
                 raise ValueError("it has not a row for each picture")
-            return [_answer(*row) for row in zip(*columns, strict=True)]
+            answer = _detections if self.finds_objects else _classes
+            return [answer(*row) for row in zip(*columns, strict=True)]
         except (ValueError, TypeError, LookupError, OverflowError) as error:
             raise ServingError(f"The answer cannot be understood: {error}") from error
 
@@ -165,13 +175,13 @@ class Client:
         raise NotImplementedError
 
 
-def _answer(
+def _classes(
     status: str | bytes,
     classes: Iterable[int],
     labels: Iterable[str] | Iterable[bytes],
     probabilities: Sequence[float],
 ) -> Answer:
-    """The `Answer` that a row of results is."""
+    """The `Answer` that a row of results of a classifier is."""
     status = _text(status)
     if status != OK:
         return Answer(status)
@@ -182,6 +192,30 @@ def _answer(
     if len(labels) != len(classes) or not all(0 <= value <= 1 for value in chosen):
         raise ValueError(f"{labels} and {chosen} are no labels and probabilities of {classes}")
     return Answer(status, classes, labels, chosen)
+
+
+def _detections(
+    status: str | bytes,
+    count: int,
+    classes: Sequence[int],
+    labels: Sequence[str] | Sequence[bytes],
+    scores: Sequence[float],
+    boxes: Sequence[Sequence[float]],
+) -> Answer:
+    """The `Answer` that a row of results of a detector is."""
+    status, count = _text(status), int(count)
+    if status != OK:
+        return Answer(status)
+    if not all(0 <= count <= len(column) for column in (classes, labels, scores, boxes)):
+        raise ValueError(f"it has not {count} objects")
+    edges = [tuple(map(float, box)) for box in boxes[:count]]
+    found = tuple(float(score) for score in scores[:count])
+    if any(len(box) != 4 or not all(map(math.isfinite, box)) for box in edges):
+        raise ValueError(f"{edges} are no boxes")
+    if not all(0 <= score <= 1 for score in found):
+        raise ValueError(f"{found} are no scores")
+    names = tuple(map(_text, labels[:count]))
+    return Answer(status, tuple(map(int, classes[:count])), names, found, tuple(edges))  # type: ignore[arg-type]
 
 
 def _text(value: object) -> str:
@@ -278,7 +312,7 @@ class NetworkClient(_FunctionClient):
     """A network in this process, which answers as an export of it would.
 
     Args:
-      model: `ResNet` with a classifier and a `preprocessing`.
+      model: `ResNet` with a classifier, or `FasterRCNN`, and a `preprocessing`.
       address: what to call it in messages; None: by its name.
 
     Raises:
@@ -286,10 +320,11 @@ class NetworkClient(_FunctionClient):
     """
 
     def __init__(self, model: keras.Model, address: str | os.PathLike[str] | None = None) -> None:
-        functions, self._network = signatures(model, servable_names(model), TOP, Limits())
-        function, argument = functions[SIGNATURE]
+        self._served = servable(model, TOP, Limits())
+        function, argument = self._served.functions[SIGNATURE]
         traced = tf.function(function, input_signature=[argument], autograph=False)
-        super().__init__(address or model.name, [argument.name], _RESULTS, traced)
+        results = set(_OF_DETECTOR if isinstance(model, FasterRCNN) else _OF_CLASSIFIER)
+        super().__init__(address or model.name, [argument.name], results, traced)
         self.preprocessing = model.preprocessing
 
 
@@ -388,7 +423,8 @@ class RestClient(Client):
             "POST", ":predict", {"signature_name": SIGNATURE, "instances": instances}
         )
         try:
-            return {name: [row[name] for row in answer["predictions"]] for name in _RESULTS}
+            rows = answer["predictions"]
+            return {name: [row[name] for row in rows] for name in self._columns}
         except (KeyError, TypeError) as error:
             raise ServingError(f"{self._url} gives no predictions.") from error
 

@@ -11,9 +11,7 @@ import keras
 import tensorflow as tf
 
 from keras_resnet import checks, files
-from keras_resnet.class_names import check_exportable, readable
-from keras_resnet.networks.resnet import logits_model
-from keras_resnet.serving import signatures, warm_up
+from keras_resnet.serving import warm_up
 from keras_resnet.serving.card import Origin, model_card
 from keras_resnet.serving.optimization import Optimized
 from keras_resnet.serving.options import (
@@ -22,20 +20,7 @@ from keras_resnet.serving.options import (
     check_free,
     checked_directory,
 )
-
-# Requests wait for up to 5 ms to share a batch. A batch is padded to one of few sizes, since
-# TensorFlow prepares each size anew.
-BATCHING = """\
-max_batch_size { value: 32 }
-batch_timeout_micros { value: 5000 }
-max_enqueued_batches { value: 100 }
-num_batch_threads { value: 2 }
-allowed_batch_sizes: 1
-allowed_batch_sizes: 4
-allowed_batch_sizes: 8
-allowed_batch_sizes: 16
-allowed_batch_sizes: 32
-"""
+from keras_resnet.serving.servable import Servable, servable
 
 MODELS = """\
 model_config_list {{
@@ -46,6 +31,21 @@ model_config_list {{
   }}
 }}
 """
+
+
+def batching(batch_sizes: Sequence[int]) -> str:
+    """TF Serving's configuration of batching: requests wait for up to 5 ms to share a batch.
+
+    Args:
+      batch_sizes: to one of which a batch is padded, since TensorFlow prepares each size anew.
+    """
+    return (
+        f"max_batch_size {{ value: {batch_sizes[-1]} }}\n"
+        "batch_timeout_micros { value: 5000 }\n"
+        "max_enqueued_batches { value: 100 }\n"
+        "num_batch_threads { value: 2 }\n"
+        + "".join(f"allowed_batch_sizes: {size}\n" for size in batch_sizes)
+    )
 
 
 def export(
@@ -60,20 +60,20 @@ def export(
 ) -> pathlib.Path:
     """Writes a version of a network for TF Serving below a directory.
 
-    A version holds the SavedModel with the functions of `signatures`, `assets/labels.txt` (a class
+    A version holds the SavedModel with the functions of `servable`, `assets/labels.txt` (a class
     name in each line), a warm-up file, every request of which was answered, and a model card,
     README.md. Beside the versions are `batching.config` and `models.config` for TF Serving, unless
     they are there already.
 
     Args:
-      model: `ResNet` with a classifier and a `preprocessing`.
+      model: `ResNet` with a classifier, or `FasterRCNN`, and a `preprocessing`.
       output_dir: directory of versions, as TF Serving's model_base_path; made when missing. Its
         name is the model's name for clients.
       origin: `Origin` of the network, for the card; None: nothing is known but its name.
       optimized: what `optimize` made of the model, to be served instead; None: it is served as it
         is.
       version: number of the version; None: one more than the highest.
-      top: number of classes named for each picture.
+      top: number of classes named for each picture; a detector names those of all objects.
       limits: `Limits` of encoded pictures; None: the default ones.
 
     Returns:
@@ -85,57 +85,32 @@ def export(
     """
     if tf.distribute.has_strategy():
         raise checks.UserError("`export` must be called outside of the scope of a strategy.")
-    class_names = servable_names(model)
     output_dir = checked_directory(output_dir, version, top)
     limits = limits or Limits()
-    network = model if optimized is None else optimized.network
+    served = servable(model, top, limits, optimized)
     name = output_dir.resolve().name
     with _unfinished_directory(output_dir) as unfinished:
         try:
             # First what a mistake in the limits is found by.
-            warm_up.write(unfinished, name, model.preprocessing, limits)
-            _write_saved_model(unfinished, network, class_names, top, limits)
+            warm_up.write(unfinished, name, served, limits)
+            _write_saved_model(unfinished, served)
             (unfinished / "assets").mkdir(exist_ok=True)
-            labels = "".join(f"{class_name}\n" for class_name in class_names)
+            labels = "".join(f"{class_name}\n" for class_name in served.class_names)
             (unfinished / "assets" / "labels.txt").write_text(labels, encoding="utf-8")
         except tf.errors.OpError as error:
             raise OSError(f"{output_dir} cannot be written: {error.message}") from error
         seconds = warm_up.replay(unfinished)
-        card = model_card(
-            model, origin or Origin(model.name), class_names, top, limits, optimized, seconds
-        )
+        card = model_card(served, origin or Origin(model.name), top, limits, optimized, seconds)
         (unfinished / "README.md").write_text(card, encoding="utf-8")
         _flush_to_disk(unfinished)
-        for file, text in (("batching", BATCHING), ("models", MODELS.format(name=name))):
+        texts = {"batching": batching(served.batch_sizes), "models": MODELS.format(name=name)}
+        for file, text in texts.items():
             path = output_dir / f"{file}.config"
             if not path.exists():
                 files.write_text(path, text)
         published = _publish(unfinished, output_dir, version)
     files.flush_to_disk(output_dir)
     return published
-
-
-def servable_names(model: keras.Model) -> tuple[str, ...]:
-    """The names of a model's classes as an export has them.
-
-    Raises:
-      UserError: the model cannot be served.
-    """
-    if model.preprocessing is None:
-        raise checks.UserError(
-            f"The model {model.name!r} has no `preprocessing`, so it cannot be served."
-        )
-    logits_model(model)
-    size, channels = model.preprocessing.size, model.preprocessing.channels
-    _, height, width, depth = model.input_shape
-    if not {height, width} <= {None, size} or depth != channels:
-        raise checks.UserError(
-            f"The preprocessing of the model {model.name!r} must give what the network takes. "
-            f"Received: {size}x{size}x{channels} for a network of {model.input_shape[1:]}"
-        )
-    class_names = readable(model.class_names or map(str, range(model.classes)))
-    check_exportable(class_names)
-    return class_names
 
 
 @contextlib.contextmanager
@@ -165,20 +140,13 @@ def _unfinished_directory(output_dir: pathlib.Path) -> Iterator[pathlib.Path]:
             shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def _write_saved_model(
-    path: pathlib.Path,
-    network: keras.Model,
-    class_names: Sequence[str],
-    top: int,
-    limits: Limits,
-) -> None:
-    functions, tracked = signatures.signatures(network, class_names, top, limits)
+def _write_saved_model(path: pathlib.Path, served: Servable) -> None:
     holder = tf.Module()
-    holder.weights = [variable.value for variable in tracked.variables]
+    holder.weights = served.variables
     # TensorFlow, and Keras's ExportArchive, would trace a function twice that is not traced yet.
     traced = {
         name: tf.function(function, input_signature=[spec], autograph=False).get_concrete_function()
-        for name, (function, spec) in functions.items()
+        for name, (function, spec) in served.functions.items()
     }
     tf.saved_model.save(holder, str(path), signatures=traced)
 

@@ -34,6 +34,8 @@ class Sheets:
       preprocessing: of the network, which shows what that sees; None: whole pictures are shown.
     """
 
+    PATTERN = "sheet-*.png"
+
     def __init__(
         self,
         directory: str | os.PathLike[str],

@@ -14,14 +14,11 @@ import tensorflow as tf
 from tensorflow_serving.apis import model_pb2, predict_pb2, prediction_log_pb2
 
 from keras_resnet.checks import UserError
-from keras_resnet.images.preprocessing import Preprocessing
 from keras_resnet.serving.answers import OK
 from keras_resnet.serving.options import Limits
+from keras_resnet.serving.servable import Servable
 
 FILE = pathlib.Path("assets.extra", "tf_serving_warmup_requests")
-
-# A single picture, and the largest batch of batching.config.
-BATCH_SIZES = (1, 32)
 
 # Of its pictures, in pixels.
 MAX_HEIGHT = 480
@@ -29,28 +26,34 @@ MAX_HEIGHT = 480
 ROUNDS = 3
 
 
+def batch_sizes(served: Servable) -> tuple[int, ...]:
+    """Of the requests: a single picture, and the largest batch of batching.config."""
+    return 1, served.batch_sizes[-1]
+
+
 def write(
     version_dir: str | os.PathLike[str],
     model_name: str,
-    preprocessing: Preprocessing,
+    served: Servable,
     limits: Limits,
 ) -> None:
-    """Writes the warm-up file of a SavedModel: every signature at each of `BATCH_SIZES`.
+    """Writes the warm-up file of a SavedModel: every signature with one picture, and with many.
 
     Args:
       version_dir: directory of the SavedModel.
       model_name: the name by which clients will ask for it.
-      preprocessing: `Preprocessing` of the network, for pictures of a likely size.
+      served: `Servable`, whose largest batch and likely pictures they are.
       limits: `Limits` of encoded pictures.
 
     Raises:
       UserError: the limits allow no picture of that size.
     """
     # A third wider than high, as photographs are.
-    height = min(preprocessing.resize, MAX_HEIGHT)
+    height = min(served.height, MAX_HEIGHT)
     width = height * 4 // 3
     slope = np.linspace(0, 255, width, dtype=np.uint8)
-    pixels = np.broadcast_to(slope[:, np.newaxis], (height, width, preprocessing.channels))
+    channels = served.model.preprocessing.channels
+    pixels = np.broadcast_to(slope[:, np.newaxis], (height, width, channels))
     image_bytes = tf.io.encode_jpeg(pixels, format="", quality=90).numpy()
     for name, needed in (("max_bytes", len(image_bytes)), ("max_pixels", height * width)):
         if getattr(limits, name) < needed:
@@ -61,16 +64,13 @@ def write(
     path = pathlib.Path(version_dir) / FILE
     path.parent.mkdir(exist_ok=True)
     with tf.io.TFRecordWriter(str(path)) as writer:
-        for batch_size in BATCH_SIZES:
-            inputs = {
-                "serving_default": ("image_bytes", [image_bytes] * batch_size),
-                "images": ("images", np.stack([pixels] * batch_size)),
-                "features": ("image_bytes", [image_bytes] * batch_size),
-            }
-            for signature, (name, value) in inputs.items():
+        for batch_size in batch_sizes(served):
+            for signature, (_, argument) in served.functions.items():
+                of_pixels = argument.dtype != tf.string
+                value = np.stack([pixels] * batch_size) if of_pixels else [image_bytes] * batch_size
                 spec = model_pb2.ModelSpec(name=model_name, signature_name=signature)
                 request = predict_pb2.PredictRequest(model_spec=spec)
-                request.inputs[name].CopyFrom(tf.make_tensor_proto(value))
+                request.inputs[argument.name].CopyFrom(tf.make_tensor_proto(value))
                 log = prediction_log_pb2.PredictionLog(
                     predict_log=prediction_log_pb2.PredictLog(request=request)
                 )

@@ -132,7 +132,8 @@ def _given(base, values):
         read = _readers(field.type)
         if read is not None and given.get(field.name) is not None:
             given[field.name] = read(field.name, given[field.name])
-        if given.get(field.name) == "" and accepts_none(field):
+        # What a recipe sets can be unset.
+        if given.get(field.name) == "none" and accepts_none(field):
             given[field.name] = None
     if "dataset" in given:
         is_of_objects = base.task.name == "detection"

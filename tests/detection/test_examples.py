@@ -84,7 +84,9 @@ def test_crops_keep_objects_where_they_are_or_do_not_learn_them(source):
 
 def test_what_is_evaluated_is_seen_as_a_whole(source):
     image, row = source.example(2)
-    found = evaluation_example(PREPROCESSING, CANVAS)(image, row, tf.constant(1.0))
+    canvases = [CANVAS, Canvas(20, 30)]
+    found, small = evaluation_example(PREPROCESSING, canvases)(image, row, tf.constant(1.0))
+    assert small.inputs.shape == (30, 30, 3) and small.shapes.numpy().tolist() == [20, 30]
     plain = of(source, 2, 0.9)
     np.testing.assert_array_equal(found.inputs, plain.inputs)
     assert found.shapes.numpy().tolist() == [40, 60]

@@ -8,7 +8,6 @@ import sys
 import numpy as np
 import pytest
 import surroundings
-from detectors import detector
 from harness import Training, assert_same_bits, checkpoint_values, interrupt_at, metrics
 from processes import LAUNCH
 
@@ -16,7 +15,6 @@ import keras_resnet
 from keras_resnet.checks import UserError
 from keras_resnet.data import scenes
 from keras_resnet.data.sources import MemorySource
-from keras_resnet.detection import beginning
 from keras_resnet.detection.files import load_detector
 from keras_resnet.detection.recipes import RECIPES
 from keras_resnet.networks.layer_tree import batch_norms
@@ -157,17 +155,6 @@ def test_a_training_begins_with_a_detector(run, capsys):
         np.testing.assert_array_equal(variable, expected[name], err_msg=name)
     assert not model.trunk.get_layer("conv3_1").trainable
     assert model.trunk.get_layer("conv4_1").trainable
-
-
-def test_of_other_classes_the_layers_that_know_them_are_new(tmp_path, capsys):
-    model = detector(class_names=["disk", "ring", "star"])
-    model.save(tmp_path / "x.keras")
-    other = detector(classes=2, class_names=["cat", "dog"])
-    beginning.check_fits(other, load_detector(tmp_path / "x.keras"))
-    beginning.begin_with(other, load_detector(tmp_path / "x.keras"))
-    assert "but for 2 new classes" in capsys.readouterr().out
-    np.testing.assert_array_equal(other.rpn_codes.kernel, model.rpn_codes.kernel)
-    assert other.class_scores.kernel.shape == (12, 3)
 
 
 @pytest.mark.parametrize(

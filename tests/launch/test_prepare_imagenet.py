@@ -61,7 +61,7 @@ def test_from_the_archives_to_a_prediction(tmp_path, rng, monkeypatch, killed):
     top1 = json.loads((run / "evaluation.json").read_text())["top1"]
     assert f"top-1 {100 * top1:.2f}%" in process.stdout
     # One picture at once is asked for.
-    monkeypatch.setattr(warm_up, "BATCH_SIZES", (1,))
+    monkeypatch.setattr(warm_up, "batch_sizes", lambda _: (1,))
     process = run_program("export", run, f"--output={tmp_path / 'export'}")
     assert process.returncode == 0, process.stderr
     process = run_program("predict", tmp_path / "export", LAUNCH / "star.jpg")

@@ -71,7 +71,7 @@ WAYS = {
     "features": "features.write_features(model, root / 'pictures', root / 'features.npy', 1)",
     "construction": "construction.logits(model, source, batch_size=1)",
     "responses": "responses.responses(model, source, batch_size=1)",
-    "client": "connect(version).classify([(root / 'pictures/val/0/0.png').read_bytes()])",
+    "client": "connect(version).ask([(root / 'pictures/val/0/0.png').read_bytes()])",
 }
 
 

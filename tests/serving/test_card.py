@@ -9,10 +9,11 @@ from letters import network
 import keras_resnet
 from keras_resnet.classification.recipes import RECIPES
 from keras_resnet.images.preprocessing import Preprocessing
-from keras_resnet.serving import signatures
+from keras_resnet.serving import answers
 from keras_resnet.serving.card import Origin, model_card
 from keras_resnet.serving.optimization import Optimized
 from keras_resnet.serving.options import Limits
+from keras_resnet.serving.servable import servable
 
 SECONDS = {("serving_default", 32): 0.016, ("images", 1): 0.5, ("images", 32): 2.0}
 
@@ -23,8 +24,8 @@ def model():
 
 
 def card(model, origin, optimized=None, limits=None, top=5):
-    names = tuple("abcdefg")[: model.classes]
-    return model_card(model, origin, names, top, limits or Limits(), optimized, SECONDS)
+    limits = limits or Limits()
+    return model_card(servable(model, top, limits), origin, top, limits, optimized, SECONDS)
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +83,7 @@ def test_it_says_what_is_known(full):
 
 def test_every_status_of_a_picture_is_explained(full):
     """Of the module's strings, whatever their names."""
-    statuses = [value for name, value in vars(signatures).items() if name.isupper()]
+    statuses = [value for name, value in vars(answers).items() if name.isupper()]
     statuses = [value for value in statuses if isinstance(value, str)]
     assert len(statuses) == 7
     for status in statuses:

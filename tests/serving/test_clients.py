@@ -75,7 +75,7 @@ def test_answers_are_the_evaluations(client, exported, rng):
         encoded(rng, 24, 24, "PNG"),
         encoded(rng, 60, 61, mode="CMYK"),
     ]
-    answers = client.classify(pictures)
+    answers = client.ask(pictures)
     for answer, expected in zip(answers, evaluated(model, pictures), strict=True):
         assert answer.status == "OK"
         assert list(answer.classes) == (-expected).argsort()[:5].tolist()
@@ -86,7 +86,7 @@ def test_answers_are_the_evaluations(client, exported, rng):
 @anywhere
 def test_one_bad_picture_does_not_fail_the_batch(client, rng):
     good = encoded(rng, 31, 45)
-    answers = client.classify([b"", good, b"no picture", good[:200]])
+    answers = client.ask([b"", good, b"no picture", good[:200]])
     assert answers[1].status == "OK" and len(answers[1].classes) == 5
     assert [answers[n] for n in (0, 2, 3)] == [
         Answer(NOT_AN_IMAGE),
@@ -100,9 +100,9 @@ def test_what_the_export_does_not_read_is_converted(client, rng):
     """And only that: between others, in their places."""
     picture = striped_picture(rng, 0, 31, 45)
     bmp, tiff, webp, png = (of_kind(picture, kind) for kind in ("BMP", "TIFF", "WEBP", "PNG"))
-    of_png, of_webp = client.classify([png, of_kind(PIL.Image.open(io.BytesIO(webp)), "PNG")])
+    of_png, of_webp = client.ask([png, of_kind(PIL.Image.open(io.BytesIO(webp)), "PNG")])
     assert of_png.is_ok and of_png != of_webp
-    answers = client.classify([tiff, png, b"no picture", webp, png[:200], bmp])
+    answers = client.ask([tiff, png, b"no picture", webp, png[:200], bmp])
     expected_answers = (of_png, of_png, None, of_webp, Answer("damaged"), of_png)
     assert not answers[2].is_ok
     for answer, expected in zip(answers, expected_answers, strict=True):
@@ -138,7 +138,7 @@ def test_what_is_to_be_converted_is_asked_about_once_more(protocol, status, rng)
     tiff, png = encoded(rng, 8, 8, "TIFF"), encoded(rng, 8, 8, "PNG")
     with serving(PngModel()) as server:
         client = connect(f"{server.addresses[protocol]}/letters")
-        answers = client.classify([b"text", png, tiff])
+        answers = client.ask([b"text", png, tiff])
     reason = ": it is no picture that can be read" if status == "convert first" else ""
     assert answers == [Answer(status + reason), UNDERSTOOD, UNDERSTOOD]
     first, second = asked
@@ -150,9 +150,9 @@ def test_a_network_answers_as_its_export(client_of, exported, rng):
     """Bit for bit, also what is wrong with a picture."""
     model, _ = exported
     pictures = [encoded(rng, 31, 45), b"", encoded(rng, 24, 24, "PNG"), encoded(rng, 9, 9)[:99]]
-    expected = client_of("here").classify(pictures)
+    expected = client_of("here").ask(pictures)
     assert [answer.status for answer in expected].count("OK") == 2
-    assert client_of("network").classify(pictures) == expected
+    assert client_of("network").ask(pictures) == expected
     assert client_of("network").preprocessing == model.preprocessing
     assert client_of("here").preprocessing is None
 
@@ -172,14 +172,14 @@ def test_networks_that_cannot_answer_are_explained(tmp_path):
 
 @anywhere
 def test_no_pictures_have_no_answers(client):
-    assert client.classify([]) == []
+    assert client.ask([]) == []
 
 
 @anywhere
 @pytest.mark.parametrize("pictures", [b"bytes", "text", ["name.jpg"], [b"", None]])
 def test_what_are_no_pictures_is_refused(client, pictures):
     with pytest.raises(ValueError, match="`pictures` must be a list of the bytes"):
-        client.classify(pictures)
+        client.ask(pictures)
 
 
 @pytest.mark.parametrize("client", ["grpc", "rest"], indirect=True)
@@ -189,12 +189,12 @@ def test_a_batch_larger_than_grpcs_default_message(client, rng):
     PIL.Image.fromarray(noise).save(buffer, "PNG")
     pictures = [buffer.getvalue()] * 6
     assert sum(map(len, pictures)) > 6e6
-    assert {answer.status for answer in client.classify(pictures)} == {"OK"}
+    assert {answer.status for answer in client.ask(pictures)} == {"OK"}
 
 
 @over_sockets
 def test_a_version_can_be_named(address, rng):
-    assert connect(f"{address}/1").classify([encoded(rng, 31, 45)])[0].status == "OK"
+    assert connect(f"{address}/1").ask([encoded(rng, 31, 45)])[0].status == "OK"
     with pytest.raises(ValueError, match=r"letters"):
         connect(f"{address}/2")
 
@@ -229,7 +229,7 @@ def test_a_server_that_is_not_available_is_asked_again(protocol, pauses):
         assert (server.calls[protocol].number, pauses) == (1, [])
         client = connect(address, retries=1)
         assert (server.calls[protocol].number, pauses) == (3, [0.2])
-        assert client.classify([b"picture"]) == [UNDERSTOOD]
+        assert client.ask([b"picture"]) == [UNDERSTOOD]
 
 
 @by_protocol
@@ -256,7 +256,7 @@ def test_a_server_that_is_slow_is_given_up(protocol, pauses):
         client = connect(f"{server.addresses[protocol]}/letters", timeout=0.2)
         model.free.clear()
         with pytest.raises(ServingError, match=r"\(DEADLINE_EXCEEDED\)|within 0\.2 s"):
-            client.classify([b"picture"])
+            client.ask([b"picture"])
         # Once for the signature, once for the picture.
         assert (server.calls[protocol].number, pauses) == (2, [])
         model.free.set()
@@ -272,7 +272,7 @@ def test_the_timeout_is_the_deadline_that_a_server_sees(monkeypatch):
 
     monkeypatch.setattr(prediction_server, "PredictionService", Service)
     with serving(Model()) as server:
-        connect(f"{server.addresses['grpc']}/letters", timeout=20.0).classify([b"picture"])
+        connect(f"{server.addresses['grpc']}/letters", timeout=20.0).ask([b"picture"])
     # gRPC sends it rounded up.
     assert 0 < deadlines[0] < 21
 
@@ -303,7 +303,7 @@ def test_a_server_that_comes_late_is_waited_for(monkeypatch):
             clients, "time", types.SimpleNamespace(sleep=pause, monotonic=time.monotonic)
         )
         client = connect(f"http://127.0.0.1:{taken.getsockname()[1]}/letters", retries=5)
-        assert client.classify([b"picture"]) == [UNDERSTOOD]
+        assert client.ask([b"picture"]) == [UNDERSTOOD]
         assert len(pauses) == 3
 
 
@@ -450,7 +450,7 @@ def test_answers_of_another_shape_are_explained(body, message):
     with strange_server(answer) as address:
         client = connect(address)
         with pytest.raises(ServingError, match=message):
-            client.classify([b"picture"])
+            client.ask([b"picture"])
 
 
 @pytest.mark.parametrize("body", [{}, [], {"metadata": {"signature_def": {"signature_def": {}}}}])
@@ -467,7 +467,7 @@ def test_a_good_answer_of_that_server_is_understood():
         connection.sendall(response(METADATA if is_metadata else {"predictions": [GOOD]}))
 
     with strange_server(answer) as address:
-        assert connect(address).classify([b"picture"]) == [UNDERSTOOD]
+        assert connect(address).ask([b"picture"]) == [UNDERSTOOD]
 
 
 @pytest.mark.parametrize(
@@ -492,7 +492,7 @@ def test_answers_of_another_shape_are_explained_over_grpc(monkeypatch, change, m
     with serving(Model()) as server:
         client = connect(f"{server.addresses['grpc']}/letters")
         with pytest.raises(ServingError, match=message):
-            client.classify([b"picture"])
+            client.ask([b"picture"])
 
 
 def test_malformed_addresses_are_shown():

@@ -40,7 +40,7 @@ def test_a_minute_of_concurrent_load_leaves_no_error_and_no_memory(exported, rng
         while not stop.is_set():
             places = random.integers(0, len(good), random.integers(1, 9))
             rows = [good[place] for place in places] + [bad[random.integers(len(bad))]]
-            answers = client.classify(rows)
+            answers = client.ask(rows)
             for place, answer in zip(places, answers, strict=False):
                 best = expected[place].max()
                 if answer.status != "OK" or abs(answer.probabilities[0] - best) > 1e-5:

@@ -13,8 +13,7 @@ from peak import peak_growth
 from pictures import encoded, header_of_png, saved
 
 from keras_resnet.images.preprocessing import Preprocessing
-from keras_resnet.serving.options import Limits
-from keras_resnet.serving.signatures import (
+from keras_resnet.serving.answers import (
     CONVERT_FIRST,
     DAMAGED,
     NOT_AN_IMAGE,
@@ -22,9 +21,9 @@ from keras_resnet.serving.signatures import (
     TOO_LARGE,
     TOO_LONG,
     TOO_MANY_SCANS,
-    signatures,
-    usable_rows,
 )
+from keras_resnet.serving.options import Limits
+from keras_resnet.serving.signatures import signatures
 
 # Twenty odd sizes and all that a JPEG or PNG may be.
 KINDS = [
@@ -194,29 +193,6 @@ def test_an_empty_batch_of_pixels_has_an_empty_answer(serve):
     assert {value.shape[0] for value in answer.values()} == {0}
 
 
-def test_limits_are_exact(exported, rng):
-    model, _ = exported
-    picture = encoded(rng, 30, 40, "PNG")
-    for limits, expected in (
-        (Limits(len(picture), 1200), OK),
-        (Limits(len(picture) - 1, 1200), TOO_LONG),
-        (Limits(len(picture), 1199), TOO_LARGE),
-    ):
-        _, _, status = usable_rows(tf.constant([picture]), model.preprocessing, limits)
-        assert status.numpy() == [expected.encode()]
-
-
-def test_a_hundred_scans_are_no_more_than_allowed(exported, rng):
-    model, _ = exported
-    picture = encoded(rng, 30, 40)
-    assert picture.count(b"\xff\xda") == 1
-    # What follows the end of a picture is not decoded.
-    rows = [picture + b"\xff\xda" * 99, picture + b"\xff\xda" * 100]
-    _, places, status = usable_rows(tf.constant(rows), model.preprocessing, Limits())
-    assert places.numpy().tolist() == [0]
-    assert status.numpy().tolist() == [OK.encode(), TOO_MANY_SCANS.encode()]
-
-
 def test_gray_networks_see_gray(rng):
     spec = Preprocessing(24, 27, (100.0,), (50.0,), channels=1)
     model = network(input_shape=(24, 24, 1), preprocessing=spec)
@@ -233,13 +209,6 @@ def test_gray_networks_see_gray(rng):
     answer = serve_images(gray)
     np.testing.assert_allclose(answer["probabilities"], expected[:1], atol=1e-5)
     assert answer["classes"].shape == (1, 2)
-
-
-def test_unusable_rows_cost_no_network(exported):
-    model, _ = exported
-    inputs, places, status = usable_rows(tf.constant([b""] * 500), model.preprocessing, Limits())
-    assert inputs.shape[0] == places.shape[0] == 0
-    assert (status.numpy() == NOT_AN_IMAGE.encode()).all()
 
 
 def test_wide_pixels_take_no_more_memory_than_their_crop(serve, rng):

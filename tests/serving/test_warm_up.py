@@ -6,7 +6,7 @@ import types
 import numpy as np
 import pytest
 import tensorflow as tf
-from letters import SPEC, network
+from letters import network
 from pictures import encoded
 from tensorflow_serving.apis import model_pb2, predict_pb2, prediction_log_pb2
 
@@ -14,6 +14,7 @@ from keras_resnet.images.preprocessing import Preprocessing
 from keras_resnet.serving import warm_up
 from keras_resnet.serving.export import export
 from keras_resnet.serving.options import Limits
+from keras_resnet.serving.servable import servable
 
 
 def requests(version):
@@ -54,7 +55,7 @@ def test_every_request_is_answered(exported):
 
 
 def test_a_network_that_diverged_is_not_exported(tmp_path, monkeypatch):
-    monkeypatch.setattr(warm_up, "BATCH_SIZES", (1,))
+    monkeypatch.setattr(warm_up, "batch_sizes", lambda _: (1,))
     model = network()
     model.get_layer("fc").bias.assign([np.nan] * 7)
     with pytest.raises(ValueError, match="does not answer with finite numbers"):
@@ -67,23 +68,27 @@ def model():
     return network()
 
 
+@pytest.fixture(scope="module")
+def served(model):
+    return servable(model, 5, Limits())
+
+
 @pytest.mark.parametrize("name", ["max_bytes", "max_pixels"])
-def test_limits_must_allow_a_likely_picture(tmp_path, model, name):
+def test_limits_must_allow_a_likely_picture(tmp_path, model, served, name):
     message = f"`{name}` must be at least (\\d+), as of a picture of 27x36 pixels.*: {name}=100"
     with pytest.raises(ValueError, match=message) as caught:
         export(model, tmp_path / "exports", limits=Limits(**{name: 100}))
     assert list((tmp_path / "exports").iterdir()) == []
     needed = int(re.search(message, str(caught.value))[1])
     assert name == "max_bytes" or needed == 27 * 36
-    warm_up.write(tmp_path, "letters", SPEC, Limits(**{name: needed}))
+    warm_up.write(tmp_path, "letters", served, Limits(**{name: needed}))
     with pytest.raises(ValueError, match=f"`{name}` must be at least {needed}"):
-        warm_up.write(tmp_path, "letters", SPEC, Limits(**{name: needed - 1}))
+        warm_up.write(tmp_path, "letters", served, Limits(**{name: needed - 1}))
 
 
-def test_the_picture_is_wider_than_high_and_no_larger_than_a_photograph(tmp_path):
+def test_the_picture_is_wider_than_high_and_no_larger_than_a_photograph(tmp_path, served):
     for resize, shape in ((27, (27, 36, 3)), (480, (480, 640, 3)), (481, (480, 640, 3))):
-        spec = dataclasses.replace(SPEC, resize=resize)
-        warm_up.write(tmp_path, "letters", spec, Limits())
+        warm_up.write(tmp_path, "letters", dataclasses.replace(served, height=resize), Limits())
         for request in requests(tmp_path):
             ((name, value),) = request.inputs.items()
             picture = tf.make_ndarray(value)[0]
@@ -95,7 +100,8 @@ def test_the_picture_is_wider_than_high_and_no_larger_than_a_photograph(tmp_path
 
 def test_gray_networks_are_asked_about_gray_pixels(tmp_path):
     spec = Preprocessing(24, 27, (100.0,), channels=1)
-    warm_up.write(tmp_path, "letters", spec, Limits())
+    gray = network(input_shape=(24, 24, 1), preprocessing=spec)
+    warm_up.write(tmp_path, "letters", servable(gray, 5, Limits()), Limits())
     shapes = {
         request.model_spec.signature_name: tf.make_ndarray(request.inputs["images"]).shape
         for request in requests(tmp_path)

@@ -17,6 +17,7 @@ MISTAKES = {
     "convert_weights": ["imagenet", "x.keras"],
     "data": [],
     "demo": ["--output=/dev/null"],
+    "detection": ["--proposals=0"],
     "evaluate": [],
     "export": ["run"],
     "features": ["run", "folder"],

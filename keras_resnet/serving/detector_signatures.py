@@ -1,0 +1,87 @@
+"""The functions that the export of a detector answers with: from bytes or pixels to boxes."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from keras_resnet.detection.detections import DETECTIONS
+from keras_resnet.detection.inference import Pictures, finder
+from keras_resnet.detection.network import FasterRCNN
+from keras_resnet.networks.resnet import needed_preprocessing
+from keras_resnet.serving.answers import OK
+from keras_resnet.serving.options import Limits
+from keras_resnet.serving.signatures import Functions
+from keras_resnet.serving.usable_rows import at_least_one, usable_rows
+
+
+def detector_signatures(
+    detector: FasterRCNN, class_names: Sequence[str], limits: Limits
+) -> Functions:
+    """The functions of an export by name, each with the `tf.TensorSpec` of its argument.
+
+    `serving_default` takes `image_bytes`, string [n]: pictures of any sizes; `images` takes uint8
+    [n, height, width, channels]. Of n pictures, n from 0 on, both give
+
+    - `boxes`: left, top, right and bottom edge, in pixels of the picture itself, turned as its EXIF
+      says, float32 [n, 100, 4];
+    - `scores`: float32 [n, 100], the highest first;
+    - `classes`: int32 [n, 100], and their `labels`: string [n, 100];
+    - `count`: how many were found, int32 [n]. Beyond that boxes and scores are 0, classes -1 and
+      labels empty;
+    - `status`: string [n], one of those in `answers`.
+
+    Args:
+      detector: `FasterRCNN` with a `preprocessing`.
+      class_names: strings, one for each class.
+      limits: `Limits` of `image_bytes`.
+    """
+    preprocessing, canvas = needed_preprocessing(detector), detector.canvas
+    find = finder(detector)
+    side, channels = canvas.longer, preprocessing.channels
+    # What fills up has a height and a width.
+    nothing = (tf.zeros([side, side, channels]), *[tf.ones([2], tf.int32)] * 2)
+
+    def found(inputs: Sequence[tf.Tensor]) -> dict[str, tf.Tensor]:
+        filled = [at_least_one(each) for each in inputs]
+        filled[1:] = [tf.maximum(each, 1) for each in filled[1:]]
+        answer = find(Pictures(*filled))
+        answer = {name: values[: tf.shape(inputs[0])[0]] for name, values in answer.items()}
+        is_one = tf.range(DETECTIONS) < answer["count"][:, tf.newaxis]
+        classes = tf.where(is_one, answer["classes"], -1)
+        # Made here they are part of the graph.
+        labels = tf.gather(
+            tf.constant([*class_names, ""]), tf.where(is_one, classes, len(class_names))
+        )
+        boxes = tf.where(is_one[..., tf.newaxis], answer["boxes"], 0)
+        return {**answer, "boxes": boxes, "classes": classes, "labels": labels}
+
+    def seen(image: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        return canvas.inputs(preprocessing.pixels(image), preprocessing)
+
+    def serve_bytes(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+        inputs, places, status = usable_rows(image_bytes, seen, nothing, limits)
+        count, places = tf.size(status), places[:, tf.newaxis]
+        answer = {}
+        for name, values in found(inputs).items():
+            empty = tf.constant(_EMPTY.get(name, 0), values.dtype)
+            rows = tf.fill(tf.concat([[count], tf.shape(values)[1:]], 0), empty)
+            answer[name] = tf.tensor_scatter_nd_update(rows, places, values)
+        return {**answer, "status": status}
+
+    def serve_images(images: tf.Tensor) -> dict[str, tf.Tensor]:
+        shapes = tuple(tf.TensorSpec(each.shape, each.dtype) for each in nothing)
+        inputs = tf.map_fn(seen, images, fn_output_signature=shapes)
+        return {**found(inputs), "status": tf.fill(tf.shape(images)[:1], OK)}
+
+    return {
+        "serving_default": (serve_bytes, tf.TensorSpec([None], tf.string, name="image_bytes")),
+        "images": (
+            serve_images,
+            tf.TensorSpec([None, None, None, channels], tf.uint8, name="images"),
+        ),
+    }
+
+
+# What a row holds where there is nothing, if that is not 0.
+_EMPTY: dict[str, Any] = {"classes": -1, "labels": ""}

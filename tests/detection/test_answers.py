@@ -1,0 +1,39 @@
+import numpy as np
+import pytest
+from detectors import detector
+from pictures import encoded
+
+from keras_resnet.checks import UserError
+from keras_resnet.data.sources import MemorySource
+from keras_resnet.detection.answers import detected
+
+
+@pytest.fixture(scope="module")
+def model():
+    return detector(proposals=10)
+
+
+@pytest.fixture
+def source(rng):
+    sizes = [(40, 60), (60, 40), (50, 50), (31, 90), (64, 96)]
+    return MemorySource([encoded(rng, *size) for size in sizes], [0] * len(sizes))
+
+
+def test_the_size_of_batches_does_not_matter(model, source):
+    one, all_at_once = (detected(model, source, batch_size=size) for size in (1, 8))
+    for name in ("boxes", "scores", "classes"):
+        assert len(one[name]) == 5
+        for ours, theirs in zip(one[name], all_at_once[name], strict=True):
+            np.testing.assert_allclose(ours, theirs, atol=1e-2, err_msg=name)
+    counts = [len(scores) for scores in one["scores"]]
+    assert counts == [len(classes) for classes in one["classes"]] and len(set(counts)) > 1
+
+
+def test_a_scale_is_a_canvas_of_its_own(model, source):
+    own = detected(model, source, batch_size=5)
+    same = detected(model, source, shorter_sides=[64], batch_size=5)
+    small = detected(model, source, shorter_sides=[32], batch_size=5)
+    np.testing.assert_allclose(same["boxes"][0], own["boxes"][0], atol=1e-3)
+    assert not np.array_equal(small["scores"][0], own["scores"][0])
+    with pytest.raises(UserError, match="`shorter` must be an integer of at least 1"):
+        detected(model, source, shorter_sides=[0])

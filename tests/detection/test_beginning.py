@@ -1,0 +1,47 @@
+import numpy as np
+import pytest
+from detectors import detector, network
+
+from keras_resnet.checks import UserError
+from keras_resnet.detection import beginning
+from keras_resnet.detection.files import load_detector
+from keras_resnet.weights.local import WeightFile
+
+
+@pytest.fixture
+def saved(tmp_path):
+    network().save(tmp_path / "x.keras")
+    return WeightFile(tmp_path / "x.keras")
+
+
+def test_a_network_gives_all_of_its_stages(saved):
+    model = detector()
+    before = model.rpn_conv.kernel.numpy()
+    beginning.check_fits(model, saved)
+    beginning.begin_with(model, saved)
+    weights = saved.weights
+    np.testing.assert_array_equal(model.trunk.get_layer("conv1").kernel, weights["conv1/kernel"])
+    of_head = model.variables_by_name()["head/conv5_1/conv2/kernel"]
+    np.testing.assert_array_equal(of_head, weights["conv5_1/conv2/kernel"])
+    np.testing.assert_array_equal(model.rpn_conv.kernel, before)
+
+
+def test_what_a_detector_expects_of_pictures_is_known(saved):
+    found = beginning.preprocessing_of(saved)
+    assert found.mean == (100.0, 110.0, 120.0)
+    assert found.exif_orientation and found.background == (255, 255, 255)
+    model = detector()
+    model.preprocessing = None
+    with pytest.raises(UserError, match="does not say what it expects of pictures"):
+        beginning.preprocessing_of(model)
+
+
+def test_of_other_classes_the_layers_that_know_them_are_new(tmp_path, capsys):
+    model = detector(class_names=["disk", "ring", "star"])
+    model.save(tmp_path / "x.keras")
+    other = detector(classes=2, class_names=["cat", "dog"])
+    beginning.check_fits(other, load_detector(tmp_path / "x.keras"))
+    beginning.begin_with(other, load_detector(tmp_path / "x.keras"))
+    assert "but for 2 new classes" in capsys.readouterr().out
+    np.testing.assert_array_equal(other.rpn_codes.kernel, model.rpn_codes.kernel)
+    assert other.class_scores.kernel.shape == (12, 3)
