@@ -48,7 +48,7 @@ def work(config, output):
     from keras_resnet.classification.examples import input_size
     from keras_resnet.data.class_sheets import draw_sheets
     from keras_resnet.data.summary import summarize, surveys
-    from keras_resnet.data.summary_files import write_summary
+    from keras_resnet.data.summary_files import ClassSummary
     from keras_resnet.data.summary_text import lines
     from keras_resnet.training.inputs import make_sources, opened
 
@@ -61,7 +61,7 @@ def work(config, output):
     print("\n".join(lines(summary)))
     if output is not None:
         output.mkdir(parents=True, exist_ok=True)
-        write_summary(summary, output)
+        ClassSummary(summary).write(output)
         sheets = draw_sheets(sources["train"], known["train"], output)
         sheets = f"{sheets[0].name} to {sheets[-1].name}" if sheets[1:] else sheets[0].name
         print(f"Written to {output}: data_summary.txt and .json, classes.png, {sheets}")

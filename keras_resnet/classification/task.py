@@ -20,7 +20,8 @@ from keras_resnet.classification.imbalance import balanced, class_weights
 from keras_resnet.classification.options import ClassificationOptions
 from keras_resnet.data.batches import for_source, labelled
 from keras_resnet.data.sources import Source
-from keras_resnet.data.summary import SECONDS, Summary, summarize, surveys
+from keras_resnet.data.summary import SECONDS, summarize, surveys
+from keras_resnet.data.summary_files import ClassSummary
 from keras_resnet.images.preprocessing import Preprocessing
 from keras_resnet.networks.families import STRIDE_PLACES
 from keras_resnet.networks.resnet import ResNet, needed_preprocessing
@@ -72,11 +73,11 @@ class Classification(Task):
             stride = stride_of_weights(self._config, self._weights)
         return {"preprocessing": preprocessing.to_json(), "bottleneck_stride": stride}
 
-    def summary(self, setup: dict[str, Any], sources: dict[str, Source]) -> Summary:
+    def summary(self, setup: dict[str, Any], sources: dict[str, Source]) -> ClassSummary:
         # Into the embedded pictures nobody needs to look.
         seconds = 0 if self._config.dataset == "shapes" else SECONDS
         size = Preprocessing.from_json(setup["preprocessing"]).size
-        return summarize(sources, surveys(sources, seconds), size)
+        return ClassSummary(summarize(sources, surveys(sources, seconds), size))
 
     def number_of_test_images(self) -> int:
         data = opened(self._config)

@@ -12,7 +12,9 @@ from keras_resnet import checks
 from keras_resnet.checks import UserError
 from keras_resnet.data.batches import channel_mean, for_source
 from keras_resnet.data.integrity import without_corrupt
+from keras_resnet.data.names import GIVEN
 from keras_resnet.data.object_sets import ObjectSet, opened
+from keras_resnet.data.object_summary import ObjectSummary, summarize_objects
 from keras_resnet.data.objects import objects_of, table_of
 from keras_resnet.data.sources import Source
 from keras_resnet.detection import beginning, evaluation
@@ -106,6 +108,11 @@ class Detection(Task):
         if isinstance(self._weights, FasterRCNN):
             return self._weights.get_config()["network"]["bottleneck_stride"]
         return stride_of_weights(self._config, self._weights)
+
+    def summary(self, setup: dict[str, Any], sources: dict[str, Source]) -> ObjectSummary:
+        tables = {split: objects_of(source) for split, source in sources.items()}
+        notes = {} if self._config.dataset == GIVEN else self.data.notes
+        return summarize_objects(tables, sources["train"].class_names, notes)
 
     def check_setup(self, setup: dict[str, Any]) -> None:
         Preprocessing.from_json(setup["preprocessing"])

@@ -25,8 +25,6 @@ import keras
 
 from keras_resnet import files
 from keras_resnet.checks import UserError
-from keras_resnet.data.summary import Summary
-from keras_resnet.data.summary_files import write_summary
 from keras_resnet.runs.config import TrainConfig, differences
 from keras_resnet.runs.curves import draw_curves
 from keras_resnet.runs.figures import Figure
@@ -192,10 +190,6 @@ class RunDirectory:
     def has_summary(self) -> bool:
         """Whether an earlier start has written what the data set holds."""
         return (self.path / "data_summary.json").exists()
-
-    def write_summary(self, summary: Summary) -> None:
-        """Remembers what the data set holds."""
-        write_summary(summary, self.path)
 
     # --- Results
 

@@ -1,16 +1,27 @@
 """What a training is for, as a value: all that training knows of what it trains."""
 
 import abc
+import pathlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from keras_resnet.data.sources import Source
-from keras_resnet.data.summary import Summary
 from keras_resnet.runs.figures import Figure
+
+
+class Summary(Protocol):
+    """What a person should know of the images before a training."""
+
+    def lines(self) -> list[str]:
+        """It in lines of text."""
+
+    def write(self, directory: pathlib.Path) -> None:
+        """Writes it into a directory: data_summary.txt, and data_summary.json as the last file."""
+
 
 # Of a batch, as `training_example` or `evaluation_example` fills it, to tensors by name.
 OfBatch = Callable[[Any], Mapping[str, tf.Tensor]]

@@ -13,7 +13,6 @@ import tensorflow as tf
 from keras_resnet.checks import UserError, check_text, shown
 from keras_resnet.data.names import GIVEN
 from keras_resnet.data.sources import Source
-from keras_resnet.data.summary_text import lines
 from keras_resnet.distribution import devices
 from keras_resnet.distribution.watchdog import FIRST_CALL_SECONDS
 from keras_resnet.distribution.workers import Workers, join_workers
@@ -235,8 +234,8 @@ class _Beginning:
     def _summarize(self, run: RunDirectory) -> None:
         summary = self.task.summary(self.setup, self.sources)
         if summary is not None:
-            run.write_summary(summary)
-            print("\n".join(lines(summary)))
+            summary.write(run.path)
+            print("\n".join(summary.lines()))
 
 
 def _describe_devices(config: TrainConfig, task: Task, workers: Workers) -> bool:
