@@ -6,7 +6,6 @@ _check_backend()  # Before Keras is imported, which would fail in its own words.
 
 from keras_resnet.class_names import decode_predictions
 from keras_resnet.classification.options import ClassificationOptions
-from keras_resnet.classification.recipes import RECIPES
 from keras_resnet.constructors import (
     CifarPlainNet,
     CifarResNet,
@@ -19,11 +18,14 @@ from keras_resnet.constructors import (
     ResNet101,
     ResNet152,
 )
+from keras_resnet.detection.network import FasterRCNN
+from keras_resnet.detection.options import DetectionOptions
 from keras_resnet.images.preprocessing import Preprocessing
 from keras_resnet.networks.feature_pyramid import feature_pyramid
 from keras_resnet.networks.layer_tree import freeze_batch_norm
 from keras_resnet.networks.resnet import ResNet
 from keras_resnet.runs.config import TrainConfig
+from keras_resnet.tasks import RECIPES
 from keras_resnet.training.trainer import train
 from keras_resnet.version import __version__
 
@@ -32,6 +34,8 @@ __all__ = [
     "CifarPlainNet",
     "ClassificationOptions",
     "CifarResNet",
+    "DetectionOptions",
+    "FasterRCNN",
     "PlainNet18",
     "PlainNet34",
     "Preprocessing",

@@ -1,12 +1,16 @@
 """The tasks by their names in config.json: the one place that knows them all."""
 
 import os
+import types
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 
 from keras_resnet.checks import check_one_of
+from keras_resnet.classification import recipes as classification_recipes
 from keras_resnet.classification.options import ClassificationOptions
+from keras_resnet.detection import recipes as detection_recipes
 from keras_resnet.detection.files import load_detector
 from keras_resnet.detection.network import FasterRCNN
 from keras_resnet.detection.options import DetectionOptions
@@ -16,6 +20,11 @@ from keras_resnet.runs.formats import FORMAT
 from keras_resnet.runs.options import TaskOptions, fields
 from keras_resnet.runs.run_directory import read_config
 from keras_resnet.weights import keras_files
+
+# The recipes of each program.
+RECIPES: Mapping[str, Mapping[str, TrainConfig]] = types.MappingProxyType(
+    {**classification_recipes.RECIPES, "detection": detection_recipes.RECIPES}
+)
 
 TASKS: dict[str, type[TaskOptions]] = {
     options.name: options for options in (ClassificationOptions, DetectionOptions)
