@@ -1,9 +1,9 @@
 """Everything that needs a GPU to be known, in at most four minutes, results as they come.
 
 Training (ours, with batches from the host; keras.applications; torchvision if torch is there),
-whether the GPU computes what the processor does, inference, and the input pipeline. The aim: as
-fast as torchvision with channels last, autocast and torch.compile, at batch 256 in bfloat16; 3,000
-images/s on an H100.
+whether the GPU computes what the processor does, inference, Faster R-CNN (ours; torchvision's), and
+the input pipeline. The aim: as fast as torchvision with channels last, autocast and torch.compile,
+at batch 256 in bfloat16; 3,000 images/s on an H100.
 
   python benchmarks/gpu.py            # a line for each result; as JSON in build/gpu.jsonl
   python benchmarks/gpu.py --smoke    # a trial of all of it on a processor, of the smallest sizes
@@ -24,15 +24,22 @@ from on_gpu import report as reports
 
 # In this order, each in a process of its own: torch and TensorFlow do not share a GPU well, and an
 # error of CUDA's is the end of its process.
-PARTS = ("training", "torchvision_peer", "correctness", "inference", "pipeline")
+PARTS = ("training", "torchvision_peer", "correctness", "inference", "detection", "pipeline")
 
 OURS = "training, keras_resnet, mixed_bfloat16, batch 256, XLA"
-PEERS = (
-    "training, torchvision, bfloat16, batch 256, compiled",
-    "training, torchvision, bfloat16, batch 256",
-    "training, keras.applications, mixed_bfloat16, batch 256, XLA",
-    "training, keras.applications, mixed_bfloat16, batch 256",
-)
+# By the name of each peer's rate that of ours.
+PEERS = {
+    "training, torchvision, bfloat16, batch 256, compiled": OURS,
+    "training, torchvision, bfloat16, batch 256": OURS,
+    "training, keras.applications, mixed_bfloat16, batch 256, XLA": OURS,
+    "training, keras.applications, mixed_bfloat16, batch 256": OURS,
+    **{
+        f"detection, {name}, torchvision, bfloat16, batch 8": (
+            f"detection, {name}, keras_resnet, mixed_bfloat16, batch 8"
+        )
+        for name in ("training", "inference")
+    },
+}
 
 
 def names_of_gpus():
@@ -85,9 +92,9 @@ def measure_in_process(part, arguments):
 
 def print_ratios(results):
     """How many times as fast ours is."""
-    ours = results.get(OURS, {}).get("images_per_second")
-    for name in PEERS if ours else ():
-        if theirs := results.get(name, {}).get("images_per_second"):
+    for name, of_ours in PEERS.items():
+        ours, theirs = (results.get(each, {}).get("images_per_second") for each in (of_ours, name))
+        if ours and theirs:
             print(f"ours {ours / theirs:.2f} x {name}")
 
 

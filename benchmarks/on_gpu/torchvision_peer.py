@@ -1,4 +1,7 @@
-"""The peer: torchvision's ResNet-50, channels last, autocast, with and without torch.compile."""
+"""The peer: torchvision's ResNet-50, channels last, autocast, with and without torch.compile.
+
+And its Faster R-CNN, without.
+"""
 
 from on_gpu.report import CLASSES
 
@@ -43,6 +46,23 @@ def measure(report):
                 lambda value: value.sum().item(),
                 _peak_from_now(torch, report),
             )
+    _measure_detection(torch, report)
+
+
+def _measure_detection(torch, report):
+    from faster_rcnn import torchvision_side
+    from faster_rcnn.workloads import FUNCTIONS, of_gpu
+
+    workload = of_gpu(report.smoke)
+    device = "cpu" if report.smoke else "cuda"
+    for name in FUNCTIONS:
+        report.rate(
+            f"detection, {name}, torchvision, bfloat16, batch {workload.batch_size}",
+            lambda name=name: torchvision_side.functions(workload, device, half=True)[name],
+            workload.batch_size,
+            lambda value: value.sum().item(),
+            _peak_from_now(torch, report),
+        )
 
 
 def _network(torch, report):
