@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 import surroundings
-from harness import Training, assert_same_bits, checkpoint_values, interrupt_at, metrics
+from harness import Training, assert_same_bits, checkpoint_values, interrupt_at
 from processes import LAUNCH
 
 import keras_resnet
@@ -49,27 +49,6 @@ def trainings(tmp_path_factory):
         scenes.examples.cache_clear()
         yield
     scenes.examples.cache_clear()
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    run_dir = tmp_path_factory.mktemp("run") / "run"
-    return run_dir, train(CONFIG, run_dir)
-
-
-def test_a_training_leaves_a_detector_and_its_figures(run):
-    run_dir, result = run
-    assert result["step"] == 2 and result["images"] == 12
-    assert 0 <= result["map75"] <= result["map50"] <= 1
-    model = load_detector(run_dir)
-    assert model.class_names == keras_resnet.data.shapes.CLASS_NAMES
-    assert (model.canvas.shorter, model.canvas.longer, model.proposals) == (64, 64, 50)
-    assert model.preprocessing.exif_orientation and model.preprocessing.channels == 3
-    assert all(norm.trainable for norm in batch_norms(model))
-    rows = [row for row in metrics(run_dir) if row["split"] == "train"]
-    parts = ("rpn_score_loss", "rpn_box_loss", "score_loss", "box_loss")
-    for row in rows:
-        assert row["loss"] == pytest.approx(sum(row[name] for name in parts), rel=1e-5)
 
 
 @pytest.mark.faults
@@ -126,6 +105,14 @@ def begun(config):
     return network
 
 
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """The path of a detector."""
+    path = tmp_path_factory.mktemp("detector") / "x.keras"
+    begun(CONFIG).save(path)
+    return path
+
+
 def test_a_training_begins_with_a_network_that_classifies(tmp_path, capsys):
     weights = _classifier(tmp_path)
     model = begun(CONFIG.with_options(weights=weights, freeze_batch_norm=True))
@@ -146,11 +133,10 @@ def test_a_training_begins_with_a_network_that_classifies(tmp_path, capsys):
     assert model.preprocessing == expected
 
 
-def test_a_training_begins_with_a_detector(run, capsys):
-    run_dir, _ = run
-    model = begun(CONFIG.with_options(weights=str(run_dir), freeze="conv3"))
+def test_a_training_begins_with_a_detector(saved, capsys):
+    model = begun(CONFIG.with_options(weights=str(saved), freeze="conv3"))
     assert "Beginning with the detector that was given." in capsys.readouterr().out
-    expected = load_detector(run_dir).variables_by_name()
+    expected = load_detector(saved).variables_by_name()
     for name, variable in model.variables_by_name().items():
         np.testing.assert_array_equal(variable, expected[name], err_msg=name)
     assert not model.trunk.get_layer("conv3_1").trainable
@@ -162,15 +148,21 @@ def test_a_training_begins_with_a_detector(run, capsys):
     [
         ({"weights": "{classifier}", "width": 8}, "has the shape .* there and"),
         ({"weights": "{classifier}", "depth": 18}, "holds .* not the network 'resnet18'"),
-        ({"weights": "{run}", "rpn_channels": 9}, "rpn_.* has the shape .*give the flags of its"),
-        ({"weights": "{run}", "activation": "tanh"}, "has activation='relu', and this one 'tanh'"),
+        (
+            {"weights": "{detector}", "rpn_channels": 9},
+            "rpn_.* has the shape .*give the flags of its",
+        ),
+        (
+            {"weights": "{detector}", "activation": "tanh"},
+            "has activation='relu', and this one 'tanh'",
+        ),
         ({"anchors_per_image": 1000}, "`anchors_per_image` must be at most 144, which pictures of"),
         ({"classes": ("disk", "ring")}, "`classes` is for folders of pictures of one class each"),
         ({"warmup_error": 0.5}, "`warmup_error` must be 0"),
     ],
 )
-def test_what_does_not_fit_leaves_no_run(run, tmp_path, options, message):
-    paths = {"run": run[0], "classifier": _classifier(tmp_path)}
+def test_what_does_not_fit_leaves_no_run(saved, tmp_path, options, message):
+    paths = {"detector": saved, "classifier": _classifier(tmp_path)}
     options = {
         name: value.format(**paths) if name == "weights" else value
         for name, value in options.items()
