@@ -19,14 +19,14 @@ def network(**options):
     return ResNet("imagenet", "basic", (1, 1, 1, 1), (4, 8, 8, 12), **options)
 
 
-def detector(**options):
+def detector(dtype="float32", **options):
     """A detector of 64x96 pixels; its answers are no longer all alike."""
     keras.utils.set_random_seed(0)
     options = {
         **{"classes": 3, "canvas": (64, 96), "anchor_sizes": (16, 32), "region_size": 4},
         **{"rpn_channels": 8, **options},
     }
-    model = FasterRCNN(network(), **options)
+    model = FasterRCNN(network(dtype=dtype), **options)
     for layer in (model.rpn_scores, model.rpn_codes, model.class_scores, model.box_codes):
         layer.kernel.assign(20 * layer.kernel)
     return model

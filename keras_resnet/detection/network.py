@@ -92,10 +92,12 @@ class FasterRCNN(keras.Model):
         self.anchor_shapes = anchor_shapes(anchor_sizes, anchor_ratios)
         number = len(self.anchor_shapes)
         self.rpn_conv = _small(rpn_channels, 3, "rpn_conv", dtype=dtype, activation="relu")
-        self.rpn_scores = _small(number, 1, "rpn_scores", dtype=dtype)
-        self.rpn_codes = _small(4 * number, 1, "rpn_codes", dtype=dtype)
-        self.class_scores = _dense(classes + 1, 0.01, "class_scores", dtype)
-        self.box_codes = _dense(4 * classes, 0.001, "box_codes", dtype)
+        # Of float32 under mixed_bfloat16, too: coarser codes would move a box of 512 pixels by one.
+        wide = self.variable_dtype
+        self.rpn_scores = _small(number, 1, "rpn_scores", dtype=wide)
+        self.rpn_codes = _small(4 * number, 1, "rpn_codes", dtype=wide)
+        self.class_scores = _dense(classes + 1, 0.01, "class_scores", wide)
+        self.box_codes = _dense(4 * classes, 0.001, "box_codes", wide)
         self._cut = POOLINGS[pooling]
         self._region_size = region_size
         self._config = network.get_config()
@@ -114,13 +116,13 @@ class FasterRCNN(keras.Model):
         """What the region proposal network says of each anchor: [n, anchors] and [n, anchors, 4].
 
         The scores are logits; the codes are those of `boxes.encode`. Both are of the dtype of the
-        weights: that of maps may be too coarse for places.
+        weights.
         """
         count = tf.shape(maps)[0]
         hidden = self.rpn_conv(maps)
         scores = tf.reshape(self.rpn_scores(hidden), [count, -1])
         codes = tf.reshape(self.rpn_codes(hidden), [count, -1, 4])
-        return tf.cast(scores, self.variable_dtype), tf.cast(codes, self.variable_dtype)
+        return scores, codes
 
     def look(self, maps: tf.Tensor, boxes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """What the last stage says of regions.
@@ -136,10 +138,10 @@ class FasterRCNN(keras.Model):
         count, number = tf.unstack(tf.shape(boxes)[:2])
         parts = self._cut(maps, boxes, self.stride, self._region_size)
         parts = tf.reshape(parts, [-1, self._region_size, self._region_size, maps.shape[-1]])
-        features = tf.reduce_mean(self.head(parts), axis=(1, 2))
+        features = tf.reduce_mean(tf.cast(self.head(parts), self.variable_dtype), axis=(1, 2))
         logits = tf.reshape(self.class_scores(features), [count, number, 1 + self.classes])
         codes = tf.reshape(self.box_codes(features), [count, number, self.classes, 4])
-        return tf.cast(logits, self.variable_dtype), tf.cast(codes, self.variable_dtype)
+        return logits, codes
 
     def call(self, images: tf.Tensor) -> tf.Tensor:
         return self.trunk(images)

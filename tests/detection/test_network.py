@@ -50,6 +50,17 @@ def test_batch_norms_are_frozen_and_all_else_is_not():
     }
 
 
+def test_coarse_maps_do_not_make_what_is_said_coarse(rng):
+    """Of few numbers bfloat16 happens to have all digits."""
+    model = detector("mixed_bfloat16")
+    maps = model.trunk(rng.normal(0, 50, (1, 64, 96, 3)).astype(np.float32))
+    regions = tf.constant(rng.uniform([0, 0, 40, 40], [30, 30, 90, 60], (1, 20, 4)), tf.float32)
+    assert maps.dtype == tf.bfloat16
+    for values in (*model.propose(maps), *model.look(maps, regions)):
+        assert values.dtype == tf.float32
+        assert np.mean(values == tf.cast(tf.cast(values, tf.bfloat16), tf.float32)) < 0.1
+
+
 def test_it_comes_back_from_its_file(tmp_path):
     model = detector(class_names=("a", "b", "c"), pooling="max", anchor_ratios=(1.0, 3.0))
     model.rpn_conv.trainable = False
