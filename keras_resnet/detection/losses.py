@@ -124,7 +124,7 @@ def _region_losses(
     regions = tf.gather(regions, places, batch_dims=1)
     assigned = tf.gather(assigned, places, batch_dims=1)
     is_object = is_used & (assigned >= 0)
-    logits, codes = detector.look(maps, regions)
+    logits, codes = detector.look(maps, regions, training=True)
     labels = tf.where(is_object, _objects(batch.labels, assigned), 0)
     # Class 0 is background.
     score_losses = tf.nn.sparse_softmax_cross_entropy_with_logits(

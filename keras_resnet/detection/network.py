@@ -124,12 +124,15 @@ class FasterRCNN(keras.Model):
         codes = tf.reshape(self.rpn_codes(hidden), [count, -1, 4])
         return scores, codes
 
-    def look(self, maps: tf.Tensor, boxes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def look(
+        self, maps: tf.Tensor, boxes: tf.Tensor, training: bool = False
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """What the last stage says of regions.
 
         Args:
           maps: what `trunk` gives, [n, height, width, channels].
           boxes: [n, regions, 4].
+          training: whether normalizations that are not frozen take the moments of these regions.
 
         Returns:
           Logits [n, regions, 1 + classes], of background first, and codes [n, regions, classes, 4],
@@ -138,7 +141,8 @@ class FasterRCNN(keras.Model):
         count, number = tf.unstack(tf.shape(boxes)[:2])
         parts = self._cut(maps, boxes, self.stride, self._region_size)
         parts = tf.reshape(parts, [-1, self._region_size, self._region_size, maps.shape[-1]])
-        features = tf.reduce_mean(tf.cast(self.head(parts), self.variable_dtype), axis=(1, 2))
+        of_parts = tf.cast(self.head(parts, training=training), self.variable_dtype)
+        features = tf.reduce_mean(of_parts, axis=(1, 2))
         logits = tf.reshape(self.class_scores(features), [count, number, 1 + self.classes])
         codes = tf.reshape(self.box_codes(features), [count, number, self.classes, 4])
         return logits, codes

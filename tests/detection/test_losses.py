@@ -7,6 +7,7 @@ from keras_resnet.detection.anchors import anchors
 from keras_resnet.detection.losses import Batch, SamplingOptions, training_values
 from keras_resnet.detection.proposals import ProposalOptions
 from keras_resnet.detection.sampling import assign
+from keras_resnet.networks.layer_tree import batch_norms
 
 OPTIONS = SamplingOptions(32, 8, ProposalOptions(200, 40))
 
@@ -48,6 +49,15 @@ def test_without_objects_there_is_nothing_to_say_of_boxes(model, values, rng):
     assert (found["rpn_score_loss"] > 0).numpy().all() and (found["score_loss"] > 0).numpy().all()
     for gradient in tape.gradient(loss, model.trainable_variables):
         assert np.isfinite(gradient).all()
+
+
+def test_normalizations_that_are_not_frozen_take_the_moments_of_what_they_see(rng):
+    model = detector(canvas=(96, 96))
+    norms = batch_norms(model)
+    for norm in norms:
+        norm.trainable = True
+    training_values(model, OPTIONS)(batch(rng))
+    assert [bool(norm.moving_mean.numpy().any()) for norm in norms] == [True] * len(norms)
 
 
 def test_the_losses_of_proposals_are_those_of_the_paper(model, rng):
