@@ -2,6 +2,7 @@
 
 import contextlib
 
+import detectors
 import gpu_kernels
 import keras
 import numpy as np
@@ -10,6 +11,10 @@ import tensorflow as tf
 from tensorflow.python.framework import config
 
 from keras_resnet.classification.steps import answers, training_values
+from keras_resnet.detection.inference import Pictures, finder
+from keras_resnet.detection.losses import SamplingOptions
+from keras_resnet.detection.losses import training_values as detection_values
+from keras_resnet.detection.proposals import ProposalOptions
 from keras_resnet.distribution.strategy import strategy_of_devices
 from keras_resnet.images.augmentation import Augmentation, augment, draw
 from keras_resnet.images.preprocessing import PlainPreprocessing, Preprocessing
@@ -149,6 +154,43 @@ def test_no_operation_raises_under_determinism(kind):
         graph = TRACED[kind]("float32").graph.as_graph_def()
     assert gpu_kernels.raising_under_determinism(graph) == {}
     assert gpu_kernels.without_kernel(graph) == {}
+
+
+def detector_step(batch):
+    """Gradients of a detector's losses, traced."""
+    detector = detectors.detector("mixed_bfloat16")
+    values_of = detection_values(detector, SamplingOptions(16, 8, ProposalOptions.of_training(20)))
+
+    def gradients(*batch_parts):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(values_of(type(batch)(*batch_parts))["loss"])
+        return tape.gradient(loss, detector.trainable_variables)
+
+    return traced(gradients, *specifications(batch))
+
+
+def found_by_detector(batch):
+    """What a detector finds, with voting, traced."""
+    find = finder(detectors.detector("mixed_bfloat16"), voting=True)
+    pictures = batch.inputs, batch.shapes, batch.shapes
+    return traced(lambda *parts: find(Pictures(*parts)), *specifications(pictures))
+
+
+def specifications(parts):
+    """Those of a batch of any number."""
+    return [tf.TensorSpec([None, *part.shape[1:]], part.dtype) for part in parts]
+
+
+@pytest.mark.parametrize("trace", [detector_step, found_by_detector])
+def test_a_detector_has_kernels_for_all_but_messages(trace, rng, monkeypatch):
+    """On a machine with a GPU, where it takes other ways; no operation raises there either."""
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: [kind])
+    with determinism():
+        graph = trace(detectors.batch(rng)).graph.as_graph_def()
+    assert len(gpu_kernels.operations(graph)) > 500
+    assert gpu_kernels.without_kernel(graph).keys() <= {"Const of string"}
+    # The gradients of gathers, whose sums are deterministic where that is asked for.
+    assert gpu_kernels.raising_under_determinism(graph).keys() <= {"UnsortedSegmentSum"}
 
 
 def test_xla_has_all_but_the_iterator():
