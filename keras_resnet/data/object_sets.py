@@ -54,7 +54,10 @@ class ObjectSet(abc.ABC):
 
     Attributes:
       class_names: which the labels of the objects index.
+      lacks_validation: whether it has no pictures to validate on, and keeps some of the others.
     """
+
+    lacks_validation = False
 
     def __init__(self, class_names: tuple[str, ...]) -> None:
         self.class_names = class_names
@@ -129,6 +132,7 @@ class _Folder(ObjectSet):
         for part in parts.values():
             _check_there(part.paths)
         read = {split: _read(part, name) for split, part in parts.items()}
+        self.lacks_validation = "validation" not in read
         self._read = read if "validation" in read else _divided(*read["train"], kept, name)
         super().__init__(self._read["train"][1].class_names)
 

@@ -64,14 +64,13 @@ class Detection(Task):
     # --- What a run begins with
 
     def sources(self) -> dict[str, Source]:
-        config = self._config
-        used, held_out = divided(self.data.source("train"), config, config.validation_images)
+        used, held_out = divided(self.data.source("train"), self._config, self.held_out)
         validation = self.data.source("validation") if held_out is None else held_out
         return {"train": self._decoding(used), "validation": self._decoding(validation)}
 
     def validation_source(self) -> Source:
         """The pictures to validate on alone."""
-        if self._config.validation_images:
+        if self.held_out:
             return self.sources()["validation"]
         return self._decoding(self.data.source("validation"))
 
@@ -86,6 +85,11 @@ class Detection(Task):
             )
         kept = config.validation_images or config.validation_share
         return opened(config.dataset, config.data_dir, kept)
+
+    @property
+    def held_out(self) -> int:
+        """How many of the pictures to train on are kept for validation; 0: it has its own."""
+        return 0 if self.data.lacks_validation else self._config.validation_images
 
     def _decoding(self, source: Source) -> Source:
         """The source, without pictures that do not decode if it is to be so."""

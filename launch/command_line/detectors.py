@@ -63,7 +63,7 @@ def _opened(config, dataset, data_dir, split, skip_corrupt):
     if split == "train":
         return config.dataset, task.data.split("train"), task.sources()["train"]
     # Some may be kept of the pictures to train on.
-    root = "train" if config.validation_images else "validation"
+    root = "train" if task.held_out else "validation"
     return config.dataset, task.data.split(root), task.validation_source()
 
 

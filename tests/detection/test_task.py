@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import surroundings
 from harness import Training, assert_same_bits, checkpoint_values, interrupt_at
+from object_files import write_coco, write_pictures
 from processes import LAUNCH
 
 import keras_resnet
@@ -141,6 +142,25 @@ def test_a_training_begins_with_a_detector(saved, capsys):
         np.testing.assert_array_equal(variable, expected[name], err_msg=name)
     assert not model.trunk.get_layer("conv3_1").trainable
     assert model.trunk.get_layer("conv4_1").trainable
+
+
+def test_pictures_are_kept_for_validation_once(tmp_path):
+    names = [f"{number}.png" for number in range(9)]
+    write_pictures(tmp_path, names)
+    file = write_coco(tmp_path / "all.json", names)
+    for options, kept in (({"validation_images": 2}, 2), ({"validation_images": 0}, 1)):
+        config = CONFIG.with_options(dataset=str(file), train_images=None, **options)
+        task = config.task.task(config)
+        sources = task.sources()
+        assert {name: len(source) for name, source in sources.items()} == {
+            "train": 9 - kept,
+            "validation": kept,
+        }
+        of_splits = [
+            {source.describe(index) for index in range(len(source))} for source in sources.values()
+        ]
+        assert not of_splits[0] & of_splits[1]
+        assert len(task.validation_source()) == kept
 
 
 @pytest.mark.parametrize(
