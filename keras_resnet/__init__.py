@@ -18,6 +18,7 @@ from keras_resnet.constructors import (
     ResNet101,
     ResNet152,
 )
+from keras_resnet.detection.answers import find_objects
 from keras_resnet.detection.network import FasterRCNN
 from keras_resnet.detection.options import DetectionOptions
 from keras_resnet.images.preprocessing import Preprocessing
@@ -50,6 +51,7 @@ __all__ = [
     "__version__",
     "decode_predictions",
     "feature_pyramid",
+    "find_objects",
     "freeze_batch_norm",
     "train",
 ]

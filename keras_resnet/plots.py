@@ -331,13 +331,16 @@ _LONGEST_LABEL = 40
 
 
 def draw_class_counts(
-    counts: Mapping[str, Mapping[str, int]], path: str | os.PathLike[str]
+    counts: Mapping[str, Mapping[str, int]],
+    path: str | os.PathLike[str],
+    things: str = "pictures",
 ) -> None:
     """Writes a picture of the number of images of each class: bars, or for many classes steps.
 
     Args:
       counts: number of images by class, by the title of their split; all of the same classes.
       path: of the picture to write (.png, .jpg, ...); it is replaced whole.
+      things: what is counted.
     """
     names = list(next(iter(counts.values())))
     has_names = len(names) <= _NAMED_CLASSES
@@ -352,13 +355,13 @@ def draw_class_counts(
             axes.bar_label(bars, fmt=" {:,.0f}", fontsize=7)
         axes.set_yticks(range(len(names)), list(map(_label, names)), parse_math=False)
         axes.set_ylim(len(names) - 0.4, -0.6)
-        axes.set(xlabel="pictures")
+        axes.set(xlabel=things)
         axes.margins(x=0.1)
     else:
         order = sorted(names, key=lambda name: -next(iter(counts.values()))[name])
         for title, of_class in counts.items():
             axes.plot([of_class[name] for name in order], drawstyle="steps-mid", label=title)
-        axes.set(xlabel=f"{len(names):,} classes, the largest first", ylabel="pictures")
+        axes.set(xlabel=f"{len(names):,} classes, the largest first", ylabel=things)
         axes.set_ylim(0, None)
     axes.legend()
     _save(figure, path)

@@ -67,11 +67,11 @@ def of_detection(output):
             *("--schedule=cosine", f"--run_dir={shapes}"),
         ),
         (
-            *("detection", "--recipe=scenes", f"--weights={shapes}", "--freeze_batch_norm"),
+            *("detection", "--recipe=scenes", f"--weights={shapes}"),
             f"--run_dir={run}",
         ),
         ("evaluate", run),
-        ("evaluate", run, "--refined", "--voting"),
+        ("evaluate", run, "--voting"),
         ("export", run, f"--output={exports}"),
         ("predict", exports, SCENE, f"--draw={drawn}"),
     )

@@ -26,7 +26,7 @@ PROGRAM, read, work = training_program(
         "COCO's form or two (to train on and to validate on) with a comma between, scenes or "
         "mixed_scenes (embedded), or the name of a TensorFlow Datasets set with objects",
         "freeze_batch_norm": "keep statistics, scales and offsets of all batch normalizations, as "
-        "the paper does; for a training that begins with weights",
+        "the paper does, where the training begins with weights",
     },
 )
 

@@ -16,6 +16,7 @@ OUTSIDE = "boxes outside of their picture left out"
 CLIPPED = "boxes cut at the edge of their picture"
 IGNORED = "crowds and difficult objects, neither learned nor counted"
 WITHOUT = "pictures without objects"
+WITHOUT_PICTURE = "annotations without their picture left out"
 TURNED = "pictures whose boxes were made before they were turned by their EXIF, turned alike"
 
 # Coordinates are often rounded up by a part of a pixel.
@@ -172,7 +173,7 @@ def part(annotations: Annotations, indices: np.ndarray) -> Annotations:
         paths=tuple(annotations.paths[index] for index in indices),
         shapes=annotations.shapes[indices],
         objects=annotations.objects.part(indices),
-        image_ids=tuple(ids[index] for index in indices),
+        image_ids=tuple(ids[index] for index in indices) if ids else (),
     )
 
 

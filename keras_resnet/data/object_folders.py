@@ -3,6 +3,7 @@
 VOC's, COCO's and YOLO's, and what common tools make of them.
 """
 
+import collections
 import dataclasses
 import pathlib
 import typing
@@ -12,7 +13,12 @@ import numpy as np
 
 from keras_resnet.checks import UserError
 from keras_resnet.data import annotations, coco_json, voc_xml, yolo_sets, yolo_txt
-from keras_resnet.data.annotations import Annotations, joined, relabelled
+from keras_resnet.data.annotations import (
+    WITHOUT_PICTURE,
+    Annotations,
+    joined,
+    relabelled,
+)
 from keras_resnet.data.labels import split_called
 from keras_resnet.data.layouts import named
 from keras_resnet.data.names import BOXES_HELP
@@ -31,6 +37,9 @@ class Part(typing.Protocol):
     def upright(self, shapes: np.ndarray, orientations: np.ndarray) -> Annotations:
         """The annotations in pixels of the upright pictures, see `annotations.upright`."""
 
+    def of(self, indices: np.ndarray) -> "Part":
+        """The same of some of the pictures."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Declared:
@@ -45,6 +54,9 @@ class Declared:
     def upright(self, shapes: np.ndarray, orientations: np.ndarray) -> Annotations:
         return annotations.upright(self.given, shapes, orientations)
 
+    def of(self, indices: np.ndarray) -> "Declared":
+        return Declared(annotations.part(self.given, indices))
+
 
 @dataclasses.dataclass(frozen=True)
 class Relative:
@@ -55,6 +67,9 @@ class Relative:
 
     def upright(self, shapes: np.ndarray, _: np.ndarray) -> Annotations:
         return yolo_txt.read(self.paths, shapes, self.class_names)
+
+    def of(self, indices: np.ndarray) -> "Relative":
+        return Relative([self.paths[index] for index in indices], self.class_names)
 
 
 def parts(paths: Sequence[pathlib.Path]) -> dict[str, Part]:
@@ -262,4 +277,10 @@ def _read_coco(file: pathlib.Path) -> Annotations:
             f"No picture of {harmless(str(file))} is there. Looked for "
             f"{harmless(str(read.paths[0]))} in {', '.join(harmless(str(p)) for p in places)}."
         )
-    return dataclasses.replace(read, paths=tuple(place / path for path in read.paths))
+    there = [index for index, path in enumerate(read.paths) if (place / path).is_file()]
+    notes = read.notes
+    if len(there) < len(read.paths):
+        notes = notes + collections.Counter({WITHOUT_PICTURE: len(read.paths) - len(there)})
+        read = annotations.part(read, np.array(there))
+    paths = tuple(place / path for path in read.paths)
+    return dataclasses.replace(read, paths=paths, notes=notes)

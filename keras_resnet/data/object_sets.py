@@ -13,10 +13,12 @@ from keras_resnet.checks import UserError, check_one_of, shown
 from keras_resnet.data import annotations, object_folders, scenes, tfds_objects
 from keras_resnet.data.annotations import Annotations
 from keras_resnet.data.folders import surveyed
+from keras_resnet.data.integrity import complaint
 from keras_resnet.data.names import BOXES_HELP, FOLDER, of_objects, paths_of
 from keras_resnet.data.objects import ObjectSource, table_of
 from keras_resnet.data.shapes import CLASS_NAMES
 from keras_resnet.data.sources import FileSource, MemorySource, Source, SubsetSource
+from keras_resnet.data.survey import survey
 from keras_resnet.texts import harmless
 
 # What is kept for validation of folders that have no pictures for it.
@@ -113,12 +115,19 @@ class _Scenes(ObjectSet):
 class _OfTFDS(ObjectSet):
     """A set of TensorFlow Datasets."""
 
-    def __init__(self, builder: tfds_objects.ObjectBuilder) -> None:
+    def __init__(self, builder: tfds_objects.ObjectBuilder, skip_corrupt: bool) -> None:
         super().__init__(builder.class_names)
         self._builder = builder
+        self._skip_corrupt = skip_corrupt
 
     def _open(self, split: str) -> ObjectSplit:
+        pictures: Source
         pictures, found = self._builder.read(split)
+        if self._skip_corrupt:
+            usable = survey(pictures, range(len(pictures)), f"Checking the {split} pictures")
+            _say_skipped(pictures, usable.indices)
+            found = annotations.part(found, usable.indices)
+            pictures = SubsetSource(pictures, usable.indices)
         source = ObjectSource(pictures, found.objects, self.class_names)
         return ObjectSplit(source, found.notes, found.image_ids)
 
@@ -126,12 +135,14 @@ class _OfTFDS(ObjectSet):
 class _Folder(ObjectSet):
     """Pictures in files, all of which are looked at before any is learned from."""
 
-    def __init__(self, paths: Sequence[pathlib.Path], kept: int | float) -> None:
+    def __init__(
+        self, paths: Sequence[pathlib.Path], kept: int | float, skip_corrupt: bool
+    ) -> None:
         parts = object_folders.parts(paths)
         name = harmless(",".join(map(str, paths)))
         for part in parts.values():
             _check_there(part.paths)
-        read = {split: _read(part, name) for split, part in parts.items()}
+        read = {split: _read(part, name, skip_corrupt) for split, part in parts.items()}
         self.lacks_validation = "validation" not in read
         self._read = read if "validation" in read else _divided(*read["train"], kept, name)
         super().__init__(self._read["train"][1].class_names)
@@ -147,7 +158,10 @@ class _Folder(ObjectSet):
 
 
 def opened(
-    dataset: str, data_dir: str | os.PathLike[str] | None = None, kept: int | float = KEPT
+    dataset: str,
+    data_dir: str | os.PathLike[str] | None = None,
+    kept: int | float = KEPT,
+    skip_corrupt: bool = False,
 ) -> ObjectSet:
     """A data set of pictures with boxes, of which splits can be read.
 
@@ -158,6 +172,8 @@ def opened(
       data_dir: where TFDS data is; None: TFDS_DATA_DIR, else ~/tensorflow_datasets.
       kept: of folders without pictures to validate on, how many of those to train on are kept for
         that: an integer, or a share below 1. They are drawn by the number of pictures alone.
+      skip_corrupt: decode all pictures at once, and leave out, count and name those that cannot be
+        used, instead of raising.
 
     Raises:
       UserError: the data set is unknown, missing, empty, or its annotations cannot be.
@@ -165,9 +181,15 @@ def opened(
     if dataset in scenes.SETS:
         return _Scenes(dataset)
     dataset = of_objects(dataset)
+    if os.path.exists(dataset):
+        # Of what is there it is said what it lacks.
+        dataset = FOLDER + dataset
     if dataset.startswith(FOLDER):
-        return _Folder(paths_of(dataset, BOXES_HELP), kept)
-    return _OfTFDS(tfds_objects.opened(dataset, data_dir, _EXPECTED))
+        return _Folder(paths_of(dataset, BOXES_HELP), kept, skip_corrupt)
+    try:
+        return _OfTFDS(tfds_objects.opened(dataset, data_dir, _EXPECTED), skip_corrupt)
+    except UserError as error:
+        raise UserError(f"{error} Nor is there a folder {harmless(dataset)} here.") from error
 
 
 def _check_there(paths: Sequence[pathlib.Path]) -> None:
@@ -179,12 +201,30 @@ def _check_there(paths: Sequence[pathlib.Path]) -> None:
         )
 
 
-def _read(part: object_folders.Part, name: str) -> tuple[Source, Annotations]:
+def _read(part: object_folders.Part, name: str, skip_corrupt: bool) -> tuple[Source, Annotations]:
     """The pictures of a part, each of which is decoded once, and the annotations of them."""
     pictures = FileSource(part.paths, np.zeros(len(part.paths), np.int64), converts=True)
-    pictures = surveyed(pictures, pathlib.Path(name))
+    if skip_corrupt:
+        usable = survey(pictures, range(len(pictures)), f"Checking the pictures of {name}")
+        _say_skipped(pictures, usable.indices)
+        pictures, part = pictures.looked_at(usable), part.of(usable.indices)
+    else:
+        pictures = surveyed(pictures, pathlib.Path(name))
     assert pictures.survey is not None
     return pictures, part.upright(pictures.survey.shapes, pictures.survey.orientations)
+
+
+def _say_skipped(pictures: Source, usable: np.ndarray) -> None:
+    """Counts and names in print what cannot be used.
+
+    Raises:
+      UserError: nothing can.
+    """
+    if len(usable) < len(pictures):
+        message = complaint(pictures, usable, "pictures cannot be used")
+        if not len(usable):
+            raise UserError(f"{message}\nRestore the data.")
+        print(f"Skipped: {message}")
 
 
 def _contents(pictures: Source) -> np.ndarray:

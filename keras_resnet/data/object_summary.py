@@ -71,7 +71,7 @@ class ObjectSummary:
     def write(self, directory: pathlib.Path) -> None:
         """Writes classes.png, data_summary.txt, which has all classes, and data_summary.json."""
         counts = {SPLITS[split]: part.counts for split, part in self.parts.items()}
-        plots.draw_class_counts(counts, directory / "classes.png")
+        plots.draw_class_counts(counts, directory / "classes.png", "objects")
         whole = self.lines(most_classes=max(len(each) for each in counts.values()))
         files.write_text(directory / "data_summary.txt", "\n".join(whole) + "\n")
         text = json.dumps(dataclasses.asdict(self), indent=2)

@@ -10,11 +10,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from keras_resnet.checks import UserError, shown
-from keras_resnet.data.annotations import Annotations, checked_objects
+from keras_resnet.data.annotations import WITHOUT_PICTURE, Annotations, checked_objects
 from keras_resnet.data.pictures import is_picture
 from keras_resnet.texts import harmless
 
-WITHOUT_PICTURE = "annotations without their picture left out"
 WITHOUT_FILE = "pictures without annotations left out"
 
 _EDGES = ("xmin", "ymin", "xmax", "ymax")

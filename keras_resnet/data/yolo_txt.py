@@ -7,13 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from keras_resnet.checks import UserError, shown
-from keras_resnet.data.annotations import Annotations, checked_objects
+from keras_resnet.data.annotations import WITHOUT_PICTURE, Annotations, checked_objects
 from keras_resnet.data.pictures import is_picture
 from keras_resnet.texts import harmless
 
 POLYGONS = "polygons, of which the box around them is taken"
 CONFIDENCES = "objects with a sixth number, such as a confidence, which is not used"
-WITHOUT_PICTURE = "annotations without their picture left out"
 
 # Beside the annotations, but none.
 _CLASSES = "classes.txt"

@@ -1,10 +1,13 @@
 """What a detector finds in each picture of a source."""
 
+import dataclasses
+import os
 from collections.abc import Sequence
 
+import numpy as np
 import tensorflow as tf
 
-from keras_resnet.checks import check_integer
+from keras_resnet.checks import UserError, check_integer
 from keras_resnet.data.batches import for_source
 from keras_resnet.data.sources import Source
 from keras_resnet.detection.examples import evaluation_example
@@ -13,8 +16,24 @@ from keras_resnet.detection.network import FasterRCNN
 from keras_resnet.distribution.workers import Workers
 from keras_resnet.evaluation.evaluator import Evaluator, Gathered
 from keras_resnet.images.canvas import Canvas
+from keras_resnet.images.preprocessing import Preprocessing
 from keras_resnet.networks.resnet import needed_preprocessing
 from keras_resnet.runs.task import OfBatch
+
+
+@dataclasses.dataclass(frozen=True)
+class Objects:
+    """The objects of a picture, the surest first.
+
+    Attributes:
+      boxes: left, top, right and bottom edges, in pixels of the upright picture, float32 [n, 4].
+      scores: 0 to 1, float32 [n].
+      labels: names of their classes.
+    """
+
+    boxes: np.ndarray
+    scores: np.ndarray
+    labels: tuple[str, ...]
 
 
 def answers(
@@ -82,3 +101,59 @@ def detected(
     gathered = evaluator()
     assert gathered is not None
     return gathered
+
+
+def find_objects(
+    detector: FasterRCNN,
+    pictures: Sequence[str | os.PathLike[str] | bytes | np.ndarray],
+    *,
+    voting: bool = False,
+) -> list[Objects]:
+    """What a detector finds in some pictures.
+
+    Example:
+      for found in keras_resnet.find_objects(detector, ["street.jpg"]):
+          print(found.labels, found.scores, found.boxes)
+
+    Args:
+      detector: `FasterRCNN` with a `preprocessing`.
+      pictures: paths, bytes of files, or uint8 [height, width, channels], of any sizes.
+      voting: see `detections.detections`.
+
+    Returns:
+      Of each picture its `Objects`, those with a score of 0.05 and more, at most 100.
+
+    Raises:
+      UserError: a picture cannot be read.
+    """
+    if isinstance(pictures, str | bytes | os.PathLike):
+        raise UserError("`pictures` must be a list. Received: one picture; put it into [ ].")
+    preprocessing = needed_preprocessing(detector)
+    find = tf.function(finder(detector, voting=voting), autograph=False)
+    names = detector.class_names or tuple(map(str, range(detector.classes)))
+    found = []
+    for picture in pictures:
+        inputs = detector.canvas.inputs(_pixels(picture, preprocessing), preprocessing)
+        answer = find(Pictures(*(values[tf.newaxis] for values in inputs)))
+        boxes, scores, classes = (
+            answer[name][0].numpy() for name in ("boxes", "scores", "classes")
+        )
+        count = int(answer["count"][0])
+        labels = tuple(names[number] for number in classes[:count])
+        found.append(Objects(boxes[:count], scores[:count], labels))
+    return found
+
+
+def _pixels(
+    picture: str | os.PathLike[str] | bytes | np.ndarray, preprocessing: Preprocessing
+) -> tf.Tensor:
+    """Those of a picture, uint8 [height, width, channels]."""
+    if isinstance(picture, str | bytes | os.PathLike):
+        return preprocessing.decoded(picture)
+    pixels = np.asarray(picture)
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != preprocessing.channels:
+        raise UserError(
+            "`pictures` must be paths, bytes of files, or uint8 pixels [height, width, "
+            f"{preprocessing.channels}]. Received: {pixels.dtype} {list(pixels.shape)}"
+        )
+    return tf.constant(pixels)

@@ -102,14 +102,44 @@ def begin_with(detector: FasterRCNN, weights: Beginning) -> None:
                 variable.assign(values[inside])
         print(f"Beginning with the network of {harmless(str(weights.path))}.", flush=True)
         return
-    names = [list(map(as_seen, each.class_names or ())) for each in (detector, weights)]
-    left_out = () if names[0] == names[1] else _names_of_classes(detector)
-    others = weights.variables_by_name()
+    left_out, others = _names_of_classes(detector), weights.variables_by_name()
     for name, variable in variables.items():
         if name not in left_out:
             variable.assign(others[name])
-    about = f", but for {detector.classes} new classes" if left_out else ""
-    print(f"Beginning with the detector that was given{about}.", flush=True)
+    new = _take_classes(detector, weights)
+    about = f", but for {new} new classes" if new else ""
+    print(f"Beginning with the weights of a detector{about}.", flush=True)
+
+
+def _take_classes(detector: FasterRCNN, other: FasterRCNN) -> int:
+    """Gives a detector what another one knows of classes of the same names, in any order.
+
+    Returns:
+      The number of classes that the other one does not have.
+    """
+    ours, theirs = (
+        [as_seen(name) for name in each.class_names or ()] for each in (detector, other)
+    )
+    places = [theirs.index(name) if name in theirs else -1 for name in ours]
+    known = [place for place in places if place >= 0]
+    if not known:
+        return detector.classes
+    # Of the scores the first is that of background; of the codes each class has four.
+    from_rows = [[0, *(place + 1 for place in known)], _fours(known)]
+    own = [number for number, place in enumerate(places) if place >= 0]
+    to_rows = [[0, *(number + 1 for number in own)], _fours(own)]
+    for layer, source, rows, of_rows in zip(
+        detector.of_classes, other.of_classes, to_rows, from_rows, strict=True
+    ):
+        for variable, given in ((layer.kernel, source.kernel), (layer.bias, source.bias)):
+            values = variable.numpy()
+            values[..., rows] = given.numpy()[..., of_rows]
+            variable.assign(values)
+    return len(places) - len(known)
+
+
+def _fours(places: list[int]) -> list[int]:
+    return [4 * place + part for place in places for part in range(4)]
 
 
 def _names_of_classes(detector: FasterRCNN) -> tuple[str, ...]:

@@ -90,6 +90,16 @@ def coco_figures(
     return {figure.name: share for figure, share in zip(FIGURES, shares, strict=True)}
 
 
+def lines(figures: Mapping[str, float]) -> list[str]:
+    """A line for each figure, for a person."""
+    return [
+        f"  {each.label}: no such objects"
+        if np.isnan(figures[each.name])
+        else f"  {each.written(figures[each.name])}"
+        for each in FIGURES
+    ]
+
+
 def _area(entry: dict[str, Any]) -> float:
     _, _, width, height = entry["bbox"]
     return width * height

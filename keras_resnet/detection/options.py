@@ -29,6 +29,7 @@ class DetectionOptions(TaskOptions):
     """
 
     name = "detection"
+    may_freeze_batch_norm = True
 
     shorter_side: int = option(
         "Data",

@@ -11,7 +11,6 @@ import tensorflow as tf
 from keras_resnet import checks
 from keras_resnet.checks import UserError
 from keras_resnet.data.batches import channel_mean, for_source
-from keras_resnet.data.integrity import without_corrupt
 from keras_resnet.data.names import GIVEN
 from keras_resnet.data.object_sets import ObjectSet, opened
 from keras_resnet.data.object_summary import ObjectSummary, summarize_objects
@@ -33,8 +32,6 @@ from keras_resnet.runs.config import TrainConfig
 from keras_resnet.runs.task import OfBatch, Task
 from keras_resnet.training.inputs import described, divided
 from keras_resnet.training.networks import new_network, stride_of_weights
-
-_CHECKING = "Checking the pictures"
 
 # Side of the squares over which the mean color is computed.
 _SIDE_OF_MEAN = 64
@@ -66,13 +63,13 @@ class Detection(Task):
     def sources(self) -> dict[str, Source]:
         used, held_out = divided(self.data.source("train"), self._config, self.held_out)
         validation = self.data.source("validation") if held_out is None else held_out
-        return {"train": self._decoding(used), "validation": self._decoding(validation)}
+        return {"train": used, "validation": validation}
 
     def validation_source(self) -> Source:
         """The pictures to validate on alone."""
         if self.held_out:
             return self.sources()["validation"]
-        return self._decoding(self.data.source("validation"))
+        return self.data.source("validation")
 
     @functools.cached_property
     def data(self) -> ObjectSet:
@@ -84,16 +81,12 @@ class Detection(Task):
                 f"Received: classes={config.classes!r}"
             )
         kept = config.validation_images or config.validation_share
-        return opened(config.dataset, config.data_dir, kept)
+        return opened(config.dataset, config.data_dir, kept, config.skip_corrupt)
 
     @property
     def held_out(self) -> int:
         """How many of the pictures to train on are kept for validation; 0: it has its own."""
         return 0 if self.data.lacks_validation else self._config.validation_images
-
-    def _decoding(self, source: Source) -> Source:
-        """The source, without pictures that do not decode if it is to be so."""
-        return without_corrupt(source, _CHECKING) if self._config.skip_corrupt else source
 
     def describe(self, sources: dict[str, Source]) -> dict[str, Any]:
         return described(sources)
@@ -223,7 +216,7 @@ def _preprocessing(options: DetectionOptions, source: Source) -> Preprocessing:
 def _freeze(detector: FasterRCNN, config: TrainConfig) -> None:
     """Freezes what a configuration wants to keep; a detector itself has its norms frozen."""
     for norm in batch_norms(detector):
-        norm.trainable = not config.freeze_batch_norm
+        norm.trainable = config.weights is None or not config.freeze_batch_norm
     for part in (detector.trunk, detector.head):
         follow_blocks(part)
     if config.freeze is not None:

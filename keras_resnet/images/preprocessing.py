@@ -315,14 +315,22 @@ class Preprocessing:
 
     def _of_encoded(self, picture: str | os.PathLike[str] | bytes) -> tf.Tensor:
         """The network's input for the path of a picture, or for its bytes."""
+        return self._input(self.decoded(picture))
+
+    def decoded(self, picture: str | os.PathLike[str] | bytes) -> tf.Tensor:
+        """`pixels` of the path of a picture, or of its bytes, whatever Pillow reads.
+
+        Raises:
+          UserError: it cannot be read, or does not decode.
+        """
         if isinstance(picture, bytes):
             try:
-                return self._input(tf.constant(decodable_bytes(picture)))
+                return self.pixels(tf.constant(decodable_bytes(picture)))
             except tf.errors.InvalidArgumentError as error:
                 raise checks.UserError("it is damaged, or too large") from error
         name = os.fspath(picture)
         try:
-            return self._of_encoded(pathlib.Path(picture).read_bytes())
+            return self.decoded(pathlib.Path(picture).read_bytes())
         except OSError as error:
             raise checks.UserError(f"No picture at {name!r}: {error.strerror}.") from error
         except checks.UserError as error:

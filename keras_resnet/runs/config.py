@@ -351,6 +351,8 @@ class TrainConfig(Options):
 
     def _check_weights(self) -> None:
         for name in ("freeze", "freeze_batch_norm"):
+            if name == "freeze_batch_norm" and self.task.may_freeze_batch_norm:
+                continue
             if getattr(self, name) and self.weights is None:
                 raise UserError(
                     f"`{name}` is for weights to keep. "

@@ -101,9 +101,12 @@ class TaskOptions(Options):
 
     Attributes:
       name: of the task, in config.json.
+      may_freeze_batch_norm: whether `freeze_batch_norm` may be set without weights to keep, where
+        it does nothing; so a recipe can have it for trainings with weights.
     """
 
     name: ClassVar[str]
+    may_freeze_batch_norm: ClassVar[bool] = False
 
     def task(self, config: "TrainConfig") -> "Task":
         """The task of a configuration that holds these options."""

@@ -38,7 +38,7 @@ def evaluate(path, *, dataset, data_dir, split, skip_corrupt, coco, results, **o
     print("\n".join(evaluation.lines(evaluation.of_classes(gathered, table, classes), names)))
     if coco:
         figures = coco_figures.coco_figures(gathered, table, classes)
-        print("\n".join(f"  {each.written(figures[each.name])}" for each in coco_figures.FIGURES))
+        print("\n".join(coco_figures.lines(figures)))
     if results is not None:
         coco_results.write(results, gathered, *ids)
         print(f"Written: {harmless(results)}")
@@ -46,7 +46,6 @@ def evaluate(path, *, dataset, data_dir, split, skip_corrupt, coco, results, **o
 
 def _opened(config, dataset, data_dir, split, skip_corrupt):
     """The name of the data set to evaluate on, a split of it, and those of its pictures to take."""
-    from keras_resnet.data.integrity import without_corrupt
     from keras_resnet.data.object_sets import opened
 
     if split not in ("train", "validation"):
@@ -55,9 +54,9 @@ def _opened(config, dataset, data_dir, split, skip_corrupt):
         )
     if dataset:
         name = dataset_name(dataset, is_of_objects=True)
-        found = opened(name, data_dir or (config and config.data_dir)).split(split)
-        source = without_corrupt(found.source, "Checking the pictures") if skip_corrupt else None
-        return name, found, source or found.source
+        place = data_dir or (config and config.data_dir)
+        found = opened(name, place, skip_corrupt=skip_corrupt).split(split)
+        return name, found, found.source
     config = config.with_options(data_dir=data_dir or config.data_dir, skip_corrupt=skip_corrupt)
     task = config.task.task(config)
     if split == "train":

@@ -3,6 +3,7 @@
 import itertools
 import json
 
+from command_line import start  # noqa: F401, with which the package is found
 from command_line.tables import in_csv
 from keras_resnet.texts import harmless
 

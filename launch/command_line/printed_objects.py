@@ -2,6 +2,7 @@
 
 import json
 
+from command_line import start  # noqa: F401, with which the package is found
 from command_line.tables import in_csv
 from keras_resnet.texts import harmless
 
@@ -15,7 +16,7 @@ def as_text(rows):
         if not answer.is_ok:
             yield f"  {harmless(answer.status)}"
         elif not answer.labels:
-            yield "  nothing found"
+            yield "  nothing found of at least --least_score"
         for label, score, box in objects(answer):
             left, top, right, bottom = (f"{edge:.1f}" for edge in box)
             place = f"from ({left}, {top}) to ({right}, {bottom})"

@@ -8,7 +8,7 @@ from tfds_sets import write_tfds_objects
 
 from keras_resnet.checks import UserError
 from keras_resnet.data import scenes
-from keras_resnet.data.annotations import TURNED
+from keras_resnet.data.annotations import TURNED, WITHOUT_PICTURE
 from keras_resnet.data.object_sets import IN_BOTH, opened
 from keras_resnet.data.sources import SubsetSource
 
@@ -114,19 +114,31 @@ def test_pictures_of_extreme_shape_and_of_many_objects_are_read(tmp_path):
     )
 
 
-def test_missing_pictures_are_counted_and_one_is_named(tmp_path):
+def test_annotations_without_their_picture_are_counted(tmp_path):
     root = write_coco_folder(tmp_path, ["a.png", "b.png", "c.png"], ["d.png"])
-    for name in ("b.png", "c.png"):
+    for name in ("a.png", "c.png"):
         (root / "train2017" / name).unlink()
-    with pytest.raises(UserError, match="2 of 3 pictures are not there, the first .*/b.png"):
+    data = opened(str(root))
+    found = data.split("train")
+    assert found.notes == {WITHOUT_PICTURE: 2} and found.image_ids == (10,)
+    assert found.source.describe(0).endswith("b.png")
+    (root / "train2017" / "b.png").unlink()
+    with pytest.raises(UserError, match="No picture of .*train2017.json is there"):
         opened(str(root))
 
 
-def test_pictures_that_do_not_decode_are_named(tmp_path):
-    root = write_coco_folder(tmp_path, ["a.png"], ["d.png"])
+def test_pictures_that_do_not_decode_are_named_or_left_out(tmp_path, capsys):
+    root = write_coco_folder(tmp_path, ["a.png", "b.png"], ["d.png"])
     (root / "train2017" / "a.png").write_bytes(b"no picture")
-    with pytest.raises(UserError, match=r"1 of 1 pictures do not decode:\n  .*/a.png"):
+    with pytest.raises(UserError, match=r"1 of 2 pictures do not decode:\n  .*/a.png"):
         opened(str(root))
+    found = opened(str(root), skip_corrupt=True).split("train")
+    assert "1 of 2 pictures cannot be used" in capsys.readouterr().out
+    assert (found.image_ids, len(found.source), len(found.source.objects)) == ((10,), 1, 1)
+    assert found.source.describe(0).endswith("b.png")
+    (root / "train2017" / "b.png").write_bytes(b"no picture")
+    with pytest.raises(UserError, match="2 of 2 pictures cannot be used"):
+        opened(str(root), skip_corrupt=True)
 
 
 def test_without_an_object_there_is_nothing_to_train_on(tmp_path):

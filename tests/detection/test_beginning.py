@@ -36,12 +36,29 @@ def test_what_a_detector_expects_of_pictures_is_known(saved):
         beginning.preprocessing_of(model)
 
 
-def test_of_other_classes_the_layers_that_know_them_are_new(tmp_path, capsys):
+def test_classes_are_known_by_their_names(tmp_path, capsys):
     model = detector(class_names=["disk", "ring", "star"])
     model.save(tmp_path / "x.keras")
-    other = detector(classes=2, class_names=["cat", "dog"])
+    other = detector(classes=4, class_names=["cat", "star", "disk", "dog"])
+    before = other.class_scores.kernel.numpy()
     beginning.check_fits(other, load_detector(tmp_path / "x.keras"))
     beginning.begin_with(other, load_detector(tmp_path / "x.keras"))
     assert "but for 2 new classes" in capsys.readouterr().out
     np.testing.assert_array_equal(other.rpn_codes.kernel, model.rpn_codes.kernel)
-    assert other.class_scores.kernel.shape == (12, 3)
+    scores, theirs = other.class_scores.kernel.numpy(), model.class_scores.kernel.numpy()
+    # After background come star and disk between two new ones.
+    np.testing.assert_array_equal(scores[:, [0, 2, 3]], theirs[:, [0, 3, 1]])
+    np.testing.assert_array_equal(scores[:, [1, 4]], before[:, [1, 4]])
+    codes = other.box_codes.kernel.numpy().reshape(-1, 4, 4)
+    expected = model.box_codes.kernel.numpy().reshape(-1, 3, 4)
+    np.testing.assert_array_equal(codes[:, [1, 2]], expected[:, [2, 0]])
+
+
+def test_of_other_classes_all_are_new(tmp_path, capsys):
+    model = detector(class_names=["disk", "ring", "star"])
+    other = detector(classes=2, class_names=["cat", "dog"])
+    before = [layer.kernel.numpy() for layer in other.of_classes]
+    beginning.begin_with(other, model)
+    assert "but for 2 new classes" in capsys.readouterr().out
+    for layer, kernel in zip(other.of_classes, before, strict=True):
+        np.testing.assert_array_equal(layer.kernel, kernel)

@@ -12,7 +12,7 @@ from pycocotools.cocoeval import COCOeval
 from keras_resnet.checks import UserError
 from keras_resnet.data import coco_json
 from keras_resnet.data.objects import ObjectTable
-from keras_resnet.detection.coco_figures import FIGURES, coco_figures
+from keras_resnet.detection.coco_figures import FIGURES, coco_figures, lines
 from keras_resnet.detection.coco_results import write
 
 # One small and one medium object; nothing in the second picture.
@@ -52,6 +52,12 @@ def test_all_that_is_there_is_found():
     figures = coco_figures(found(BOXES, LABELS, [0.5, 0.6]), TABLE, 3)
     assert {name for name, value in figures.items() if math.isnan(value)} == LARGE
     assert all(math.isclose(value, 1) for name, value in figures.items() if name not in LARGE)
+
+
+def test_a_line_for_each_figure():
+    said = lines(coco_figures(found(BOXES, LABELS, [0.5, 0.6]), TABLE, 3))
+    assert len(said) == 12 and said[0] == "  AP 100.00%"
+    assert "  AP large: no such objects" in said
 
 
 def test_nothing_is_found():

@@ -32,4 +32,4 @@ def test_the_recipe_of_fine_tuning_is_that_of_the_docs():
 
 def test_the_recipe_of_scenes_begins_with_nothing():
     recipe = RECIPES["scenes"]
-    assert (recipe.weights, recipe.freeze_batch_norm, recipe.dataset) == (None, False, "scenes")
+    assert (recipe.weights, recipe.freeze_batch_norm, recipe.dataset) == (None, True, "scenes")

@@ -136,7 +136,7 @@ def test_a_training_begins_with_a_network_that_classifies(tmp_path, capsys):
 
 def test_a_training_begins_with_a_detector(saved, capsys):
     model = begun(CONFIG.with_options(weights=str(saved), freeze="conv3"))
-    assert "Beginning with the detector that was given." in capsys.readouterr().out
+    assert "Beginning with the weights of a detector." in capsys.readouterr().out
     expected = load_detector(saved).variables_by_name()
     for name, variable in model.variables_by_name().items():
         np.testing.assert_array_equal(variable, expected[name], err_msg=name)

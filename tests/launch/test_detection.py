@@ -152,13 +152,14 @@ def test_flags_of_other_networks_are_refused(run, classifier, tmp_path):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--dataset=absent/"], "`dataset` must be"),
+        (["--dataset=absent"], "`dataset` must be"),
+        (["--dataset=launch"], "no annotations are known in launch"),
         (["--dataset=./absent"], "Boxes come as VOC"),
         (["--anchor_sizes=16,x"], "`anchor_sizes` must be numbers"),
         (["--train_shorter_sides=48,x"], "`train_shorter_sides` must be integers"),
         (["--proposals=0"], "`proposals` must be an integer of at least 1"),
         (["--classes=a,b"], "classes"),
-        (["--recipe=voc", "--weights=none"], "`freeze_batch_norm` is for weights to keep"),
+        (["--weights=none", "--freeze=conv2"], "`freeze` is for weights to keep"),
     ],
 )
 def test_bad_flags_are_explained(flags, message, tmp_path):

@@ -18,7 +18,7 @@ def test_lines_of_text():
         "   97.50%  star  from (1.0, 2.2) to (30.0, 4.0)",
         "   50.00%  a,\\x1bb  from (0.0, 0.0) to (5.0, 6.0)",
         "b.jpg",
-        "  nothing found",
+        "  nothing found of at least --least_score",
         "c.jpg",
         "  damaged",
     ]
