@@ -73,7 +73,7 @@ def read(arguments):
     check_integer("batch_size", FLAGS.batch_size, 1)
     check_positive("timeout", FLAGS.timeout)
     check_integer("retries", FLAGS.retries, 0)
-    check_number("least_score", FLAGS.least_score, 0)
+    check_number("least_score", FLAGS.least_score, 0, below=1)
     if FLAGS.json and FLAGS.csv:
         raise UserError("--json and --csv exclude each other.")
     parsed(model)

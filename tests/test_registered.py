@@ -108,6 +108,7 @@ EXAMPLES = {
             region_size=2,
             pooling="max",
             rpn_channels=5,
+            proposals=7,
             class_names=("a", "b", "c"),
             name="x",
         )

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from keras_resnet.checks import UserError, check_one_of, shown
+from keras_resnet.class_names import as_seen, check_exportable
 from keras_resnet.data import annotations, object_folders, scenes, tfds_objects
 from keras_resnet.data.annotations import Annotations
 from keras_resnet.data.folders import surveyed
@@ -62,6 +63,7 @@ class ObjectSet(abc.ABC):
     lacks_validation = False
 
     def __init__(self, class_names: tuple[str, ...]) -> None:
+        _check_names(class_names)
         self.class_names = class_names
         self._opened: dict[str, ObjectSplit] = {}
 
@@ -72,14 +74,16 @@ class ObjectSet(abc.ABC):
         """A split with its objects, read once.
 
         Raises:
-          UserError: there are no objects to train on, or the pictures cannot be used.
+          UserError: there are no objects to train or to validate on, or the pictures cannot be
+            used.
         """
         check_one_of("split", split, _SPLITS)
         if split not in self._opened:
             found = self._open(split)
-            if split == "train" and table_of(found.source).is_ignored.all():
+            if table_of(found.source).is_ignored.all():
+                purpose = {"train": "train", "validation": "validate"}[split]
                 raise UserError(
-                    f"There is no object to train on in {len(found.source)} pictures, such as "
+                    f"There is no object to {purpose} on in {len(found.source)} pictures, such as "
                     f"{harmless(found.source.describe(0))}. {_told(found.notes)}"
                 )
             self._opened[split] = found
@@ -93,6 +97,18 @@ class ObjectSet(abc.ABC):
     def notes(self) -> dict[str, collections.Counter[str]]:
         """What a person should know of each split that was read."""
         return {split: found.notes for split, found in self._opened.items()}
+
+
+def _check_names(class_names: Sequence[str]) -> None:
+    """Raises UserError for classes that could not be exported, or not be told apart."""
+    check_exportable(class_names)
+    seen: dict[str, str] = {}
+    for name in class_names:
+        other = seen.setdefault(as_seen(name), name)
+        if other is not name:
+            raise UserError(
+                f"Two classes look the same, {shown(other)} and {shown(name)}. Rename one."
+            )
 
 
 def _told(notes: Mapping[str, int]) -> str:

@@ -48,11 +48,13 @@ def read(
     found = []
     for path in files:
         entry = _Entry(path)
-        picture = pictures.get(entry.picture) or pictures.get(path.stem)
+        # Who renames pictures often forgets <filename>.
+        picture = pictures.get(path.stem) or pictures.get(entry.picture)
         if picture is None:
             notes[WITHOUT_PICTURE] += 1
         else:
             found.append((picture, entry))
+    _check_once(found)
     if split is None:
         notes[WITHOUT_FILE] = len(set(pictures.values())) - len(found)
     if not found:
@@ -112,6 +114,18 @@ def _pictures(place: pathlib.Path) -> dict[str, pathlib.Path]:
         raise UserError(f"There is no folder {_named(place)}.")
     pictures = [path for path in sorted(place.iterdir()) if is_picture(path)]
     return {path.stem: path for path in pictures} | {path.name: path for path in pictures}
+
+
+def _check_once(found: Sequence[tuple[pathlib.Path, "_Entry"]]) -> None:
+    """Raises UserError where a picture has several annotations."""
+    of_pictures: dict[pathlib.Path, _Entry] = {}
+    for picture, entry in found:
+        other = of_pictures.setdefault(picture, entry)
+        if other is not entry:
+            raise UserError(
+                f"{_named(picture)} has two annotations, {_named(other.path)} and "
+                f"{_named(entry.path)}: one by its name, or by <filename>. Remove or rename one."
+            )
 
 
 class _Entry:

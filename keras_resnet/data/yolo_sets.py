@@ -67,13 +67,22 @@ def described(path: pathlib.Path) -> YoloSet:
     return YoloSet(pictures, class_names)
 
 
+class _Loader(yaml.SafeLoader):
+    """Reads plain data without references, of which a small file can make gigabytes."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.events.AliasEvent):
+            raise yaml.YAMLError("it has references (*name), which are not read")
+        return super().compose_node(parent, index)
+
+
 def _of_yaml(path: pathlib.Path) -> YoloSet:
     name = harmless(str(path))
     try:
-        content = yaml.safe_load(path.read_bytes())
+        content = yaml.load(path.read_bytes(), _Loader)  # noqa: S506, it is a SafeLoader
     except OSError as error:
         raise UserError(f"{name} cannot be read: {error.strerror}.") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError) as error:
         raise UserError(f"{name} is no YAML: {' '.join(str(error).split())[:200]}.") from error
     if not isinstance(content, dict) or "names" not in content:
         raise UserError(f"{name} must have `train`, `val` and `names`, those of the classes.")

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 POOLINGS = ("align", "max")
 
+_MOST_PROPOSALS = 100_000
+
 # Larger pictures, and boxes in them, do not fit any machine.
 _LARGEST_SIDE = 16_385
 
@@ -79,10 +81,16 @@ class DetectionOptions(TaskOptions):
         "Network", "channels of the region proposal network", 512, check=integer(1, 2**16)
     )
     proposals: int = option(
-        "Network", "regions of a picture that a trained detector looks at", 300, check=integer(1)
+        "Network",
+        "regions of a picture that a trained detector looks at",
+        300,
+        check=integer(1, _MOST_PROPOSALS + 1),
     )
     train_proposals: int = option(
-        "Training", "regions of a picture to choose from in training", 2000, check=integer(1)
+        "Training",
+        "regions of a picture to choose from in training",
+        2000,
+        check=integer(1, _MOST_PROPOSALS + 1),
     )
     anchors_per_image: int = option(
         "Training",

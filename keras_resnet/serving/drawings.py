@@ -1,8 +1,10 @@
 """Pictures with what a detector finds in them, as files."""
 
+import collections
 import io
 import os
 import pathlib
+import sys
 import warnings
 from collections.abc import Sequence
 
@@ -13,6 +15,7 @@ from keras_resnet.checks import UserError
 from keras_resnet.detection.drawing import drawn
 from keras_resnet.images import conversion
 from keras_resnet.serving.answers import Answer
+from keras_resnet.texts import harmless
 
 
 class Drawings:
@@ -31,9 +34,7 @@ class Drawings:
 
     def __init__(self, directory: str | os.PathLike[str], names: Sequence[str]) -> None:
         directory = pathlib.Path(directory)
-        self._paths: dict[str, pathlib.Path] = {}
-        for name in names:
-            self._paths[name] = _free(directory, name, set(self._paths.values()))
+        self._paths = _paths(directory, names)
         for path in self._paths.values():
             if path.exists():
                 raise UserError(
@@ -52,26 +53,40 @@ class Drawings:
         """
         if not answer.is_ok or content is None or answer.boxes is None:
             return
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Of sizes, to which the detector had no objection.
-            with PIL.Image.open(io.BytesIO(_readable(content))) as picture:
-                boxes = np.array(answer.boxes, float).reshape(-1, 4)
-                scores = np.array(answer.probabilities)
-                names = dict(zip(answer.classes, answer.labels, strict=True))
-                shown = drawn(picture, boxes, np.array(answer.classes, int), scores, names)
-        shown.save(self._paths[name], quality=95)
+        try:
+            picture = _opened(content)
+        except (UserError, OSError, ValueError, SyntaxError) as error:
+            # The detector's decoder reads some that Pillow does not.
+            print(f"{harmless(name)} is not drawn: {error}", file=sys.stderr)
+            return
+        boxes = np.array(answer.boxes, float).reshape(-1, 4)
+        scores, classes = np.array(answer.probabilities), np.array(answer.classes, int)
+        names = dict(zip(answer.classes, answer.labels, strict=True))
+        drawn(picture, boxes, classes, scores, names).save(self._paths[name], quality=95)
 
 
-def _free(directory: pathlib.Path, name: str, taken: set[pathlib.Path]) -> pathlib.Path:
-    """The path of a picture's drawing, which no other one has."""
-    stem, number = pathlib.PurePath(name).stem, 1
-    path = directory / f"{stem}.jpg"
-    while path in taken:
-        number += 1
-        path = directory / f"{stem}-{number}.jpg"
-    return path
+def _paths(directory: pathlib.Path, names: Sequence[str]) -> dict[str, pathlib.Path]:
+    """The path of each picture's drawing, which no other one has."""
+    paths: dict[str, pathlib.Path] = {}
+    taken: set[str] = set()
+    numbers: collections.Counter[str] = collections.Counter()
+    for name in names:
+        stem = pathlib.PurePath(name).stem
+        while True:
+            numbers[stem] += 1
+            called = stem if numbers[stem] == 1 else f"{stem}-{numbers[stem]}"
+            if called not in taken:
+                break
+        taken.add(called)
+        paths[name] = directory / f"{called}.jpg"
+    return paths
 
 
-def _readable(content: bytes) -> bytes:
-    """What Pillow reads as a picture of 8 bits a channel."""
-    return content if content.startswith(b"\xff\xd8") else conversion.converted(content)
+def _opened(content: bytes) -> PIL.Image.Image:
+    """A picture, read whole, of 8 bits a channel."""
+    readable = content if content.startswith(b"\xff\xd8") else conversion.converted(content)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Of sizes, to which the detector had no objection.
+        picture = PIL.Image.open(io.BytesIO(readable))
+        picture.load()
+    return picture

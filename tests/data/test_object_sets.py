@@ -141,6 +141,16 @@ def test_pictures_that_do_not_decode_are_named_or_left_out(tmp_path, capsys):
         opened(str(root), skip_corrupt=True)
 
 
+def test_classes_can_be_told_apart_and_exported(tmp_path):
+    for number, (names, message) in enumerate(
+        ((("e\u0301", "\u00e9"), "Two classes look the same"), (("a\nb", "c"), "texts of one line"))
+    ):
+        categories = tuple(enumerate(names, 1))
+        root = write_coco_folder(tmp_path / str(number), ["a.png"], ["d.png"], categories)
+        with pytest.raises(UserError, match=message):
+            opened(str(root))
+
+
 def test_without_an_object_there_is_nothing_to_train_on(tmp_path):
     folder = write_voc(tmp_path, "ab", {"train": ["a"], "val": ["b"]})
     (folder / "Annotations" / "a.xml").write_text(
@@ -150,6 +160,9 @@ def test_without_an_object_there_is_nothing_to_train_on(tmp_path):
     assert len(data.source("validation")) == 1
     with pytest.raises(UserError, match="no object to train on in 1 pictures, .*a.png.*: 1"):
         data.source("train")
+    (folder / "Annotations" / "b.xml").write_text(voc_text())
+    with pytest.raises(UserError, match="no object to validate on in 1 pictures, .*b.png.*: 1"):
+        opened(str(folder)).source("validation")
 
 
 def test_scenes_are_embedded(monkeypatch):

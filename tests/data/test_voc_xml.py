@@ -110,3 +110,16 @@ def test_an_empty_folder_is_said(tmp_path):
         voc_xml.read(tmp_path)
     with pytest.raises(UserError, match="none has its picture"):
         voc_xml.read(folder(tmp_path, FILES, ()))
+
+
+def test_pictures_that_were_renamed_have_their_own_boxes(tmp_path):
+    files = {name: annotation(an_object(name), filename="b.png") for name in "ab"}
+    found = voc_xml.read(folder(tmp_path, files, ["a.png", "b.png"]))
+    assert [path.name for path in found.paths] == ["a.png", "b.png"]
+    assert [found.class_names[label] for label in found.objects.labels] == ["a", "b"]
+
+
+def test_a_picture_has_one_annotation(tmp_path):
+    files = {name: annotation(an_object(name), filename="b.png") for name in "bc"}
+    with pytest.raises(UserError, match=r"b.png has two annotations, .*b.xml and .*c.xml"):
+        voc_xml.read(folder(tmp_path, files, ["b.png"]))

@@ -101,3 +101,17 @@ def test_what_cannot_be_is_named(tmp_path, text, message):
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match=message):
         of_yaml(with_pictures(tmp_path, *PICTURES), text)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: &a [x, x]\ntrain: .\nnames: *a", "it has references"),
+        ("train: .\nnames: !!timestamp x", "is no YAML"),
+        ("train: .\nnames: !!bool x", "is no YAML"),
+        ("train: .\nnames: !!int ''", "is no YAML"),
+    ],
+)
+def test_yaml_is_read_as_plain_data(tmp_path, text, message):
+    with pytest.raises(UserError, match=rf"data.yaml is no YAML.*{message}|data.yaml {message}"):
+        of_yaml(tmp_path, text)

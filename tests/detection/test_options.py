@@ -20,6 +20,8 @@ VOC = RECIPES["voc"]
         ({"region_size": 0}, "region_size"),
         ({"pooling": "mean"}, "pooling"),
         ({"proposals": 0}, "proposals"),
+        ({"proposals": 10**9}, "proposals"),
+        ({"train_proposals": 10**9}, "train_proposals"),
         ({"train_proposals": 100}, "regions_per_image"),
         ({"anchors_per_image": 1}, "anchors_per_image"),
     ],

@@ -39,3 +39,19 @@ def test_nothing_is_overwritten(tmp_path):
     with pytest.raises(UserError, match="dog.jpg is there already, and is not overwritten"):
         Drawings(tmp_path, ["cat.png", "dog.png"])
     assert (tmp_path / "dog.jpg").read_bytes() == b"mine"
+
+
+def test_what_pillow_does_not_read_is_said_and_the_others_drawn(tmp_path, capsys):
+    whole = png_of(80, 60)
+    # A checksum that only Pillow minds.
+    text = b"\0\0\0\3tEXta\0b\0\0\0\0"
+    drawings = Drawings(tmp_path, ["bad.png", "good.png"])
+    drawings.add("bad.png", whole[:33] + text + whole[33:], FOUND)
+    drawings.add("good.png", whole, FOUND)
+    assert [path.name for path in tmp_path.iterdir()] == ["good.jpg"]
+    assert "bad.png is not drawn: " in capsys.readouterr().err
+
+
+def test_names_are_taken_once(tmp_path):
+    paths = Drawings(tmp_path, ["a/x.png", "x-2.png", "b/x.png", "c/x.jpg"])._paths
+    assert [path.name for path in paths.values()] == ["x.jpg", "x-2.jpg", "x-3.jpg", "x-4.jpg"]
