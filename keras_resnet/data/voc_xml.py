@@ -95,7 +95,8 @@ def _files(folder: pathlib.Path, split: str | None) -> list[pathlib.Path]:
         return files
     names = folder / "ImageSets" / "Main" / f"{split}.txt"
     try:
-        lines = names.read_text().split("\n")
+        # Some editors begin a file with a mark of its encoding.
+        lines = names.read_text("utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{_named(names)}, which names the pictures, cannot be read.") from error
     # Lists of a class have a second column.
@@ -144,7 +145,7 @@ class _Entry:
         edges = [[self._number(each, f"bndbox/{edge}") for edge in _EDGES] for each in objects]
         self.boxes = np.array(edges, float).reshape(-1, 4) - [1, 1, 0, 0]
         self.is_difficult = np.array(
-            [(each.findtext("difficult") or "0").strip() not in ("0", "") for each in objects], bool
+            [_is_true(each.findtext("difficult")) for each in objects], bool
         )
 
     def labels(self, class_names: Sequence[str]) -> np.ndarray:
@@ -171,6 +172,10 @@ class _Entry:
                 f"Received: {shown(text)}"
             )
         return value
+
+
+def _is_true(text: str | None) -> bool:
+    return (text or "").strip().lower() not in ("", "0", "false", "no")
 
 
 def _parsed(path: pathlib.Path) -> xml.etree.ElementTree.Element:

@@ -22,6 +22,10 @@ POOLINGS = {"align": regions.align, "max": regions.pool}
 REGION_SCALES = (10.0, 10.0, 5.0, 5.0)
 
 
+# What no machine has the memory for is refused before it is asked for.
+_MOST = {"region_size": 64, "proposals": 100_000, "rpn_channels": 2**16}
+
+
 @keras.saving.register_keras_serializable(package="keras_resnet")
 class FasterRCNN(keras.Model):
     """Faster R-CNN as in the paper: all stages but the last are shared, the last looks at regions.
@@ -70,22 +74,32 @@ class FasterRCNN(keras.Model):
             raise checks.UserError(
                 f"`network` must be a keras_resnet.ResNet. Received: network={network!r}"
             )
+        if len(network.get_config()["blocks"]) < 2:
+            raise checks.UserError(
+                "`network` must have two stages or more: all but the last are shared. Received: one"
+            )
         self._arguments = {
             "classes": checks.check_integer("classes", classes, 1),
-            "canvas": list(canvas),
-            "anchor_sizes": list(anchor_sizes),
-            "anchor_ratios": list(anchor_ratios),
+            "canvas": _numbers("canvas", canvas, 2),
+            "anchor_sizes": _numbers("anchor_sizes", anchor_sizes),
+            "anchor_ratios": _numbers("anchor_ratios", anchor_ratios),
             "region_size": checks.check_integer("region_size", region_size, 1),
             "pooling": pooling,
             "rpn_channels": checks.check_integer("rpn_channels", rpn_channels, 1),
             "proposals": checks.check_integer("proposals", proposals, 1),
         }
+        for argument, most in _MOST.items():
+            checks.check_number(argument, self._arguments[argument], 1, below=most + 1)
         checks.check_one_of("pooling", pooling, list(POOLINGS))
         dtype = network.get_config()["dtype"]
         super().__init__(name=name, dtype=dtype)
         self.canvas = Canvas(*canvas)
         self.classes = classes
         self.class_names = None if class_names is None else as_class_names(class_names)
+        if self.class_names is not None and len(self.class_names) != classes:
+            raise checks.UserError(
+                f"`class_names` must be of {classes} classes. Received: {len(self.class_names)}"
+            )
         self.preprocessing = network.preprocessing
         self.proposals = proposals
         self.stride, self.trunk, self.head = _parts(network)
@@ -192,6 +206,19 @@ class FasterRCNN(keras.Model):
         follow_blocks(model.trunk)
         follow_blocks(model.head)
         return model
+
+
+def _numbers(name: str, values: object, number: int | None = None) -> list[float]:
+    """The numbers above 0 that an argument must be, so many if that is given."""
+    listed = checks.plain(values)
+    if not isinstance(listed, list | tuple) or len(listed) != (number or max(len(listed), 1)):
+        raise checks.UserError(
+            f"`{name}` must be {number or 'one or more'} numbers. "
+            f"Received: {name}={checks.shown(values)}"
+        )
+    for value in listed:
+        checks.check_positive(name, value)
+    return list(listed)
 
 
 def _parts(network: ResNet) -> tuple[int, keras.Model, keras.Model]:

@@ -12,6 +12,9 @@ import tensorflow as tf
 from keras_resnet import checks
 from keras_resnet.images.preprocessing import Preprocessing, resized
 
+# Of a canvas, in pixels; more do not fit any machine.
+LARGEST_SIDE = 16_384
+
 
 @dataclasses.dataclass(frozen=True)
 class Canvas:
@@ -37,6 +40,7 @@ class Canvas:
     def __post_init__(self) -> None:
         checks.check_integer("shorter", self.shorter, 1)
         checks.check_integer("longer", self.longer, self.shorter)
+        checks.check_number("longer", self.longer, self.shorter, below=LARGEST_SIDE + 1)
 
     def with_shorter(self, shorter: int) -> "Canvas":
         """The canvas of another shorter side, in the same proportion."""

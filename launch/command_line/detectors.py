@@ -79,10 +79,19 @@ def _ids(detector, of_set, source):
             "--results is for data sets that have ids for their pictures, as COCO's; those of "
             f"{harmless(source.describe(0))} have none."
         )
+    ids = [of_set.image_ids[row] for row in source.all_labels()]
+    if len(set(ids)) < len(ids):
+        raise UserError(
+            "--results needs an id of its own for each picture, and some have the same: those of "
+            "VOC and YOLO are the names of their files."
+        )
     labels = {name: label for label, name in enumerate(source.class_names)}
     # A class of the detector that the data set does not know gets a number that it has not.
     class_ids = of_set.class_ids or tuple(range(len(labels)))
     beyond = max(class_ids, default=0) + 1
     names = detector.class_names or source.class_names
-    ids = [class_ids[labels[n]] if n in labels else beyond + place for place, n in enumerate(names)]
-    return [of_set.image_ids[row] for row in source.all_labels()], ids
+    of_classes = [
+        class_ids[labels[name]] if name in labels else beyond + place
+        for place, name in enumerate(names)
+    ]
+    return ids, of_classes

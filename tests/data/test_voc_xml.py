@@ -123,3 +123,13 @@ def test_a_picture_has_one_annotation(tmp_path):
     files = {name: annotation(an_object(name), filename="b.png") for name in "bc"}
     with pytest.raises(UserError, match=r"b.png has two annotations, .*b.xml and .*c.xml"):
         voc_xml.read(folder(tmp_path, files, ["b.png"]))
+
+
+def test_difficult_is_written_in_several_ways(tmp_path):
+    ways = {"0": False, "False": False, "": False, "1": True, "True": True}
+    objects = [an_object(more=f"<difficult>{way}</difficult>") for way in ways]
+    files = {"a": annotation(*objects, filename="a.png")}
+    # The list begins with a mark of its encoding.
+    data = folder(tmp_path, files, ["a.png"], {"train": "\ufeffa"})
+    found = voc_xml.read(data, "train")
+    assert found.objects.is_ignored.tolist() == list(ways.values())

@@ -28,5 +28,8 @@ def test_ids_are_those_of_the_data_set(source):
     assert pictures == [30, 7]
     # What the data set does not know has a number of its own.
     assert (classes[0], classes[2]) == (3, 18) and classes[1] not in (3, 18)
+    alike = ObjectSplit(source, image_ids=("a", "b", "a"))
+    with pytest.raises(UserError, match="an id of its own for each picture"):
+        detectors._ids(model, alike, source)
     with pytest.raises(UserError, match="--results is for data sets that have ids"):
         detectors._ids(model, ObjectSplit(source), source)
