@@ -36,6 +36,7 @@ OF_STANDARD_LIBRARY = (
     *("version", "checks", "texts", "runs.formats", "runs.options", "runs.config"),
     *("classification.options", "classification.recipes", "data.names", "images.limits"),
     *("data.labels", "data.layouts", "data.pictures", "texts"),
+    *("detection.options", "detection.recipes"),
     *("networks.families", "paper.ablation", "process.keras_settings", "process.memory"),
     *(
         "process.onednn",

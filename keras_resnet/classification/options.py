@@ -5,6 +5,7 @@ import re
 from typing import TYPE_CHECKING
 
 from keras_resnet.checks import UserError, plain
+from keras_resnet.images.limits import LARGEST_SIDE
 from keras_resnet.runs.config import TrainConfig
 from keras_resnet.runs.options import TaskOptions, integer, number, one_of, option
 
@@ -12,8 +13,6 @@ if TYPE_CHECKING:
     from keras_resnet.classification.task import Classification
 
 MEANS = ("pixel", "channel")
-# Images of more pixels on a side do not fit any machine.
-LARGEST_SIDE = 16_384
 
 # How images are shown to a network that is evaluated; see protocols.py.
 PROTOCOLS = ("1-crop", "10-crop", "multi-scale")

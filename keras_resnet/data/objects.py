@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_resnet.checks import UserError
-from keras_resnet.data.sources import Source, hashed
+from keras_resnet.data.sources import Source, SourceView, hashed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,7 +63,7 @@ class ObjectTable:
         return type(self).of(*([column[row] for row in rows] for column in columns))
 
 
-class ObjectSource(Source):
+class ObjectSource(SourceView):
     """Pictures of another source, each with its objects; its label is its row in their table.
 
     So do batches, subsets and copies of it know the objects, which are of different numbers.
@@ -77,40 +77,24 @@ class ObjectSource(Source):
     def __init__(
         self, pictures: Source, objects: ObjectTable, class_names: tuple[str, ...]
     ) -> None:
-        super().__init__(
-            class_names,
-            pictures.channels,
-            pictures.pixel_shape,
-            pictures.converts,
-            pictures.is_plain,
-        )
-        self.left_out = pictures.left_out
-        self.survey = pictures.survey
+        super().__init__(pictures, class_names)
         self.objects = objects
-        self._pictures = pictures
-
-    def __len__(self) -> int:
-        return len(self._pictures)
+        # The rows.
+        self.keeps_labels = True
 
     def fetch(self, indices: tf.Tensor | np.ndarray) -> tuple[tf.Tensor, tf.Tensor]:
-        images, _ = self._pictures.fetch(indices)
+        images, _ = self._source.fetch(indices)
         return images, tf.cast(indices, tf.int64)
-
-    def stored(self, fetched: tf.Tensor) -> tf.Tensor:
-        return self._pictures.stored(fetched)
 
     def all_labels(self) -> np.ndarray:
         return np.arange(len(self))
-
-    def describe(self, index: int) -> str:
-        return self._pictures.describe(index)
 
     def fingerprint(self) -> str:
         table = table_of(self)
         arrays = (table.boxes, table.labels, table.is_ignored, table.splits)
         names = repr(self.class_names).encode()
         contents = [array.tobytes() for array in arrays]
-        return hashed(self._pictures.fingerprint().encode(), names, *contents)
+        return hashed(self._source.fingerprint().encode(), names, *contents)
 
 
 def objects_of(source: Source) -> ObjectTable:

@@ -313,7 +313,41 @@ class RecordSource(Source):
         return self._records.fingerprint()
 
 
-class SubsetSource(Source):
+class SourceView(Source):
+    """All images of another source; base of those of which something is other.
+
+    Args:
+      source: `Source`.
+      class_names: see `Source`; None: those of the other source.
+    """
+
+    def __init__(self, source: Source, class_names: tuple[str, ...] | None = None) -> None:
+        super().__init__(
+            source.class_names if class_names is None else class_names,
+            source.channels,
+            source.pixel_shape,
+            source.converts,
+            source.is_plain,
+        )
+        self.left_out = source.left_out
+        self.survey = source.survey
+        self.keeps_labels = source.keeps_labels
+        self._source = source
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    def fetch(self, indices: tf.Tensor | np.ndarray) -> tuple[tf.Tensor, tf.Tensor]:
+        return self._source.fetch(indices)
+
+    def stored(self, fetched: tf.Tensor) -> tf.Tensor:
+        return self._source.stored(fetched)
+
+    def describe(self, index: int) -> str:
+        return self._source.describe(index)
+
+
+class SubsetSource(SourceView):
     """Some of the images of another source, in a given order; an image may come several times.
 
     Args:
@@ -322,28 +356,16 @@ class SubsetSource(Source):
     """
 
     def __init__(self, source: Source, indices: npt.ArrayLike) -> None:
-        super().__init__(
-            source.class_names,
-            source.channels,
-            source.pixel_shape,
-            source.converts,
-            source.is_plain,
-        )
-        self.left_out = source.left_out
+        super().__init__(source)
         self.objects = source.objects
-        self._source = source
         self._indices = np.asarray(indices, np.int64)
         self.survey = None if source.survey is None else source.survey.of(self._indices)
-        self.keeps_labels = source.keeps_labels
 
     def __len__(self) -> int:
         return len(self._indices)
 
     def fetch(self, indices: tf.Tensor | np.ndarray) -> tuple[tf.Tensor, tf.Tensor]:
         return self._source.fetch(tf.gather(tf.constant(self._indices), indices))
-
-    def stored(self, fetched: tf.Tensor) -> tf.Tensor:
-        return self._source.stored(fetched)
 
     def all_labels(self) -> np.ndarray:
         return self._source.all_labels()[self._indices]
@@ -355,7 +377,7 @@ class SubsetSource(Source):
         return hashed(self._source.fingerprint().encode(), self._indices.tobytes())
 
 
-class ReorderedSource(Source):
+class ReorderedSource(SourceView):
     """The images of another source, whose classes come in another order, or in another spelling.
 
     Args:
@@ -365,27 +387,12 @@ class ReorderedSource(Source):
     """
 
     def __init__(self, source: Source, class_names: tuple[str, ...], labels: npt.ArrayLike) -> None:
-        super().__init__(
-            class_names, source.channels, source.pixel_shape, source.converts, source.is_plain
-        )
-        self.left_out = source.left_out
-        self.survey = source.survey
-        self.keeps_labels = source.keeps_labels
-        self._source = source
+        super().__init__(source, class_names)
         self._labels = np.asarray(labels, np.int64)
-
-    def __len__(self) -> int:
-        return len(self._source)
 
     def fetch(self, indices: tf.Tensor | np.ndarray) -> tuple[tf.Tensor, tf.Tensor]:
         images, labels = self._source.fetch(indices)
         return images, tf.gather(tf.constant(self._labels), labels)
-
-    def stored(self, fetched: tf.Tensor) -> tf.Tensor:
-        return self._source.stored(fetched)
-
-    def describe(self, index: int) -> str:
-        return self._source.describe(index)
 
     def fingerprint(self) -> str:
         return hashed(self._source.fingerprint().encode(), self._labels.tobytes())

@@ -5,9 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-# Side of the square of as many pixels. The paper adds the smallest for COCO's small objects.
+# Side of the square of as many pixels, in the paper for VOC; for COCO it has 64 besides.
 VOC_SIZES = (128, 256, 512)
-COCO_SIZES = (64, 128, 256, 512)
 
 # Height over width.
 RATIOS = (0.5, 1.0, 2.0)

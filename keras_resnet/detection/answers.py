@@ -22,8 +22,8 @@ from keras_resnet.runs.task import OfBatch
 
 
 @dataclasses.dataclass(frozen=True)
-class Objects:
-    """The objects of a picture, the surest first.
+class Found:
+    """What a detector has found in a picture, the surest first.
 
     Attributes:
       boxes: left, top, right and bottom edges, in pixels of the upright picture, float32 [n, 4].
@@ -108,7 +108,7 @@ def find_objects(
     pictures: Sequence[str | os.PathLike[str] | bytes | np.ndarray],
     *,
     voting: bool = False,
-) -> list[Objects]:
+) -> list[Found]:
     """What a detector finds in some pictures.
 
     Example:
@@ -121,7 +121,7 @@ def find_objects(
       voting: see `detections.detections`.
 
     Returns:
-      Of each picture its `Objects`, those with a score of 0.05 and more, at most 100.
+      Of each picture its `Found`, those with a score of 0.05 and more, at most 100.
 
     Raises:
       UserError: a picture cannot be read.
@@ -140,7 +140,7 @@ def find_objects(
         )
         count = int(answer["count"][0])
         labels = tuple(names[number] for number in classes[:count])
-        found.append(Objects(boxes[:count], scores[:count], labels))
+        found.append(Found(boxes[:count], scores[:count], labels))
     return found
 
 

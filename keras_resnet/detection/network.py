@@ -10,20 +10,29 @@ from keras_resnet import checks
 from keras_resnet.class_names import as_class_names
 from keras_resnet.detection import regions
 from keras_resnet.detection.anchors import RATIOS, VOC_SIZES, anchor_shapes
+from keras_resnet.detection.options import (
+    LARGEST_REGION,
+    MOST_CHANNELS,
+    MOST_PROPOSALS,
+    POOLINGS,
+)
 from keras_resnet.images.canvas import Canvas
 from keras_resnet.networks.feature_pyramid import transferred
 from keras_resnet.networks.layer_tree import follow_blocks, layers_by_path
 from keras_resnet.networks.resnet import ResNet, stage_strides
 from keras_resnet.weights.names import variables_by_name
 
-POOLINGS = {"align": regions.align, "max": regions.pool}
+_CUTS = {"align": regions.align, "max": regions.pool}
 
 # By which codes are multiplied: those of regions vary less than those of anchors.
 REGION_SCALES = (10.0, 10.0, 5.0, 5.0)
 
 
-# What no machine has the memory for is refused before it is asked for.
-_MOST = {"region_size": 64, "proposals": 100_000, "rpn_channels": 2**16}
+_MOST = {
+    "region_size": LARGEST_REGION,
+    "proposals": MOST_PROPOSALS,
+    "rpn_channels": MOST_CHANNELS,
+}
 
 
 @keras.saving.register_keras_serializable(package="keras_resnet")
@@ -90,7 +99,7 @@ class FasterRCNN(keras.Model):
         }
         for argument, most in _MOST.items():
             checks.check_number(argument, self._arguments[argument], 1, below=most + 1)
-        checks.check_one_of("pooling", pooling, list(POOLINGS))
+        checks.check_one_of("pooling", pooling, POOLINGS)
         dtype = network.get_config()["dtype"]
         super().__init__(name=name, dtype=dtype)
         self.canvas = Canvas(*canvas)
@@ -112,7 +121,7 @@ class FasterRCNN(keras.Model):
         self.rpn_codes = _small(4 * number, 1, "rpn_codes", dtype=wide)
         self.class_scores = _dense(classes + 1, 0.01, "class_scores", wide)
         self.box_codes = _dense(4 * classes, 0.001, "box_codes", wide)
-        self._cut = POOLINGS[pooling]
+        self._cut = _CUTS[pooling]
         self._region_size = region_size
         self._config = network.get_config()
         self._build()

@@ -4,6 +4,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from keras_resnet.checks import UserError, check_positive
+from keras_resnet.images.limits import LARGEST_SIDE
 from keras_resnet.runs.config import TrainConfig
 from keras_resnet.runs.options import TaskOptions, integer, number, one_of, option
 
@@ -12,10 +13,10 @@ if TYPE_CHECKING:
 
 POOLINGS = ("align", "max")
 
-_MOST_PROPOSALS = 100_000
-
-# Larger pictures, and boxes in them, do not fit any machine.
-_LARGEST_SIDE = 16_385
+# No machine has the memory for more.
+LARGEST_REGION = 64
+MOST_PROPOSALS = 100_000
+MOST_CHANNELS = 2**16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,25 +32,25 @@ class DetectionOptions(TaskOptions):
     """
 
     name = "detection"
-    may_freeze_batch_norm = True
+    has_boxes = may_freeze_batch_norm = True
 
     shorter_side: int = option(
         "Data",
         "what the shorter side of a picture is scaled to, in pixels",
         600,
-        check=integer(1, _LARGEST_SIDE),
+        check=integer(1, LARGEST_SIDE + 1),
     )
     longer_side: int = option(
         "Data",
         "the longer side at most, in pixels; of longer pictures the shorter side becomes shorter",
         1000,
-        check=integer(1, _LARGEST_SIDE),
+        check=integer(1, LARGEST_SIDE + 1),
     )
     train_shorter_sides: tuple[int, ...] | None = option(
         "Data",
         "of training pictures, one drawn for each, up to shorter_side; unset: shorter_side",
         None,
-        check=integer(1, _LARGEST_SIDE),
+        check=integer(1, LARGEST_SIDE + 1),
     )
     crop: float = option(
         "Data",
@@ -63,13 +64,13 @@ class DetectionOptions(TaskOptions):
         "sides of the squares that proposals begin with, in pixels of the scaled picture; each is "
         "also lying and upright, 1:2",
         (128.0, 256.0, 512.0),
-        check=number(below=_LARGEST_SIDE),
+        check=number(below=LARGEST_SIDE + 1),
     )
     region_size: int = option(
         "Network",
         "places along a side of what the last stage sees of each region",
         14,
-        check=integer(1, 65),
+        check=integer(1, LARGEST_REGION + 1),
     )
     pooling: str = option(
         "Network",
@@ -78,19 +79,22 @@ class DetectionOptions(TaskOptions):
         check=one_of(POOLINGS),
     )
     rpn_channels: int = option(
-        "Network", "channels of the region proposal network", 512, check=integer(1, 2**16)
+        "Network",
+        "channels of the region proposal network",
+        512,
+        check=integer(1, MOST_CHANNELS + 1),
     )
     proposals: int = option(
         "Network",
         "regions of a picture that a trained detector looks at",
         300,
-        check=integer(1, _MOST_PROPOSALS + 1),
+        check=integer(1, MOST_PROPOSALS + 1),
     )
     train_proposals: int = option(
         "Training",
         "regions of a picture to choose from in training",
         2000,
-        check=integer(1, _MOST_PROPOSALS + 1),
+        check=integer(1, MOST_PROPOSALS + 1),
     )
     anchors_per_image: int = option(
         "Training",

@@ -10,10 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from keras_resnet import checks
+from keras_resnet.images.limits import LARGEST_SIDE
 from keras_resnet.images.preprocessing import Preprocessing, resized
-
-# Of a canvas, in pixels; more do not fit any machine.
-LARGEST_SIDE = 16_384
 
 
 @dataclasses.dataclass(frozen=True)

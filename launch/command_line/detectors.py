@@ -53,7 +53,7 @@ def _opened(config, dataset, data_dir, split, skip_corrupt):
             f"`split` must be train or validation for a detector. Received: split={split!r}"
         )
     if dataset:
-        name = dataset_name(dataset, is_of_objects=True)
+        name = dataset_name(dataset, has_boxes=True)
         place = data_dir or (config and config.data_dir)
         found = opened(name, place, skip_corrupt=skip_corrupt).split(split)
         return name, found, found.source

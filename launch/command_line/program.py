@@ -266,19 +266,19 @@ def existing(name, path):
     return path
 
 
-def dataset_name(text, is_of_objects=False):
+def dataset_name(text, has_boxes=False):
     """The name of a data set that a flag gives, of a folder its path.
 
     Args:
       text: what the flag gives.
-      is_of_objects: whether it is of pictures with boxes.
+      has_boxes: whether it is of pictures with boxes.
 
     Raises:
       UserError: there is no such folder.
     """
-    name = of_objects(text) if is_of_objects else canonical(text)
+    name = of_objects(text) if has_boxes else canonical(text)
     if name.startswith(FOLDER):
-        paths_of(name, BOXES_HELP if is_of_objects else FOLDER_HELP)
+        paths_of(name, BOXES_HELP if has_boxes else FOLDER_HELP)
     return name
 
 

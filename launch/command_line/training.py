@@ -136,8 +136,7 @@ def _given(base, values):
         if given.get(field.name) == "none" and accepts_none(field):
             given[field.name] = None
     if "dataset" in given:
-        is_of_objects = base.task.name == "detection"
-        given["dataset"] = dataset_name(given["dataset"], is_of_objects)
+        given["dataset"] = dataset_name(given["dataset"], base.task.has_boxes)
     return given
 
 

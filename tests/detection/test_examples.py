@@ -111,5 +111,5 @@ def test_a_subset_keeps_the_objects_of_its_pictures(source):
 
 def test_a_source_is_known_by_its_objects(source):
     other = ObjectTable.of([np.ones((1, 4))] * 3, [np.array([1])] * 3)
-    changed = ObjectSource(source._pictures, other, source.class_names)
+    changed = ObjectSource(source._source, other, source.class_names)
     assert changed.fingerprint() != source.fingerprint()
