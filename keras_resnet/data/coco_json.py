@@ -135,10 +135,14 @@ def _check_annotation(
         raise UserError(f"{about} must be an object. Received: {shown(annotation)}")
     for field, known in (("image_id", images), ("category_id", labels)):
         value = annotation.get(field)
-        if not isinstance(value, int) or value not in known:
+        if not isinstance(value, int) or isinstance(value, bool) or value not in known:
             raise UserError(
                 f"{about} must have a {field!r} that the file lists. Received: {shown(value)}"
             )
+    if annotation.get("iscrowd") not in (None, 0, 1):
+        raise UserError(
+            f"{about} must have 0 or 1 for 'iscrowd'. Received: {shown(annotation['iscrowd'])}"
+        )
     box = annotation.get("bbox")
     if not isinstance(box, list) or len(box) != 4 or not all(map(_is_coordinate, box)):
         raise UserError(
@@ -154,9 +158,10 @@ def _is_coordinate(value: object) -> bool:
 
 
 def _area(annotation: Mapping[str, Any]) -> float:
-    """Of the outline, which files of boxes alone need not have."""
+    """Of the outline, which files of boxes alone need not have; NaN: it is none."""
     area = annotation.get("area")
-    return float(area) if area is not None and _is_coordinate(area) else float("nan")
+    is_one = _is_coordinate(area) and area > 0  # type: ignore[operator]  # It is a number.
+    return float(area) if is_one else float("nan")  # type: ignore[arg-type]
 
 
 def _edges(annotations: Sequence[Mapping[str, Any]]) -> np.ndarray:

@@ -39,13 +39,10 @@ def detector_signatures(
     preprocessing, canvas = needed_preprocessing(detector), detector.canvas
     find = finder(detector)
     side, channels = canvas.longer, preprocessing.channels
-    # What fills up has a height and a width.
-    nothing = (tf.zeros([side, side, channels]), *[tf.ones([2], tf.int32)] * 2)
+    nothing = (tf.zeros([side, side, channels]), *[tf.zeros([2], tf.int32)] * 2)
 
     def found(inputs: Sequence[tf.Tensor]) -> dict[str, tf.Tensor]:
-        filled = [at_least_one(each) for each in inputs]
-        filled[1:] = [tf.maximum(each, 1) for each in filled[1:]]
-        answer = find(Pictures(*filled))
+        answer = find(Pictures(*map(at_least_one, inputs)))
         answer = {name: values[: tf.shape(inputs[0])[0]] for name, values in answer.items()}
         is_one = tf.range(DETECTIONS) < answer["count"][:, tf.newaxis]
         classes = tf.where(is_one, answer["classes"], -1)

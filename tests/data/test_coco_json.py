@@ -50,9 +50,22 @@ def test_ids_become_labels_and_are_kept(tmp_path):
     assert found.notes == {IGNORED: 1, WITHOUT: 1}
 
 
+def test_an_area_is_that_of_the_outline_where_there_is_one(tmp_path):
+    areas = [7.5, None, -5, 0, "12", float("nan")]
+    annotations = [annotation(area=area) for area in areas] + [annotation()]
+    found = coco_json.read(written(tmp_path, annotations=annotations), "")
+    assert found.objects.areas.tolist() == [7.5] + [200.0] * 6
+    assert found.objects.part(np.array([1, 0])).areas.tolist() == [7.5] + [200.0] * 6
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"annotations": [annotation(iscrowd="0")]}, "must have 0 or 1 for 'iscrowd'.*'0'"),
+        (
+            {"annotations": [annotation(image_id=True)]},
+            "must have a 'image_id' that the file lists",
+        ),
         ({"annotations": None}, "no list of 'annotations'"),
         ({"images": {}}, "no list of 'images'"),
         ({"images": []}, "has no images"),

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 from detectors import detector, network
@@ -27,6 +29,8 @@ def test_a_network_gives_all_of_its_stages(saved):
 
 
 def test_what_a_detector_expects_of_pictures_is_known(saved):
+    # Those that were saved before there was a choice have none.
+    saved.preprocessing = dataclasses.replace(saved.preprocessing, exif_orientation=False)
     found = beginning.preprocessing_of(saved)
     assert found.mean == (100.0, 110.0, 120.0)
     assert found.exif_orientation and found.background == (255, 255, 255)

@@ -1,9 +1,13 @@
 import math
 
 import numpy as np
+import pytest
+from detectors import detector
 
-from keras_resnet.data.objects import ObjectTable
-from keras_resnet.detection.evaluation import evaluation, lines, of_classes
+from keras_resnet.checks import UserError
+from keras_resnet.data.objects import ObjectSource, ObjectTable
+from keras_resnet.data.sources import MemorySource
+from keras_resnet.detection.evaluation import evaluation, fitted_objects, lines, of_classes
 
 # Of two pictures; what is right of the first class lies 6 of 10 on its object.
 GATHERED = {
@@ -66,3 +70,15 @@ def test_lines_are_for_a_terminal():
         "  mean           50.00%    0.00%             50.00%         2",
         "1 class without objects, not in the mean",
     ]
+
+
+def test_labels_are_those_of_the_detector():
+    pictures = MemorySource(np.zeros((2, 4, 4, 3), np.uint8), [0, 0])
+    source = ObjectSource(pictures, TABLE, ("cat", "bird", "dog"))
+    model = detector(classes=4, class_names=["dog", "fox", "cat", "bird"])
+    table = fitted_objects(model, source)
+    assert table.labels.tolist() == [2, 0]
+    np.testing.assert_array_equal(table.boxes, TABLE.boxes)
+    other = detector(class_names=["dog", "fox", "cat"])
+    with pytest.raises(UserError, match="it does not know bird[.]"):
+        fitted_objects(other, source)
