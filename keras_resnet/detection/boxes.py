@@ -34,9 +34,11 @@ def intersection_over_union(boxes: tf.Tensor, others: tf.Tensor) -> tf.Tensor:
       [..., n, m]; 0 where neither has an area.
     """
     first, second = boxes[..., :, tf.newaxis, :], others[..., tf.newaxis, :, :]
-    corner = tf.maximum(first[..., :2], second[..., :2])
-    opposite = tf.minimum(first[..., 2:], second[..., 2:])
-    intersection = area(tf.concat([corner, opposite], axis=-1))
+    left, top, right, bottom = tf.unstack(first, axis=-1)
+    other_left, other_top, other_right, other_bottom = tf.unstack(second, axis=-1)
+    width = tf.minimum(right, other_right) - tf.maximum(left, other_left)
+    height = tf.minimum(bottom, other_bottom) - tf.maximum(top, other_top)
+    intersection = tf.maximum(width, 0) * tf.maximum(height, 0)
     union = area(first) + area(second) - intersection
     return tf.math.divide_no_nan(intersection, union)
 

@@ -8,6 +8,9 @@ from keras_resnet.detection.boxes import intersection_over_union
 BACKGROUND = -1
 IGNORED = -2
 
+# Of 10,000 objects and 20,000 anchors all together would take gigabytes.
+_OVERLAPS_AT_ONCE = 2**22
+
 
 def assign(
     boxes: tf.Tensor,
@@ -38,19 +41,49 @@ def assign(
     before = [[0, 0]] * (objects.shape.rank - 2)
     objects = tf.pad(objects, [*before, [0, 1], [0, 0]])
     counts = tf.pad(counts, [*before, [0, 1]])
-    overlaps = intersection_over_union(boxes, objects)
-    to_learn = tf.where(counts[..., tf.newaxis, :], overlaps, 0)
-    found = tf.argmax(to_learn, axis=-1, output_type=tf.int32)
-    is_background = tf.reduce_max(overlaps, axis=-1) < background
-    assigned = tf.where(is_background, BACKGROUND, IGNORED)
-    assigned = tf.where(tf.reduce_max(to_learn, axis=-1) >= foreground, found, assigned)
-    if not forced:
-        return assigned
-    best_of_objects = tf.reduce_max(to_learn, axis=-2, keepdims=True)
-    fits_best = tf.equal(to_learn, best_of_objects) & (best_of_objects > 0)
-    # A box that fits several best is the one's that it fits better.
-    best_fit = tf.argmax(tf.where(fits_best, to_learn, -1), axis=-1, output_type=tf.int32)
-    return tf.where(tf.reduce_any(fits_best, axis=-1), best_fit, assigned)
+
+    def overlaps_of(part: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        overlaps = intersection_over_union(part, objects)
+        return overlaps, tf.where(counts[..., tf.newaxis, :], overlaps, 0)
+
+    def best_of_objects(part: tf.Tensor) -> tf.Tensor:
+        return tf.reduce_max(overlaps_of(part)[1], axis=-2, keepdims=True)
+
+    parts = _parts(boxes, tf.maximum(_OVERLAPS_AT_ONCE // tf.size(counts), 1))
+    best = tf.reduce_max(tf.map_fn(best_of_objects, parts), axis=0) if forced else None
+
+    def assigned_of(part: tf.Tensor) -> tf.Tensor:
+        overlaps, to_learn = overlaps_of(part)
+        found = tf.argmax(to_learn, axis=-1, output_type=tf.int32)
+        is_background = tf.reduce_max(overlaps, axis=-1) < background
+        assigned = tf.where(is_background, BACKGROUND, IGNORED)
+        assigned = tf.where(tf.reduce_max(to_learn, axis=-1) >= foreground, found, assigned)
+        if best is None:
+            return assigned
+        fits_best = tf.equal(to_learn, best) & (best > 0)
+        # A box that fits several best is the one's that it fits better.
+        best_fit = tf.argmax(tf.where(fits_best, to_learn, -1), axis=-1, output_type=tf.int32)
+        return tf.where(tf.reduce_any(fits_best, axis=-1), best_fit, assigned)
+
+    assigned = tf.map_fn(assigned_of, parts, fn_output_signature=tf.int32)
+    return _joined(assigned)[..., : tf.shape(boxes)[-2]]
+
+
+def _parts(boxes: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
+    """Boxes [..., n, 4] in parts of a size, [parts, ..., size, 4]; what fills up has no area."""
+    size = tf.minimum(size, tf.maximum(tf.shape(boxes)[-2], 1))
+    before = [[0, 0]] * (boxes.shape.rank - 2)
+    boxes = tf.pad(boxes, [*before, [0, -tf.shape(boxes)[-2] % size], [0, 0]])
+    parts = tf.reshape(boxes, [*tf.unstack(tf.shape(boxes)[:-2]), -1, size, 4])
+    first = parts.shape.rank - 3
+    return tf.transpose(parts, [first, *range(first), -2, -1])
+
+
+def _joined(parts: tf.Tensor) -> tf.Tensor:
+    """[parts, ..., size] as [..., n]."""
+    last = parts.shape.rank - 1
+    values = tf.transpose(parts, [*range(1, last), 0, last])
+    return tf.reshape(values, [*tf.unstack(tf.shape(values)[:-2]), -1])
 
 
 def sample(

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_resnet.detection import sampling
 from keras_resnet.detection.sampling import BACKGROUND, IGNORED, assign, sample
 
 OBJECTS = [[0.0, 0.0, 10.0, 10.0], [20.0, 0.0, 30.0, 10.0]]
@@ -37,6 +38,43 @@ def test_what_lies_on_an_object_that_does_not_count_is_ignored():
 def test_boxes_that_fit_an_object_alike_are_all_forced():
     boxes = [[20.0, 0.0, 23.0, 10.0], [27.0, 0.0, 30.0, 10.0], [50.0, 0.0, 53.0, 10.0]]
     assert assigned(boxes, forced=True) == [1, 1, BACKGROUND]
+
+
+def by_definition(boxes, objects, counts):
+    """Of one picture, in NumPy, all overlaps at once."""
+    sides = np.minimum(boxes[:, None, 2:], objects[:, 2:]) - np.maximum(
+        boxes[:, None, :2], objects[:, :2]
+    )
+    common = np.prod(np.maximum(sides, 0), axis=-1)
+    areas = [np.prod(each[:, 2:] - each[:, :2], axis=-1) for each in (boxes, objects)]
+    overlaps = common / (areas[0][:, None] + areas[1] - common)
+    to_learn = np.where(counts, overlaps, 0)
+    best = to_learn == np.where(counts, to_learn.max(axis=0), np.inf)
+    best &= to_learn > 0
+    found = np.where(overlaps.max(axis=1) < 0.3, BACKGROUND, IGNORED)
+    found = np.where(to_learn.max(axis=1) >= 0.7, to_learn.argmax(axis=1), found)
+    return np.where(best.any(axis=1), np.where(best, to_learn, -1).argmax(axis=1), found)
+
+
+@pytest.mark.parametrize("are_shared", [True, False])
+def test_of_many_objects_each_is_known(monkeypatch, rng, are_shared):
+    # More than are held at once, in parts of which the last is not full.
+    monkeypatch.setattr(sampling, "_OVERLAPS_AT_ONCE", 20_000)
+    corners = rng.integers(0, 100, (2, 700, 2))
+    sides = rng.integers(4, 60, (2, 700, 2))
+    every = np.concatenate([corners, corners + sides], axis=-1).astype(np.float32)
+    boxes, objects = every[:, :199], every[:, 199:]
+    counts = rng.random(objects.shape[:2]) < 0.9
+    if are_shared:
+        boxes = boxes[:1].repeat(2, axis=0)
+    found = assign(
+        *(tf.constant(each) for each in (boxes[0] if are_shared else boxes, objects, counts)),
+        **{"foreground": 0.7, "background": 0.3, "forced": True},
+    )
+    for picture in range(2):
+        expected = by_definition(boxes[picture], objects[picture], counts[picture])
+        assert {BACKGROUND, IGNORED} < set(expected)
+        np.testing.assert_array_equal(found[picture], expected)
 
 
 ASSIGNED = np.array([0] * 20 + [IGNORED] * 30 + [BACKGROUND] * 50, np.int32)
