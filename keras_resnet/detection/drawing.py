@@ -10,7 +10,6 @@ import numpy as np
 import PIL.Image
 import PIL.ImageDraw
 import PIL.ImageFont
-import PIL.ImageOps
 
 from keras_resnet import plots
 from keras_resnet.texts import harmless
@@ -42,7 +41,7 @@ class _Plate(NamedTuple):
 
 
 def drawn(
-    picture: PIL.Image.Image,
+    picture: np.ndarray,
     boxes: np.ndarray,
     labels: np.ndarray,
     scores: np.ndarray,
@@ -53,17 +52,16 @@ def drawn(
     Lines and letters are as large as the picture demands; names stay within it.
 
     Args:
-      picture: of 8 bits a channel, as those of `conversion.converted`; it is turned as its EXIF
-        orientation says, and laid on white.
-      boxes: in pixels of the upright picture, float [n, 4], see `boxes`.
+      picture: uint8 [height, width, 3], upright.
+      boxes: in pixels of the picture, float [n, 4], see `boxes`.
       labels: their classes, integers [n].
       scores: 0 to 1, [n].
       class_names: by label. Of a character that no font has the escape is drawn.
 
     Returns:
-      An RGB picture of the size of the upright one.
+      An RGB picture of the same size.
     """
-    canvas = _on_white(picture)
+    canvas = PIL.Image.fromarray(picture)
     text_size = max(_LEAST_TEXT, round(math.sqrt(math.prod(canvas.size)) / _TEXTS_OF_SIDE))
     limits = canvas.size + canvas.size
     edges = np.rint(np.clip(boxes, 0, limits)).astype(int).tolist()
@@ -87,12 +85,6 @@ def class_color(label: int) -> Color:
     saturation, value = _TONES[label % len(_TONES)]
     red, green, blue = colorsys.hsv_to_rgb(label * _HUE_STEP % 1, saturation, value)
     return round(255 * red), round(255 * green), round(255 * blue)
-
-
-def _on_white(picture: PIL.Image.Image) -> PIL.Image.Image:
-    upright = PIL.ImageOps.exif_transpose(picture).convert("RGBA")
-    white = PIL.Image.new("RGBA", upright.size, "white")
-    return PIL.Image.alpha_composite(white, upright).convert("RGB")
 
 
 def _contrast(color: Color) -> Color:

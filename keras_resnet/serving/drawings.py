@@ -1,21 +1,22 @@
 """Pictures with what a detector finds in them, as files."""
 
 import collections
-import io
 import os
 import pathlib
 import sys
-import warnings
 from collections.abc import Sequence
 
 import numpy as np
-import PIL.Image
+import tensorflow as tf
 
 from keras_resnet.checks import UserError
 from keras_resnet.detection.drawing import drawn
-from keras_resnet.images import conversion
+from keras_resnet.images.conversion import decodable_bytes
+from keras_resnet.images.decoding import decode
 from keras_resnet.serving.answers import Answer
 from keras_resnet.texts import harmless
+
+_WHITE = (255, 255, 255)
 
 
 class Drawings:
@@ -54,15 +55,15 @@ class Drawings:
         if not answer.is_ok or content is None or answer.boxes is None:
             return
         try:
-            picture = _opened(content)
-        except (UserError, OSError, ValueError, SyntaxError) as error:
-            # The detector's decoder reads some that Pillow does not.
-            print(f"{harmless(name)} is not drawn: {error}", file=sys.stderr)
+            pixels = decode(tf.constant(decodable_bytes(content)), 3, True, background=_WHITE)
+        except (UserError, tf.errors.InvalidArgumentError):
+            # The server has other limits.
+            print(f"{harmless(name)} is not drawn: it cannot be decoded", file=sys.stderr)
             return
         boxes = np.array(answer.boxes, float).reshape(-1, 4)
         scores, classes = np.array(answer.probabilities), np.array(answer.classes, int)
         names = dict(zip(answer.classes, answer.labels, strict=True))
-        drawn(picture, boxes, classes, scores, names).save(self._paths[name], quality=95)
+        drawn(pixels.numpy(), boxes, classes, scores, names).save(self._paths[name], quality=95)
 
 
 def _paths(directory: pathlib.Path, names: Sequence[str]) -> dict[str, pathlib.Path]:
@@ -80,13 +81,3 @@ def _paths(directory: pathlib.Path, names: Sequence[str]) -> dict[str, pathlib.P
         taken.add(called)
         paths[name] = directory / f"{called}.jpg"
     return paths
-
-
-def _opened(content: bytes) -> PIL.Image.Image:
-    """A picture, read whole, of 8 bits a channel."""
-    readable = content if content.startswith(b"\xff\xd8") else conversion.converted(content)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Of sizes, to which the detector had no objection.
-        picture = PIL.Image.open(io.BytesIO(readable))
-        picture.load()
-    return picture

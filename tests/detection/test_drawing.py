@@ -1,7 +1,6 @@
 import itertools
 
 import numpy as np
-import PIL.Image
 import pytest
 from skimage.color import rgb2lab
 
@@ -15,7 +14,7 @@ def pixels(shape=(200, 200), boxes=((60, 80, 150, 160),), labels=None, names=NAM
     """The drawn picture of a height and width."""
     labels = [0] * len(boxes) if labels is None else labels
     scores = np.linspace(0.9, 0.8, len(boxes))
-    picture = PIL.Image.new("RGB", shape[::-1], color)
+    picture = np.full((*shape, 3), color, np.uint8)
     boxes = np.array(boxes, float).reshape(-1, 4)
     return np.asarray(drawn(picture, boxes, labels, scores, names))
 
@@ -78,9 +77,8 @@ def test_texts_of_boxes_at_one_place_are_all_to_be_read():
     alone = pixels(boxes=boxes[:1], names=["cat 90% or"])
     assert holds(image, plate(alone, 60, 80, class_color(0)))
     # The second's, of 85%.
-    second = np.asarray(
-        drawn(PIL.Image.new("RGB", (200, 200)), np.array(boxes[:1]), [1], [0.85], NAMES)
-    )
+    black = np.zeros((200, 200, 3), np.uint8)
+    second = np.asarray(drawn(black, np.array(boxes[:1]), [1], [0.85], NAMES))
     assert holds(image, plate(second, 60, 80, class_color(1)))
 
 
@@ -116,16 +114,6 @@ def test_classes_have_colors_that_are_told_apart():
 def test_what_no_font_has_is_escaped():
     missing = pixels(names=["\U0010fffd\n", "dog"])
     np.testing.assert_array_equal(missing, pixels(names=[r"\U0010fffd\n", "dog"]))
-
-
-def test_pictures_are_turned_and_laid_on_white():
-    lying = PIL.Image.new("RGBA", (60, 40))
-    exif = lying.getexif()
-    exif[0x0112] = 6
-    lying.info["exif"] = exif.tobytes()
-    upright = drawn(lying, np.empty((0, 4)), np.empty(0, int), np.empty(0), NAMES)
-    assert upright.size == (40, 60) and upright.mode == "RGB"
-    assert upright.getcolors() == [(2400, (255, 255, 255))]
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 400), (400, 3)])

@@ -41,15 +41,36 @@ def test_nothing_is_overwritten(tmp_path):
     assert (tmp_path / "dog.jpg").read_bytes() == b"mine"
 
 
-def test_what_pillow_does_not_read_is_said_and_the_others_drawn(tmp_path, capsys):
-    whole = png_of(80, 60)
-    # A checksum that only Pillow minds.
-    text = b"\0\0\0\3tEXta\0b\0\0\0\0"
+def shown(content, directory):
+    Drawings(directory, ["a.png"]).add("a.png", content, Answer(OK, boxes=()))
+    return PIL.Image.open(directory / "a.jpg")
+
+
+def test_pictures_are_turned_as_the_detector_has_them(tmp_path):
+    orientation = b"<x xmlns:tiff='http://ns.adobe.com/tiff/1.0/' tiff:Orientation='6'/>"
+    picture, exif = PIL.Image.new("RGB", (60, 40)), PIL.Image.Exif()
+    exif[0x0112] = 6
+    sizes = []
+    for number, options in enumerate([{"exif": exif}, {"xmp": orientation}]):
+        content = io.BytesIO()
+        picture.save(content, "JPEG", **options)
+        sizes.append(shown(content.getvalue(), tmp_path / str(number)).size)
+    # What XMP alone says is for photo albums.
+    assert sizes == [(40, 60), (60, 40)]
+
+
+def test_what_shows_through_is_white(tmp_path):
+    content = io.BytesIO()
+    PIL.Image.new("RGBA", (60, 40)).save(content, "PNG")
+    assert shown(content.getvalue(), tmp_path).getcolors() == [(2400, (255, 255, 255))]
+
+
+def test_what_cannot_be_decoded_is_said_and_the_others_drawn(tmp_path, capsys):
     drawings = Drawings(tmp_path, ["bad.png", "good.png"])
-    drawings.add("bad.png", whole[:33] + text + whole[33:], FOUND)
-    drawings.add("good.png", whole, FOUND)
+    drawings.add("bad.png", b"\x89PNG from a server that reads more", FOUND)
+    drawings.add("good.png", png_of(80, 60), FOUND)
     assert [path.name for path in tmp_path.iterdir()] == ["good.jpg"]
-    assert "bad.png is not drawn: " in capsys.readouterr().err
+    assert "bad.png is not drawn: it cannot be decoded" in capsys.readouterr().err
 
 
 def test_names_are_taken_once(tmp_path):
