@@ -34,7 +34,9 @@ def read(path: str | os.PathLike[str], pictures: str | os.PathLike[str]) -> Anno
     name = harmless(str(path))
     parts = _parts(name, path)
     images = _by_id(name, parts["images"], "images", ("file_name", "width", "height"))
-    _check_once(name, [image["file_name"] for image in images.values()], "file_name")
+    # Of paths, of which ./a.jpg is another a.jpg.
+    file_names = [os.path.normpath(image["file_name"]) for image in images.values()]
+    _check_once(name, file_names, "file_name")
     categories = _by_id(name, parts["categories"], "categories", ("name",))
     if not images or not categories:
         raise UserError(f"{name} has no {'categories' if images else 'images'}.")

@@ -43,6 +43,8 @@ class Canvas:
     def with_shorter(self, shorter: int) -> "Canvas":
         """The canvas of another shorter side, in the same proportion."""
         checks.check_integer("shorter", shorter, 1)
+        most = int(LARGEST_SIDE * self.shorter / self.longer)
+        checks.check_number("shorter", shorter, 1, below=most + 1)
         return Canvas(shorter, round(shorter * self.longer / self.shorter))
 
     def scaled_shape(self, shape: tf.Tensor, shorter: tf.Tensor | None = None) -> tf.Tensor:

@@ -84,6 +84,10 @@ def test_an_area_is_that_of_the_outline_where_there_is_one(tmp_path):
         ({"annotations": [[]]}, "must be an object"),
         ({"images": [*IMAGES, IMAGES[0]]}, "the id 30 twice in 'images'"),
         ({"images": [*IMAGES, {**IMAGES[0], "id": 31}]}, "file_name 'b.jpg' 2 times"),
+        (
+            {"images": [*IMAGES, {"id": 31, "file_name": "./b.jpg", "width": 60, "height": 40}]},
+            "file_name 'b.jpg' 2 times",
+        ),
         ({"images": [{**IMAGES[0], "width": 0}]}, "Entry 0 of 'images' .* 'width', an integer"),
         ({"images": [{"id": 1}]}, "Entry 0 of 'images' .* 'file_name', a text"),
         ({"categories": [*CATEGORIES, {"id": 2, "name": "person"}]}, "name 'person' 2 times"),

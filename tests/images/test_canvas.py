@@ -32,8 +32,11 @@ def test_pictures_are_scaled_to_their_canvas(shape, expected):
 def test_a_canvas_of_another_scale_has_the_same_proportion():
     assert Canvas(600, 1000).with_shorter(200) == Canvas(200, 333)
     assert Canvas(96, 96).with_shorter(31) == Canvas(31, 31)
-    with pytest.raises(UserError, match="shorter=0"):
-        Canvas().with_shorter(0)
+    # Its longer side is the limit of a picture.
+    assert Canvas().with_shorter(9830).longer == 16383
+    for shorter in (0, 9831):
+        with pytest.raises(UserError, match=f"shorter={shorter}"):
+            Canvas().with_shorter(shorter)
 
 
 def test_the_picture_lies_in_the_corner_of_zeros(rng):
