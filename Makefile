@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PARITY := .venv-parity
 
-.PHONY: demo demo-detection test faults mutants parity lint format bench clean
+.PHONY: demo demo-detection demo-segmentation test faults mutants parity lint format bench clean
 
 # Of the thousands of files that are installed pip would compile all, which takes longer than the rest;
 # Python compiles those that it imports, the most of them by the line after.
@@ -29,6 +29,10 @@ demo: $(VENV)/.installed
 demo-detection: $(VENV)/.installed
 	$(BIN)/python launch/demo.py --task=detection
 
+# The same of a segmenter.
+demo-segmentation: $(VENV)/.installed
+	$(BIN)/python launch/demo.py --task=segmentation
+
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 
@@ -46,6 +50,8 @@ parity: $(VENV)/.installed $(PARITY)/.installed
 	$(BIN)/python parity/compare.py build/parity
 	$(PARITY)/bin/python parity/detection_peers.py build/parity
 	$(BIN)/python parity/detection.py build/parity
+	$(PARITY)/bin/python parity/segmentation_peers.py build/parity
+	$(BIN)/python parity/segmentation.py build/parity
 	$(BIN)/python -m pytest -m "faults or not faults" tests/test_parity.py
 
 $(PARITY)/.installed:

@@ -26,15 +26,20 @@ from keras_resnet.networks.feature_pyramid import feature_pyramid
 from keras_resnet.networks.layer_tree import freeze_batch_norm
 from keras_resnet.networks.resnet import ResNet
 from keras_resnet.runs.config import TrainConfig
+from keras_resnet.segmentation.answers import segment
+from keras_resnet.segmentation.network import FCN, DeepLabV3
+from keras_resnet.segmentation.options import SegmentationOptions
 from keras_resnet.tasks import RECIPES
 from keras_resnet.training.trainer import train
 from keras_resnet.version import __version__
 
 __all__ = [
+    "FCN",
     "RECIPES",
     "CifarPlainNet",
     "ClassificationOptions",
     "CifarResNet",
+    "DeepLabV3",
     "DetectionOptions",
     "FasterRCNN",
     "PlainNet18",
@@ -47,11 +52,13 @@ __all__ = [
     "ResNet50",
     "ResNet101",
     "ResNet152",
+    "SegmentationOptions",
     "TrainConfig",
     "__version__",
     "decode_predictions",
     "feature_pyramid",
     "find_objects",
     "freeze_batch_norm",
+    "segment",
     "train",
 ]

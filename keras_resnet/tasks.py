@@ -2,7 +2,7 @@
 
 import os
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -19,15 +19,30 @@ from keras_resnet.runs.config import TrainConfig, run_of
 from keras_resnet.runs.formats import FORMAT
 from keras_resnet.runs.options import TaskOptions, fields
 from keras_resnet.runs.run_directory import read_config
+from keras_resnet.segmentation import recipes as segmentation_recipes
+from keras_resnet.segmentation.files import load_segmenter
+from keras_resnet.segmentation.network import FCN
+from keras_resnet.segmentation.options import SegmentationOptions
 from keras_resnet.weights import keras_files
 
 # The recipes of each program.
 RECIPES: Mapping[str, Mapping[str, TrainConfig]] = types.MappingProxyType(
-    {**classification_recipes.RECIPES, "detection": detection_recipes.RECIPES}
+    {
+        **classification_recipes.RECIPES,
+        "detection": detection_recipes.RECIPES,
+        "segmentation": segmentation_recipes.RECIPES,
+    }
 )
 
 TASKS: dict[str, type[TaskOptions]] = {
-    options.name: options for options in (ClassificationOptions, DetectionOptions)
+    options.name: options
+    for options in (ClassificationOptions, DetectionOptions, SegmentationOptions)
+}
+
+# Of networks that have others as parts.
+_LOADERS: dict[str, Callable[[str | os.PathLike[str]], keras.Model]] = {
+    FasterRCNN.__name__: load_detector,
+    FCN.__name__: load_segmenter,
 }
 
 
@@ -48,9 +63,7 @@ def load_network(run_or_model: str | os.PathLike[str]) -> keras.Model:
       UserError: there is none, or it is not one of ours.
     """
     path = keras_files.keras_file(run_or_model)
-    if keras_files.kind_of(path) == FasterRCNN.__name__:
-        return load_detector(path)
-    return run_directory.load_network(path)
+    return _LOADERS.get(keras_files.kind_of(path), run_directory.load_network)(path)
 
 
 def _options_of(name: str) -> type[TaskOptions]:

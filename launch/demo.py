@@ -2,10 +2,12 @@
 
   python launch/demo.py
   python launch/demo.py --task=detection
+  python launch/demo.py --task=segmentation
 
 It takes about two minutes on two cores and downloads nothing. Each step is one of the other
 programs, and its command is printed: they are the commands for pictures of your own. With
---task=detection it goes on to find shapes in drawn scenes, in about eight minutes.
+--task=detection or --task=segmentation it goes on to find shapes in drawn scenes, or their pixels,
+in some minutes more.
 """
 
 import pathlib
@@ -20,7 +22,6 @@ from keras_resnet.checks import UserError, check_one_of
 
 FOLDER = pathlib.Path(__file__).resolve().parent
 STAR, SCENE = FOLDER / "star.jpg", FOLDER / "scene.jpg"
-TASKS = ("classification", "detection")
 
 PROGRAM = Program(__doc__, "[flags]", in_batches=None)
 FLAGS = PROGRAM.flags
@@ -28,7 +29,12 @@ FLAGS = PROGRAM.flags
 flags.DEFINE_string(
     "output", ".", "directory in which runs/demo and exports/demo are written", flag_values=FLAGS
 )
-flags.DEFINE_string("task", TASKS[0], f"what is shown: {' or '.join(TASKS)}", flag_values=FLAGS)
+flags.DEFINE_string(
+    "task",
+    "classification",
+    "what is shown: classification, detection or segmentation",
+    flag_values=FLAGS,
+)
 PROGRAM.document("Flags", "output", "task")
 
 
@@ -38,7 +44,7 @@ def read(arguments):
     output = pathlib.Path(FLAGS.output).expanduser()
     if not output.is_dir():
         raise UserError(f"--output=DIR must be a directory. Received: {FLAGS.output!r}")
-    return output, {"classification": of_classification, "detection": of_detection}[FLAGS.task]
+    return output, TASKS[FLAGS.task]
 
 
 def of_classification(output):
@@ -61,20 +67,44 @@ def of_detection(output):
     shapes, run = output / "runs" / "demo-shapes", output / "runs" / "demo-detection"
     exports, drawn = output / "exports" / "demo-detection", output / "exports" / "demo-drawn"
     return (
-        (
-            *("imagenet", "--dataset=shapes", "--depth=10", "--width=32", "--image_size=64"),
-            *("--global_batch_size=32", "--train_epochs=6", "--learning_rate=0.05"),
-            *("--schedule=cosine", f"--run_dir={shapes}"),
-        ),
-        (
-            *("detection", "--recipe=scenes", f"--weights={shapes}"),
-            f"--run_dir={run}",
-        ),
+        *classified_first(shapes),
+        ("detection", "--recipe=scenes", f"--weights={shapes}", f"--run_dir={run}"),
         ("evaluate", run),
         ("evaluate", run, "--voting"),
         ("export", run, f"--output={exports}"),
         ("predict", exports, SCENE, f"--draw={drawn}"),
     )
+
+
+def of_segmentation(output):
+    """The same for a segmenter."""
+    shapes, run = output / "runs" / "demo-shapes", output / "runs" / "demo-segmentation"
+    exports, drawn = output / "exports" / "demo-segmentation", output / "exports" / "demo-masks"
+    return (
+        *classified_first(shapes),
+        ("segmentation", "--recipe=scenes", f"--weights={shapes}", f"--run_dir={run}"),
+        ("evaluate", run),
+        ("evaluate", run, "--mirrored"),
+        ("export", run, f"--output={exports}"),
+        ("predict", exports, SCENE, f"--draw={drawn}"),
+    )
+
+
+def classified_first(run):
+    """The training of a network on single shapes, unless there is one already."""
+    training = (
+        *("imagenet", "--dataset=shapes", "--depth=10", "--width=32", "--image_size=64"),
+        *("--global_batch_size=32", "--train_epochs=6", "--learning_rate=0.05"),
+        *("--schedule=cosine", f"--run_dir={run}"),
+    )
+    return () if (run / "model.keras").exists() else (training,)
+
+
+TASKS = {
+    "classification": of_classification,
+    "detection": of_detection,
+    "segmentation": of_segmentation,
+}
 
 
 def work(output, steps_of):

@@ -1,15 +1,16 @@
-"""Evaluates trained networks: top-1, top-5 and loss, or mean average precision; each image once.
+"""Evaluates trained networks: top-1, top-5 and loss, average precision, or IoU; each image once.
 
   python launch/evaluate.py runs/cifar10-cifarresnet20
   python launch/evaluate.py runs/scenes-detection-resnet10 --voting
+  python launch/evaluate.py runs/scenes-segmentation-resnet10 --mirrored
   python launch/evaluate.py model.keras --dataset=my_pictures
   python launch/evaluate.py runs/a runs/b --protocol=10-crop --scores=scores
   python launch/evaluate.py scores/*.npz
 
 MODEL is a run directory (of which it takes model.keras, the network at the last evaluation), a
 .keras file, such as best.keras in a run directory, or an .npz file of scores that --scores wrote.
-Several are evaluated one by one and as an ensemble; detectors one by one. The images are
-preprocessed as in training and serving.
+Several are evaluated one by one and as an ensemble; detectors and segmenters one by one. The images
+are preprocessed as in training and serving.
 """
 
 import pathlib
@@ -22,7 +23,10 @@ from keras_resnet.classification.options import PROTOCOLS
 from keras_resnet.runs.config import run_of
 from keras_resnet.texts import harmless
 
-BATCH_OF_DETECTORS = 4
+BATCH_ON_CANVAS = 4
+
+# What is said of a MODEL that is neither a detector nor a segmenter.
+CLASSIFIER = "network that classifies"
 
 PROGRAM = Program(__doc__, "MODEL ... [--dataset=NAME] [flags]", in_batches=True)
 FLAGS = PROGRAM.flags
@@ -46,7 +50,7 @@ flags.DEFINE_integer(
     "batch_size",
     128,
     "images (for 10-crop, crops) at once; multi-scale takes pairs, an image and its mirror; unset, "
-    "detectors take 4. The result does not depend on it, but for --precise_bn",
+    "detectors and segmenters take 4. The result does not depend on it, but for --precise_bn",
     flag_values=FLAGS,
 )
 flags.DEFINE_bool(
@@ -68,7 +72,8 @@ flags.DEFINE_list(
     "sides",
     None,
     "for multi-scale: shorter sides in pixels; unset: 224,256,384,480,640, or as many times the "
-    "network's size. Of detectors at which each picture is seen; unset: as in training",
+    "network's size. Of detectors and segmenters: at which each picture is seen; unset: as in "
+    "training",
     flag_values=FLAGS,
 )
 flags.DEFINE_integer(
@@ -105,29 +110,26 @@ flags.DEFINE_string(
     "of detectors: write all detections, a .json file of COCO's form with the ids of the data set",
     flag_values=FLAGS,
 )
-# What has no meaning for scores.
-FOR_NETWORKS = (
-    "dataset",
-    "data_dir",
-    "split",
-    "batch_size",
-    "skip_corrupt",
-    "protocol",
-    "sides",
-    "precise_bn",
-    "save_model",
-    "scores",
-    "voting",
-    "refined",
-    "coco",
-    "results",
+flags.DEFINE_bool(
+    "mirrored",
+    False,
+    "of segmenters: see each picture from the back, too; probabilities are averaged",
+    flag_values=FLAGS,
 )
-PROGRAM.document("Data", "dataset", "data_dir", "split", "batch_size", "skip_corrupt")
-# What only detectors have, and what they have not.
-OF_DETECTORS = ("voting", "refined", "coco", "results")
-NOT_OF_DETECTORS = ("protocol", "precise_bn", "save_model", "scores")
+# What is of one kind of network alone.
+OF_KINDS = {
+    CLASSIFIER: ("protocol", "precise_bn", "save_model", "scores"),
+    "detector": ("voting", "refined", "coco", "results"),
+    "segmenter": ("mirrored",),
+}
+OF_DATA = ("dataset", "data_dir", "split", "batch_size", "skip_corrupt")
+# What has no meaning for scores.
+FOR_NETWORKS = (*OF_DATA, "sides", *(name for names in OF_KINDS.values() for name in names))
+PROGRAM.document("Data", *OF_DATA)
 PROGRAM.document("Protocol", "protocol", "sides", "precise_bn", "save_model", "scores")
-PROGRAM.document("Detectors", *OF_DETECTORS)
+PROGRAM.document("Detectors", *OF_KINDS["detector"])
+PROGRAM.document("Segmenters", *OF_KINDS["segmenter"])
+KIND_OF_CLASS = {"FasterRCNN": "detector", "FCN": "segmenter"}
 
 
 def read(arguments):
@@ -137,34 +139,40 @@ def read(arguments):
 
 
 def work(paths):
-    detectors = [path for path in paths if not path.endswith(".npz") and is_detector(path)]
-    refuse_others(paths, detectors)
-    if detectors:
-        for path in detectors:
-            evaluate_detector(path)
-    else:
+    kinds = {path: kind(path) for path in paths}
+    refuse_others(kinds)
+    evaluate_one = {"detector": evaluate_detector, "segmenter": evaluate_segmenter}.get(
+        kinds[paths[0]]
+    )
+    if evaluate_one is None:
         evaluate_classifiers(paths)
+    else:
+        for path in paths:
+            evaluate_one(path)
 
 
-def is_detector(path):
-    """Whether a run directory or a .keras file has a detector."""
+def kind(path):
+    """Of what kind a MODEL is, in words."""
     from keras_resnet.weights.keras_files import keras_file, kind_of
 
-    return kind_of(keras_file(path)) == "FasterRCNN"
+    if path.endswith(".npz"):
+        return CLASSIFIER
+    return KIND_OF_CLASS.get(kind_of(keras_file(path)), CLASSIFIER)
 
 
-def refuse_others(paths, detectors):
-    """Raises UserError for flags that are not for such networks, and for networks of both kinds."""
-    if detectors and len(detectors) < len(paths):
-        (other, *_) = (path for path in paths if path not in detectors)
-        raise UserError(
-            f"Detectors are evaluated by themselves. Received: {detectors[0]} and {other}"
-        )
-    for name in NOT_OF_DETECTORS if detectors else OF_DETECTORS:
-        if FLAGS[name].present:
-            others = "networks that classify" if detectors else "detectors"
-            found = "a detector" if detectors else "a network that classifies"
-            raise UserError(f"--{name} is for {others}; {paths[0]} has {found}.")
+def refuse_others(kinds):
+    """Raises UserError for flags that are not for such networks, and for several kinds."""
+    path, found = next(iter(kinds.items()))
+    for other, of_other in kinds.items():
+        if of_other != found:
+            raise UserError(
+                "Networks of one kind are evaluated at once. Received: "
+                f"{path}, a {found}, and {other}, a {of_other}"
+            )
+    for of_names, names in OF_KINDS.items():
+        for name in names:
+            if of_names != found and FLAGS[name].present:
+                raise UserError(f"--{name} is for a {of_names}; {path} has a {found}.")
 
 
 def evaluate_classifiers(paths):
@@ -271,17 +279,31 @@ def evaluate_detector(path):
 
     evaluate(
         path,
-        dataset=FLAGS.dataset,
-        data_dir=FLAGS.data_dir,
-        split=FLAGS.split,
-        skip_corrupt=FLAGS.skip_corrupt,
-        shorter_sides=() if FLAGS.sides is None else integers("sides", FLAGS.sides),
+        **on_canvas(),
         refined=FLAGS.refined,
         voting=FLAGS.voting,
-        batch_size=FLAGS.batch_size if FLAGS["batch_size"].present else BATCH_OF_DETECTORS,
         coco=FLAGS.coco,
         results=FLAGS.results,
     )
+
+
+def evaluate_segmenter(path):
+    """Prints the figures of a segmenter."""
+    from command_line.segmenters import evaluate
+
+    evaluate(path, **on_canvas(), mirrored=FLAGS.mirrored)
+
+
+def on_canvas():
+    """What networks are asked alike that see pictures on a canvas."""
+    return {
+        "dataset": FLAGS.dataset,
+        "data_dir": FLAGS.data_dir,
+        "split": FLAGS.split,
+        "skip_corrupt": FLAGS.skip_corrupt,
+        "shorter_sides": () if FLAGS.sides is None else integers("sides", FLAGS.sides),
+        "batch_size": FLAGS.batch_size if FLAGS["batch_size"].present else BATCH_ON_CANVAS,
+    }
 
 
 class Loaded:

@@ -133,13 +133,15 @@ def work(run, limits):
 
 
 def check_kind(model):
-    """Refuses flags that are not for a detector, if it is one."""
-    from keras_resnet.detection.network import FasterRCNN
+    """Refuses flags that are for networks that classify, if it is another."""
+    from keras_resnet.networks.resnet import ResNet
 
-    if isinstance(model, FasterRCNN):
+    if not isinstance(model, ResNet):
         for name in ("top", "optimize"):
             if FLAGS[name].present:
-                raise UserError(f"--{name} is for networks that classify; RUN has a detector.")
+                raise UserError(
+                    f"--{name} is for networks that classify; RUN has a {type(model).__name__}."
+                )
 
 
 def origin(run, config):

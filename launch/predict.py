@@ -22,7 +22,7 @@ import sys
 
 from absl import flags
 
-from command_line import printed_classes, printed_objects
+from command_line import printed_classes, printed_masks, printed_objects
 from command_line.pictures import UnreadableError, content_of, pictures_of
 from command_line.program import Program, positional
 from keras_resnet.checks import UserError, check_integer, check_number, check_positive
@@ -47,7 +47,8 @@ flags.DEFINE_bool(
     "csv",
     False,
     "print a table: file,status,label1,probability1,...; of a detector a row for each object: "
-    "file,status,label,score,left,top,right,bottom",
+    "file,status,label,score,left,top,right,bottom; of a segmenter one for each class: "
+    "file,status,label,share",
     flag_values=FLAGS,
 )
 flags.DEFINE_float(
@@ -61,7 +62,8 @@ flags.DEFINE_string(
     "draw",
     None,
     "directory for contact sheets of the pictures with their most probable class; of a detector "
-    "for the pictures with their boxes",
+    "for the pictures with their boxes; of a segmenter for them with the colors of the classes, "
+    "and for the masks",
     flag_values=FLAGS,
 )
 PROGRAM.document("Output", "json", "csv", "least_score", "draw")
@@ -112,7 +114,9 @@ def work(model, names):
                 drawings.add(name, content, answer)
             yield name, answer
 
-    printed = printed_objects if client.finds_objects else printed_classes
+    printed = {"boxes": printed_objects, "masks": printed_masks}.get(
+        client.kind.name, printed_classes
+    )
     lines = printed.as_table if FLAGS.csv else printed.as_json if FLAGS.json else printed.as_text
     for line in lines(tqdm.tqdm(rows(), total=len(faults), leave=False, disable=None)):
         tqdm.tqdm.write(line)
@@ -132,7 +136,7 @@ def drawings_of(client, model, names):
     from keras_resnet.serving.drawings import Drawings
     from keras_resnet.serving.sheets import Sheets
 
-    if client.finds_objects:
+    if client.kind.name in ("boxes", "masks"):
         return Drawings(FLAGS.draw, names)
     return Sheets(FLAGS.draw, model, len(names), client.preprocessing)
 

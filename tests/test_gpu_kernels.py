@@ -11,12 +11,13 @@ import tensorflow as tf
 from tensorflow.python.framework import config
 
 from keras_resnet.classification.steps import answers, training_values
-from keras_resnet.detection.inference import Pictures, finder
+from keras_resnet.detection.inference import finder
 from keras_resnet.detection.losses import SamplingOptions
 from keras_resnet.detection.losses import training_values as detection_values
 from keras_resnet.detection.proposals import ProposalOptions
 from keras_resnet.distribution.strategy import strategy_of_devices
 from keras_resnet.images.augmentation import Augmentation, augment, draw
+from keras_resnet.images.canvas import Pictures
 from keras_resnet.images.preprocessing import PlainPreprocessing, Preprocessing
 from keras_resnet.networks.feature_pyramid import feature_pyramid
 from keras_resnet.networks.layers import BatchNormalization

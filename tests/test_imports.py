@@ -11,13 +11,13 @@ PACKAGE = ROOT / "keras_resnet"
 
 # From the ground up: a room, which is a folder or a module, imports from the floors below its own.
 FLOORS = (
-    ("version", "checks", "texts", "files", "plots", "class_names", "process"),
+    ("version", "checks", "texts", "files", "plots", "class_names", "class_colors", "process"),
     ("images", "distribution"),
     ("networks", "data"),
     ("weights", "evaluation"),
     ("constructors", "runs"),
     ("training",),
-    ("classification", "detection"),
+    ("classification", "detection", "segmentation"),
     ("tasks",),
     ("serving",),
     ("paper",),
@@ -36,7 +36,8 @@ OF_STANDARD_LIBRARY = (
     *("version", "checks", "texts", "runs.formats", "runs.options", "runs.config"),
     *("classification.options", "classification.recipes", "data.names", "images.limits"),
     *("data.labels", "data.layouts", "data.pictures", "texts"),
-    *("detection.options", "detection.recipes"),
+    *("detection.options", "detection.recipes", "segmentation.options", "segmentation.recipes"),
+    "data.mask_keys",
     *("networks.families", "paper.ablation", "process.keras_settings", "process.memory"),
     *(
         "process.onednn",

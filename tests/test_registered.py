@@ -14,6 +14,7 @@ import keras_resnet
 from keras_resnet.detection.network import FasterRCNN
 from keras_resnet.images.preprocessing import Preprocessing
 from keras_resnet.networks import feature_pyramid, layers, resnet, stacks, variants
+from keras_resnet.segmentation.network import FCN
 from keras_resnet.training import schedules
 
 SPEC = Preprocessing(8, 9, (1.0, 2.0, 1 / 3), (4.0, 5.0, 6.0))
@@ -109,6 +110,19 @@ EXAMPLES = {
             pooling="max",
             rpn_channels=5,
             proposals=7,
+            class_names=("a", "b", "c"),
+            name="x",
+        )
+    ],
+    FCN: [
+        lambda: FCN(
+            resnet.ResNet("cifar", "basic", [1, 1], preprocessing=SPEC, **DEEP),
+            3,
+            rates=(2,),
+            output_stride=1,
+            auxiliary=False,
+            skip=True,
+            canvas=(8, 9),
             class_names=("a", "b", "c"),
             name="x",
         )

@@ -118,3 +118,39 @@ def write_tfds_objects(data_dir, splits, name="boxes", version="1.0.0", flag="is
         features=tfds.features.FeaturesDict(features),
         data_dir=data_dir,
     ).download_and_prepare()
+
+
+def write_tfds_masks(data_dir, splits, feature="segmentation_mask", channels=1):
+    """Has TFDS write a data set "scenery" of pictures and their masks.
+
+    Args:
+      splits: by name a list of pictures, each as its pixels and its mask [height, width].
+    """
+    import tensorflow_datasets as tfds
+
+    features = {
+        "image": tfds.features.Image(shape=(None, None, 3)),
+        feature: tfds.features.Image(shape=(None, None, channels)),
+    }
+    signature = {
+        "image": tf.TensorSpec((None, None, 3), tf.uint8),
+        feature: tf.TensorSpec((None, None, channels), tf.uint8),
+    }
+
+    def examples(split):
+        for pixels, mask in splits[split]:
+            mask = np.repeat(np.asarray(mask, np.uint8)[..., np.newaxis], channels, axis=-1)
+            yield {"image": pixels, feature: mask}
+
+    tfds.dataset_builders.TfDataBuilder(
+        name="scenery",
+        version="1.0.0",
+        split_datasets={
+            split: tf.data.Dataset.from_generator(
+                functools.partial(examples, split), output_signature=signature
+            )
+            for split in splits
+        },
+        features=tfds.features.FeaturesDict(features),
+        data_dir=data_dir,
+    ).download_and_prepare()

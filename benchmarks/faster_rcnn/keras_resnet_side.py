@@ -11,10 +11,11 @@ from faster_rcnn.workloads import DEVIATIONS
 
 import keras_resnet
 from keras_resnet.detection.anchors import anchors
-from keras_resnet.detection.inference import Pictures, finder
+from keras_resnet.detection.inference import finder
 from keras_resnet.detection.losses import Batch, SamplingOptions, training_values
 from keras_resnet.detection.network import FasterRCNN
 from keras_resnet.detection.proposals import ProposalOptions
+from keras_resnet.images.canvas import Pictures
 from keras_resnet.networks.layer_tree import batch_norms
 
 

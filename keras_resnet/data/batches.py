@@ -223,9 +223,15 @@ def _batched(
     num_replicas: int,
     finish: Callable[[tf.data.Dataset], tf.data.Dataset] = lambda batches: batches,
 ) -> tf.data.Dataset:
-    """A worker's batches, ready when they are asked for, and whose number `fit` can know."""
+    """A worker's batches, ready when they are asked for, and whose number `fit` can know.
+
+    What is of different sizes is filled up with zeros.
+    """
+    shapes = (spec.shape for spec in tf.nest.flatten(dataset.element_spec))
+    are_equal = all(shape.is_fully_defined() for shape in shapes)
+    batch = dataset.batch if are_equal else dataset.padded_batch
     return (
-        dataset.batch(batch_size, drop_remainder=True)
+        batch(batch_size, drop_remainder=True)
         .apply(finish)
         .apply(tf.data.experimental.assert_cardinality(num_steps * num_replicas))
         .prefetch(_BATCHES_AHEAD * num_replicas)

@@ -146,14 +146,15 @@ def _check_annotation(
             f"{about} must have 0 or 1 for 'iscrowd'. Received: {shown(annotation['iscrowd'])}"
         )
     box = annotation.get("bbox")
-    if not isinstance(box, list) or len(box) != 4 or not all(map(_is_coordinate, box)):
+    if not isinstance(box, list) or len(box) != 4 or not all(map(is_coordinate, box)):
         raise UserError(
             f"{about} must have a 'bbox' of four numbers: left, top, width, height. "
             f"Received: {shown(box)}"
         )
 
 
-def _is_coordinate(value: object) -> bool:
+def is_coordinate(value: object) -> bool:
+    """Whether a value of JSON is a number that a place in a picture may have."""
     if not isinstance(value, int | float) or isinstance(value, bool):
         return False
     return abs(value) < _LARGEST
@@ -162,7 +163,7 @@ def _is_coordinate(value: object) -> bool:
 def _area(annotation: Mapping[str, Any]) -> float:
     """Of the outline, which files of boxes alone need not have; NaN: it is none."""
     area = annotation.get("area")
-    is_one = _is_coordinate(area) and area > 0  # type: ignore[operator]  # It is a number.
+    is_one = is_coordinate(area) and area > 0  # type: ignore[operator]  # It is a number.
     return float(area) if is_one else float("nan")  # type: ignore[arg-type]
 
 

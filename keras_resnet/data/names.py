@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+from collections.abc import Sequence
 
 from keras_resnet.checks import UserError
 from keras_resnet.data.labels import SUFFIXES_OF_LISTS
@@ -11,11 +12,18 @@ from keras_resnet.texts import harmless
 
 FOLDER = "folder:"
 
-# What directories hold that have annotations of boxes as VOC, COCO or YOLO have them.
-_OF_BOXES = (
-    *("Annotations/*.xml", "VOC*/Annotations", "*.xml", "annotations/*.json", "data.yaml"),
-    *("*_annotations.coco.json", "*/_annotations.coco.json", "classes.txt", "labels/classes.txt"),
-)
+# What directories hold that have annotations as VOC, COCO or YOLO have them, or masks.
+_MARKS = {
+    "boxes": (
+        *("Annotations/*.xml", "VOC*/Annotations", "*.xml", "annotations/*.json", "data.yaml"),
+        *("*_annotations.coco.json", "*/_annotations.coco.json", "classes.txt"),
+        "labels/classes.txt",
+    ),
+    "masks": (
+        *("images", "*/images", "SegmentationClass", "VOC*/SegmentationClass", "masks", "*/masks"),
+        *("annotations/*.json", "*_annotations.coco.json", "*/_annotations.coco.json"),
+    ),
+}
 
 BOXES_HELP = (
     "Boxes come as VOC (PATH/Annotations/*.xml and PATH/JPEGImages/), as COCO "
@@ -23,35 +31,38 @@ BOXES_HELP = (
     "PATH/train/_annotations.coco.json, or FILE.json) or as YOLO (PATH/data.yaml)."
 )
 
+MASKS_HELP = (
+    "Masks lie beside the pictures, with the same names: PATH/images/*.jpg and PATH/masks/*.png, "
+    "PATH/images/train/*.jpg and PATH/masks/train/*.png, PATH/train/images/*.jpg and "
+    "PATH/train/masks/*.png; or as VOC has them (PATH/JPEGImages/, PATH/SegmentationClass/), or in "
+    "COCO's JSON as outlines. PATH/classes.txt may say the names of the classes, a line each."
+)
+
+_HELP = {None: FOLDER_HELP, "boxes": BOXES_HELP, "masks": MASKS_HELP}
+
 # Of a run whose images the caller of `train` gave, which the run does not keep.
 GIVEN = "(given to train)"
 
 
-def canonical(dataset: str) -> str:
+def canonical(dataset: str, annotated_with: str | None = None) -> str:
     """The name of a data set with `folder:` before the path of a folder or of a list of labels.
 
     A path begins with /, ./, ../ or ~, or is that of a file, or of a directory that holds train/,
     directories of classes or a list. Of several with commas between them one such is enough.
     Anything else stays as it is: it may be a set of TensorFlow Datasets.
+
+    Args:
+      dataset: name.
+      annotated_with: of pictures with "boxes" or "masks" a directory that holds such annotations is
+        a path too. (Where TensorFlow Datasets keeps "coco" or "voc", there are none.)
     """
     if dataset.startswith(FOLDER):
         return dataset
     parts = roots(dataset) if dataset else []
-    if any(map(_is_path, parts)):
+    marks = _MARKS[annotated_with] if annotated_with else ()
+    if any(_is_path(part) or _holds(part, marks) for part in parts):
         return FOLDER + ",".join(map(os.path.normpath, parts))
     return dataset
-
-
-def of_objects(dataset: str) -> str:
-    """The same of a set of pictures with boxes: a directory that holds annotations is a path too.
-
-    Where TensorFlow Datasets keeps a set, "coco" or "voc", there are none.
-    """
-    name = canonical(dataset)
-    parts = roots(name)
-    if not name.startswith(FOLDER) and any(map(_holds_boxes, parts)):
-        return FOLDER + ",".join(map(os.path.normpath, parts))
-    return name
 
 
 def roots(dataset: str) -> list[str]:
@@ -62,12 +73,12 @@ def roots(dataset: str) -> list[str]:
     return [part for part in text.split(",") if part] or [text]
 
 
-def paths_of(dataset: str, folder_help: str = FOLDER_HELP) -> list[pathlib.Path]:
+def paths_of(dataset: str, annotated_with: str | None = None) -> list[pathlib.Path]:
     """The same as paths that are there.
 
     Args:
       dataset: name.
-      folder_help: what a folder looks like, for the message.
+      annotated_with: see `canonical`.
 
     Raises:
       UserError: one is not, or is named twice.
@@ -77,7 +88,7 @@ def paths_of(dataset: str, folder_help: str = FOLDER_HELP) -> list[pathlib.Path]
         if not path.exists():
             raise UserError(
                 f"`dataset` must be a folder that is there. No directory {harmless(str(path))}. "
-                f"{folder_help}"
+                f"{_HELP[annotated_with]}"
             )
     places = [path.resolve() for path in paths]
     for path, place in zip(paths, places, strict=True):
@@ -102,7 +113,8 @@ def short_name(dataset: str) -> str:
 def same_data(ours: str, theirs: str) -> bool:
     """Whether two names may be of the same data: of folders another path is no other data."""
     return ours == theirs or all(
-        of_objects(dataset).startswith(FOLDER) for dataset in (ours, theirs)
+        any(canonical(dataset, kind).startswith(FOLDER) for kind in _HELP)
+        for dataset in (ours, theirs)
     )
 
 
@@ -115,6 +127,6 @@ def _is_path(text: str) -> bool:
     return bool(looks_like_path or is_file or is_data_set(text))
 
 
-def _holds_boxes(text: str) -> bool:
+def _holds(text: str, patterns: Sequence[str]) -> bool:
     place = pathlib.Path(text)
-    return place.is_dir() and any(next(place.glob(each), None) for each in _OF_BOXES)
+    return place.is_dir() and any(next(place.glob(each), None) for each in patterns)

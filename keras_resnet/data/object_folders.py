@@ -83,14 +83,11 @@ def parts(paths: Sequence[pathlib.Path]) -> dict[str, Part]:
       UserError: they hold something else; the message says what was looked for.
     """
     if all(map(_voc_folders, paths)):
-        return _of_voc([folder for path in paths for folder in _voc_folders(path)])
-    files = [path for path in paths if path.suffix == ".json"]
-    if len(files) == len(paths) <= 2:
-        return _of_coco(dict(zip(("train", "validation"), files, strict=False)))
+        return dict(_of_voc([folder for path in paths for folder in _voc_folders(path)]))
+    if files := coco_files(paths):
+        return dict(of_coco(files))
     if len(paths) == 1:
         (path,) = paths
-        if files_of_coco := _coco_files(path):
-            return _of_coco(files_of_coco)
         described = path if path.suffix in yolo_sets.SUFFIXES else yolo_sets.description(path)
         if described is not None:
             found = yolo_sets.described(described)
@@ -106,7 +103,7 @@ def parts(paths: Sequence[pathlib.Path]) -> dict[str, Part]:
     )
 
 
-def _declared(read: Mapping[str, Annotations]) -> dict[str, Part]:
+def _declared(read: Mapping[str, Annotations]) -> dict[str, Declared]:
     """The parts of annotations, all labelled as those to train on.
 
     Raises:
@@ -140,7 +137,7 @@ def _voc_folders(path: pathlib.Path) -> list[pathlib.Path]:
     return sorted(each.parent for each in path.glob("VOC*/Annotations"))
 
 
-def _of_voc(folders: Sequence[pathlib.Path]) -> dict[str, Part]:
+def _of_voc(folders: Sequence[pathlib.Path]) -> dict[str, Declared]:
     """Of VOC's years those with annotations to test on are for that, and all else is to train on.
 
     Without such a year train.txt and val.txt say what is for what.
@@ -208,7 +205,15 @@ def _lists(folder: pathlib.Path, *choices: list[str]) -> Sequence[str | None]:
 # --- COCO
 
 
-def _coco_files(path: pathlib.Path) -> dict[str, pathlib.Path]:
+def coco_files(paths: Sequence[pathlib.Path]) -> dict[str, pathlib.Path]:
+    """The JSON files of COCO that some paths are, or hold, by split; nothing: there are none."""
+    files = [path for path in paths if path.suffix == ".json"]
+    if len(files) == len(paths) <= 2:
+        return dict(zip(("train", "validation"), files, strict=False))
+    return _files_of_folder(paths[0]) if len(paths) == 1 else {}
+
+
+def _files_of_folder(path: pathlib.Path) -> dict[str, pathlib.Path]:
     """The JSON files of a folder, by split."""
     files = sorted((path / "annotations").glob("*.json"))
     named = _by_split(files, _split_of_instances)
@@ -251,7 +256,8 @@ def _split_of_instances(file: pathlib.Path) -> str | None:
     return split_called(stem)
 
 
-def _of_coco(files: dict[str, pathlib.Path]) -> dict[str, Part]:
+def of_coco(files: Mapping[str, pathlib.Path]) -> dict[str, Declared]:
+    """The annotations of files by split, each with the paths of its pictures."""
     return _declared({split: _read_coco(file) for split, file in files.items()})
 
 

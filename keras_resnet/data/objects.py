@@ -1,14 +1,13 @@
-"""Pictures with objects: their boxes and classes, in arrays, and sources of such pictures."""
+"""The objects of pictures: their boxes and classes, in arrays."""
 
 import dataclasses
 from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
-import tensorflow as tf
 
-from keras_resnet.checks import UserError
-from keras_resnet.data.sources import Source, SourceView, hashed
+from keras_resnet.data import annotated
+from keras_resnet.data.sources import Source
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,39 +61,10 @@ class ObjectTable:
         columns = self.boxes, self.labels, self.is_ignored, self.areas
         return type(self).of(*([column[row] for row in rows] for column in columns))
 
-
-class ObjectSource(SourceView):
-    """Pictures of another source, each with its objects; its label is its row in their table.
-
-    So do batches, subsets and copies of it know the objects, which are of different numbers.
-
-    Args:
-      pictures: `Source`, whose labels are not looked at.
-      objects: `ObjectTable` of all of them.
-      class_names: which the labels of the objects index.
-    """
-
-    def __init__(
-        self, pictures: Source, objects: ObjectTable, class_names: tuple[str, ...]
-    ) -> None:
-        super().__init__(pictures, class_names)
-        self.objects = objects
-        # The rows.
-        self.keeps_labels = True
-
-    def fetch(self, indices: tf.Tensor | np.ndarray) -> tuple[tf.Tensor, tf.Tensor]:
-        images, _ = self._source.fetch(indices)
-        return images, tf.cast(indices, tf.int64)
-
-    def all_labels(self) -> np.ndarray:
-        return np.arange(len(self))
-
-    def fingerprint(self) -> str:
-        table = table_of(self)
-        arrays = (table.boxes, table.labels, table.is_ignored, table.splits)
-        names = repr(self.class_names).encode()
-        contents = [array.tobytes() for array in arrays]
-        return hashed(self._source.fingerprint().encode(), names, *contents)
+    def contents(self) -> list[bytes]:
+        """All of it but for the areas, to know the same again."""
+        columns = self.boxes, self.labels, self.is_ignored, self.splits
+        return [column.tobytes() for column in columns]
 
 
 def objects_of(source: Source) -> ObjectTable:
@@ -110,10 +80,6 @@ def table_of(source: Source) -> ObjectTable:
     """The table that the labels of a source are rows of.
 
     Raises:
-      UserError: they are classes.
+      UserError: they are not of objects.
     """
-    if source.objects is None:
-        raise UserError(
-            "A detector needs pictures with boxes. Received: pictures of one class each."
-        )
-    return source.objects
+    return annotated.table_of(source, ObjectTable, "A detector needs pictures with boxes")

@@ -1,4 +1,4 @@
-"""The embedded data set for detectors: pictures of several shapes, drawn and compressed here.
+"""The embedded data set for detectors and segmenters: pictures of several shapes, drawn here.
 
 One to four of the eight shapes, of several sizes, colors and tilts, on a shaded, cluttered, noisy
 background. "scenes" are squares of 128 pixels; "mixed_scenes" have sides of 96 to 160 pixels, lying
@@ -6,15 +6,18 @@ and upright. The pictures are a function of set, split and index alone.
 """
 
 import functools
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
+from keras_resnet.data.masks import MaskTable, counted, encoded
 from keras_resnet.data.objects import ObjectTable
 from keras_resnet.data.shapes import CLASS_NAMES, mask, shaded
 
 NUM_EXAMPLES = {"train": 4000, "validation": 500}
 SETS = ("scenes", "mixed_scenes")
+MASK_NAMES = ("background", *CLASS_NAMES)
 _SPLIT_SEEDS = {"train": 0, "validation": 1}
 _SIDE = 128
 _SIDES = (96, 160)
@@ -26,17 +29,30 @@ _RADII = (9, 30)
 _LEAST_DISTANCE = 0.8
 
 
-def draw(name: str, split: str, index: int) -> tuple[bytes, np.ndarray, np.ndarray]:
-    """The JPEG of one example, and its objects.
+class Scene(NamedTuple):
+    """One example.
+
+    Attributes:
+      jpeg: bytes of an RGB JPEG.
+      boxes: around what is seen of each shape, float64 [n, 4]: left, top, right and bottom edge, in
+        pixels.
+      labels: of the shapes, indices into `CLASS_NAMES`, int64 [n].
+      ids: of the pixels, indices into `MASK_NAMES`, uint8 [height, width].
+    """
+
+    jpeg: bytes
+    boxes: np.ndarray
+    labels: np.ndarray
+    ids: np.ndarray
+
+
+def draw(name: str, split: str, index: int) -> Scene:
+    """One example.
 
     Args:
       name: one of `SETS`.
       split: "train" or "validation".
       index: number of the example, from 0.
-
-    Returns:
-      bytes of an RGB JPEG; the boxes around what is seen of each shape, float64 [n, 4]: left, top,
-      right and bottom edge, in pixels; and the labels, indices into `CLASS_NAMES`, int64 [n].
     """
     # Other pictures than those of `shapes`.
     rng = np.random.default_rng([2 + SETS.index(name), _SPLIT_SEEDS[split], index])
@@ -44,16 +60,18 @@ def draw(name: str, split: str, index: int) -> tuple[bytes, np.ndarray, np.ndarr
     height, width = rng.integers(*_SIDES, size=2) if is_mixed else (_SIDE, _SIDE)
     image = _background(rng, height, width)
     boxes, labels = [], []
+    ids = np.zeros((height, width), np.uint8)
     for center, radius in _places(rng, height, width):
         labels.append(int(rng.integers(len(CLASS_NAMES))))
         seen = _seen(rng, CLASS_NAMES[labels[-1]], center, radius, height, width)
         image[seen] = rng.uniform(150, 250, size=3)
+        ids[seen] = 1 + labels[-1]
         rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
         boxes.append([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1])
     image += rng.normal(0, rng.uniform(0, 12), size=image.shape)
     pixels = np.clip(np.rint(image), 0, 255).astype(np.uint8)
     jpeg = tf.io.encode_jpeg(pixels, quality=int(rng.integers(70, 96))).numpy()
-    return jpeg, np.array(boxes, np.float64), np.array(labels, np.int64)
+    return Scene(jpeg, np.array(boxes, np.float64), np.array(labels, np.int64), ids)
 
 
 def _background(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
@@ -108,8 +126,18 @@ def _seen(
 
 
 @functools.cache
-def examples(name: str, split: str) -> tuple[list[bytes], ObjectTable]:
-    """All JPEGs of a split, and the objects of each."""
-    drawn = [draw(name, split, index) for index in range(NUM_EXAMPLES[split])]
-    boxes, labels = [boxes for _, boxes, _ in drawn], [labels for _, _, labels in drawn]
-    return [jpeg for jpeg, _, _ in drawn], ObjectTable.of(boxes, labels)
+def scenes(name: str, split: str) -> list[Scene]:
+    """All examples of a split."""
+    return [draw(name, split, index) for index in range(NUM_EXAMPLES[split])]
+
+
+def objects(name: str, split: str) -> ObjectTable:
+    """The objects of all examples of a split."""
+    drawn = scenes(name, split)
+    return ObjectTable.of([each.boxes for each in drawn], [each.labels for each in drawn])
+
+
+def masks(name: str, split: str) -> MaskTable:
+    """The masks of all examples of a split, whose ids index `MASK_NAMES`."""
+    every = [each.ids for each in scenes(name, split)]
+    return MaskTable.of(map(encoded, every), map(counted, every))

@@ -23,7 +23,7 @@ from keras_resnet.images.conversion import decodable
 from keras_resnet.images.headers import checked, is_decodable, is_plain
 
 if TYPE_CHECKING:
-    from keras_resnet.data.objects import ObjectTable
+    from keras_resnet.data.annotated import Table
     from keras_resnet.data.survey import Survey
 
 # Images that are fetched at once for their labels, where labels are kept with them.
@@ -42,13 +42,13 @@ class Source(abc.ABC):
         upright as they are stored.
       left_out: of files, how many were found and not used, by suffix or another reason.
       survey: what was found out of all images when they were looked at; None: they were not.
-      objects: what is to be found in images, whose rows the labels are; None: labels are classes.
+      table: what is known of images, whose rows the labels are; None: labels are classes.
       keeps_labels: whether all labels are known without reading images.
     """
 
     left_out: Mapping[str, int] = types.MappingProxyType({})
     survey: "Survey | None" = None
-    objects: "ObjectTable | None" = None
+    table: "Table | None" = None
     keeps_labels = True
 
     def __init__(
@@ -357,7 +357,7 @@ class SubsetSource(SourceView):
 
     def __init__(self, source: Source, indices: npt.ArrayLike) -> None:
         super().__init__(source)
-        self.objects = source.objects
+        self.table = source.table
         self._indices = np.asarray(indices, np.int64)
         self.survey = None if source.survey is None else source.survey.of(self._indices)
 

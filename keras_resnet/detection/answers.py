@@ -7,16 +7,16 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from keras_resnet.checks import UserError, check_integer
+from keras_resnet.checks import check_integer
 from keras_resnet.data.batches import for_source
 from keras_resnet.data.sources import Source
 from keras_resnet.detection.examples import evaluation_example
-from keras_resnet.detection.inference import Pictures, finder
+from keras_resnet.detection.inference import finder
 from keras_resnet.detection.network import FasterRCNN
 from keras_resnet.distribution.workers import Workers
 from keras_resnet.evaluation.evaluator import Evaluator, Gathered
-from keras_resnet.images.canvas import Canvas
-from keras_resnet.images.preprocessing import Preprocessing
+from keras_resnet.images.canvas import Canvas, Pictures
+from keras_resnet.images.given import check_list, given_pixels
 from keras_resnet.networks.resnet import needed_preprocessing
 from keras_resnet.runs.task import OfBatch
 
@@ -126,14 +126,13 @@ def find_objects(
     Raises:
       UserError: a picture cannot be read.
     """
-    if isinstance(pictures, str | bytes | os.PathLike):
-        raise UserError("`pictures` must be a list. Received: one picture; put it into [ ].")
+    check_list(pictures)
     preprocessing = needed_preprocessing(detector)
     find = tf.function(finder(detector, voting=voting), autograph=False)
     names = detector.class_names or tuple(map(str, range(detector.classes)))
     found = []
     for picture in pictures:
-        inputs = detector.canvas.inputs(_pixels(picture, preprocessing), preprocessing)
+        inputs = detector.canvas.inputs(given_pixels(picture, preprocessing), preprocessing)
         answer = find(Pictures(*(values[tf.newaxis] for values in inputs)))
         boxes, scores, classes = (
             answer[name][0].numpy() for name in ("boxes", "scores", "classes")
@@ -142,18 +141,3 @@ def find_objects(
         labels = tuple(names[number] for number in classes[:count])
         found.append(Found(boxes[:count], scores[:count], labels))
     return found
-
-
-def _pixels(
-    picture: str | os.PathLike[str] | bytes | np.ndarray, preprocessing: Preprocessing
-) -> tf.Tensor:
-    """Those of a picture, uint8 [height, width, channels]."""
-    if isinstance(picture, str | bytes | os.PathLike):
-        return preprocessing.decoded(picture)
-    pixels = np.asarray(picture)
-    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != preprocessing.channels:
-        raise UserError(
-            "`pictures` must be paths, bytes of files, or uint8 pixels [height, width, "
-            f"{preprocessing.channels}]. Received: {pixels.dtype} {list(pixels.shape)}"
-        )
-    return tf.constant(pixels)

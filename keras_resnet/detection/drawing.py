@@ -1,6 +1,5 @@
 """Pictures with boxes around what a detector has found in them."""
 
-import colorsys
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,6 +11,7 @@ import PIL.ImageDraw
 import PIL.ImageFont
 
 from keras_resnet import plots
+from keras_resnet.class_colors import Color, class_color, contrast
 from keras_resnet.texts import harmless
 
 # Height of letters: a part of the side of a square of as many pixels, and in pixels at least.
@@ -20,15 +20,7 @@ _TEXTS_OF_SIDE, _LEAST_TEXT = 40, 10
 # Width of a line, and what is left beside a text, as parts of the height of letters.
 _LINES_OF_TEXT, _MARGINS_OF_TEXT = 6, 5
 
-# Saturation and value of the colors; from hue to hue it is a golden section. So the most alike of
-# 20 are 26 apart in CIELAB, and those of 80 are 2, which is just to be seen.
-_TONES = ((0.9, 1.0), (0.9, 0.55), (0.45, 1.0))
-_HUE_STEP = (math.sqrt(5) - 1) / 2
-
-Color = tuple[int, int, int]
 Box = tuple[int, int, int, int]
-
-_BLACK, _WHITE = (0, 0, 0), (255, 255, 255)
 
 
 class _Plate(NamedTuple):
@@ -80,25 +72,12 @@ def drawn(
     return canvas
 
 
-def class_color(label: int) -> Color:
-    """The color of a class, red, green and blue; those of 20 are easily told apart."""
-    saturation, value = _TONES[label % len(_TONES)]
-    red, green, blue = colorsys.hsv_to_rgb(label * _HUE_STEP % 1, saturation, value)
-    return round(255 * red), round(255 * green), round(255 * blue)
-
-
-def _contrast(color: Color) -> Color:
-    """Black or white, whichever is further away in brightness."""
-    brightness = np.dot(color, (0.299, 0.587, 0.114))
-    return _BLACK if brightness > 128 else _WHITE
-
-
 def _draw_box(pen: PIL.ImageDraw.ImageDraw, edges: Box, color: Color, width: int) -> None:
     """Draws the lines within the edges, between others that show on their own color."""
     left, top, right, bottom = edges
     # The last pixels; a box may be thinner than one.
     right, bottom = max(left, right - 1), max(top, bottom - 1)
-    pen.rectangle((left - 1, top - 1, right + 1, bottom + 1), None, _contrast(color), width + 2)
+    pen.rectangle((left - 1, top - 1, right + 1, bottom + 1), None, contrast(color), width + 2)
     pen.rectangle((left, top, right, bottom), None, color, width)
 
 
@@ -107,7 +86,7 @@ def _draw_plate(pen: PIL.ImageDraw.ImageDraw, plate: _Plate) -> None:
     pen.rectangle((left, top, right - 1, bottom - 1), plate.color)
     # On whole pixels, where letters are sharp.
     place = (left + _margin(plate.font), top)
-    pen.text(place, plate.text, _contrast(plate.color), plate.font, anchor="la")
+    pen.text(place, plate.text, contrast(plate.color), plate.font, anchor="la")
 
 
 def _plate(

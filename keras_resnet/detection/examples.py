@@ -8,9 +8,8 @@ import tensorflow as tf
 
 from keras_resnet.data.objects import ObjectTable
 from keras_resnet.detection.boxes import area, clip, mirror
-from keras_resnet.detection.inference import Pictures
 from keras_resnet.detection.losses import Batch
-from keras_resnet.images.canvas import Canvas
+from keras_resnet.images.canvas import Canvas, Pictures
 from keras_resnet.images.preprocessing import Preprocessing
 
 # The columns of the random numbers of a picture, see `augmentation.draw`.

@@ -1,32 +1,17 @@
 """What a detector finds in pictures."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 import tensorflow as tf
 
 from keras_resnet.detection.anchors import anchors
 from keras_resnet.detection.boxes import clip, decode
-from keras_resnet.detection.canvases import Values, by_canvas
 from keras_resnet.detection.detections import detections
 from keras_resnet.detection.network import REGION_SCALES, FasterRCNN
 from keras_resnet.detection.proposals import ProposalOptions, proposals
 from keras_resnet.detection.suppression import usable
-from keras_resnet.images.canvas import Canvas
-
-
-class Pictures(NamedTuple):
-    """What a detector sees of pictures, see `Canvas.inputs`.
-
-    Attributes:
-      inputs: float [b, longer, longer, channels].
-      shapes: of the pictures on their canvas, int32 [b, 2].
-      own_shapes: of the pictures, int32 [b, 2].
-    """
-
-    inputs: tf.Tensor
-    shapes: tf.Tensor
-    own_shapes: tf.Tensor
+from keras_resnet.images.canvas import Canvas, Pictures
+from keras_resnet.images.canvases import Values, by_canvas
 
 
 def finder(

@@ -64,6 +64,8 @@ class FasterRCNN(keras.Model):
     Source: He et al., 2016, appendix A; Ren et al., 2015 (Faster R-CNN).
     """
 
+    backbone_parts = ("trunk", "head")
+
     def __init__(
         self,
         network: ResNet,
@@ -173,20 +175,21 @@ class FasterRCNN(keras.Model):
     def call(self, images: tf.Tensor) -> tf.Tensor:
         return self.trunk(images)
 
+    def rows_of_classes(self, places: Sequence[int]) -> dict[str, list[int]]:
+        """Which outputs are those of some classes, by layer, see `beginnings.Composite`."""
+        fours = [4 * place + part for place in places for part in range(4)]
+        return {"class_scores": [0, *(place + 1 for place in places)], "box_codes": fours}
+
     def variables_by_name(self) -> dict[str, keras.Variable]:
         """All variables by our names, such as trunk/conv1/kernel and rpn_conv/bias."""
         found: dict[str, keras.Variable] = {}
         for part in (self.trunk, self.head):
             inside = variables_by_name(part)
             found |= {f"{part.name}/{name}": variable for name, variable in inside.items()}
-        for layer in (self.rpn_conv, self.rpn_scores, self.rpn_codes, *self.of_classes):
+        layers = (self.rpn_conv, self.rpn_scores, self.rpn_codes)
+        for layer in (*layers, self.class_scores, self.box_codes):
             found |= {f"{layer.name}/kernel": layer.kernel, f"{layer.name}/bias": layer.bias}
         return found
-
-    @property
-    def of_classes(self) -> tuple[keras.layers.Dense, keras.layers.Dense]:
-        """The layers that know the classes."""
-        return self.class_scores, self.box_codes
 
     def get_config(self) -> dict[str, Any]:
         names = self.class_names

@@ -32,7 +32,8 @@ class DetectionOptions(TaskOptions):
     """
 
     name = "detection"
-    has_boxes = may_freeze_batch_norm = True
+    annotated_with = "boxes"
+    may_freeze_batch_norm = True
 
     shorter_side: int = option(
         "Data",

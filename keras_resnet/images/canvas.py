@@ -1,10 +1,11 @@
-"""Pictures of any shape as a detector sees them: scaled, in the corner of a canvas.
+"""Pictures of any shape as a detector or segmenter sees them: scaled, in the corner of a canvas.
 
 What a network answers depends on all that it sees, also on what is beside a picture. So the canvas
 follows from the shape of the picture alone, not from the others of a batch.
 """
 
 import dataclasses
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -12,6 +13,20 @@ import tensorflow as tf
 from keras_resnet import checks
 from keras_resnet.images.limits import LARGEST_SIDE
 from keras_resnet.images.preprocessing import Preprocessing, resized
+
+
+class Pictures(NamedTuple):
+    """What a network sees of pictures, see `Canvas.inputs`.
+
+    Attributes:
+      inputs: float [b, longer, longer, channels].
+      shapes: of the pictures on their canvas, int32 [b, 2].
+      own_shapes: of the pictures, int32 [b, 2].
+    """
+
+    inputs: tf.Tensor
+    shapes: tf.Tensor
+    own_shapes: tf.Tensor
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,7 +81,7 @@ class Canvas:
         preprocessing: Preprocessing,
         shorter: tf.Tensor | None = None,
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """What a detector sees of a picture.
+        """What a network sees of a picture.
 
         Args:
           pixels: uint8 [height, width, channels], see `Preprocessing.pixels`.

@@ -101,13 +101,13 @@ class TaskOptions(Options):
 
     Attributes:
       name: of the task, in config.json.
-      has_boxes: whether its pictures have boxes, so that names of data sets are of such.
+      annotated_with: "boxes" or "masks": what its pictures have, and names of data sets are of.
       may_freeze_batch_norm: whether `freeze_batch_norm` may be set without weights to keep, where
         it does nothing; so a recipe can have it for trainings with weights.
     """
 
     name: ClassVar[str]
-    has_boxes: ClassVar[bool] = False
+    annotated_with: ClassVar[str | None] = None
     may_freeze_batch_norm: ClassVar[bool] = False
 
     def task(self, config: "TrainConfig") -> "Task":

@@ -20,11 +20,14 @@ class Answer:
     Attributes:
       status: `OK`, or why the picture cannot be used.
       classes: numbers of the most probable classes, that first; none for an unusable picture. Of a
-        detector those of the objects that it found, the surest first.
+        detector those of the objects that it found, the surest first; of a segmenter those of the
+        pixels, the most frequent first.
       labels: their names.
-      probabilities: theirs, 0 to 1.
+      probabilities: theirs, 0 to 1; of a segmenter the shares of the pixels.
       boxes: of a detector left, top, right and bottom edge of each object, in pixels of the upright
-        picture; None: it is of a network that classifies.
+        picture; None: it is of another network.
+      mask: of a segmenter the gray PNG of the numbers of the classes, as large as the upright
+        picture; None: it is of another network.
     """
 
     status: str
@@ -32,6 +35,7 @@ class Answer:
     labels: tuple[str, ...] = ()
     probabilities: tuple[float, ...] = ()
     boxes: tuple[tuple[float, float, float, float], ...] | None = None
+    mask: bytes | None = None
 
     def at_least(self, score: float) -> "Answer":
         """Of the objects that a detector found those that it is so sure of."""

@@ -8,18 +8,23 @@ from typing import Any
 
 import keras
 
-from keras_resnet.detection.network import FasterRCNN
 from keras_resnet.images.preprocessing import Preprocessing
 from keras_resnet.process.processor import processor_name
 from keras_resnet.runs.figures import Figure
 from keras_resnet.serving import answers as statuses
-from keras_resnet.serving import classifier_card, detector_card
+from keras_resnet.serving import classifier_card, detector_card, results, segmenter_card
 from keras_resnet.serving.optimization import Optimized
 from keras_resnet.serving.options import Limits
 from keras_resnet.serving.servable import Servable
 from keras_resnet.serving.usable_rows import MAX_SCANS
 
 NOT_KNOWN = "not known"
+
+_OF_KINDS = {
+    results.CLASSES: classifier_card,
+    results.OBJECTS: detector_card,
+    results.MASKS: segmenter_card,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +66,7 @@ def model_card(
       seconds: median seconds of an answer, by signature and batch size.
     """
     model = served.model
-    of_kind = detector_card if isinstance(model, FasterRCNN) else classifier_card
+    of_kind = _OF_KINDS[served.kind]
     sections = {
         f"# {origin.name}": _introduction(model, origin),
         "## Network": of_kind.network(model),

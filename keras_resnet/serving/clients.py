@@ -3,13 +3,12 @@
 import base64
 import concurrent.futures
 import json
-import math
 import os
 import pathlib
 import threading
 import time
 import urllib.parse
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from typing import Any, TypeVar
 
 import grpc
@@ -26,14 +25,14 @@ from tensorflow_serving.apis import (
 )
 
 from keras_resnet.checks import UserError, check_integer, check_number, check_positive
-from keras_resnet.detection.network import FasterRCNN
 from keras_resnet.images import conversion
 from keras_resnet.images.preprocessing import Preprocessing
 from keras_resnet.process import onednn
 from keras_resnet.serving import addresses
-from keras_resnet.serving.answers import CONVERT_FIRST, NOT_AN_IMAGE, OK, Answer
+from keras_resnet.serving.answers import CONVERT_FIRST, NOT_AN_IMAGE, Answer
 from keras_resnet.serving.export import newest_version
 from keras_resnet.serving.options import TOP, Limits
+from keras_resnet.serving.results import KINDS, kind_of
 from keras_resnet.serving.servable import servable
 from keras_resnet.tasks import load_network
 from keras_resnet.texts import harmless
@@ -43,10 +42,6 @@ _T = TypeVar("_T")
 SIGNATURE = "serving_default"
 
 _MAX_TIMEOUT = 1e6
-
-# What the signature of a network that classifies gives, and that of a detector.
-_OF_CLASSIFIER = ("status", "classes", "labels", "probabilities")
-_OF_DETECTOR = ("status", "count", "classes", "labels", "scores", "boxes")
 
 # Before the first repetition and before any, in seconds; each is twice as long as the one before.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0
@@ -99,7 +94,7 @@ class Client:
       results: names of its results.
 
     Attributes:
-      finds_objects: whether it is a detector, whose answers have boxes.
+      kind: `results.Kind` of the network.
       preprocessing: `Preprocessing` of the network; None: it is not known here.
 
     Raises:
@@ -109,15 +104,15 @@ class Client:
     def __init__(
         self, address: str | os.PathLike[str], arguments: Collection[str], results: Set[str]
     ) -> None:
-        self.finds_objects = results >= set(_OF_DETECTOR)
-        if len(arguments) != 1 or not (self.finds_objects or results >= set(_OF_CLASSIFIER)):
+        kind = kind_of(results)
+        if len(arguments) != 1 or kind is None:
+            expected = " or ".join(f"{each.name} ({', '.join(each.columns)})" for each in KINDS)
             raise UserError(
                 f"{address} must be an export of this package, whose signature {SIGNATURE} "
-                f"gives {', '.join(sorted(_OF_CLASSIFIER))}, or of a detector "
-                f"{', '.join(sorted(_OF_DETECTOR))}. It takes {', '.join(sorted(arguments))} and "
-                f"gives {', '.join(sorted(results))}."
+                f"gives {expected}. It takes {', '.join(sorted(arguments))} and gives "
+                f"{', '.join(sorted(results))}."
             )
-        self._columns = _OF_DETECTOR if self.finds_objects else _OF_CLASSIFIER
+        self.kind = kind
         (self._argument,) = arguments
         self.preprocessing: Preprocessing | None = None
 
@@ -162,67 +157,16 @@ class Client:
             return []
         results = self._results(pictures)
         try:
-            columns = [results[name] for name in self._columns]
+            columns = [results[name] for name in self.kind.columns]
             if {len(column) for column in columns} != {len(pictures)}:
                 raise ValueError("it has not a row for each picture")
-            answer = _detections if self.finds_objects else _classes
-            return [answer(*row) for row in zip(*columns, strict=True)]
+            return [self.kind.answer(*row) for row in zip(*columns, strict=True)]
         except (ValueError, TypeError, LookupError, OverflowError) as error:
             raise ServingError(f"The answer cannot be understood: {error}") from error
 
     def _results(self, pictures: Sequence[bytes]) -> Mapping[str, np.ndarray | list[object]]:
         """The results of the signature by name: arrays or lists with a row for each picture."""
         raise NotImplementedError
-
-
-def _classes(
-    status: str | bytes,
-    classes: Iterable[int],
-    labels: Iterable[str] | Iterable[bytes],
-    probabilities: Sequence[float],
-) -> Answer:
-    """The `Answer` that a row of results of a classifier is."""
-    status = _text(status)
-    if status != OK:
-        return Answer(status)
-    classes = tuple(map(int, classes))
-    if any(not 0 <= number < len(probabilities) for number in classes):
-        raise ValueError(f"there are no classes {classes}")
-    labels, chosen = tuple(map(_text, labels)), tuple(float(probabilities[n]) for n in classes)
-    if len(labels) != len(classes) or not all(0 <= value <= 1 for value in chosen):
-        raise ValueError(f"{labels} and {chosen} are no labels and probabilities of {classes}")
-    return Answer(status, classes, labels, chosen)
-
-
-def _detections(
-    status: str | bytes,
-    count: int,
-    classes: Sequence[int],
-    labels: Sequence[str] | Sequence[bytes],
-    scores: Sequence[float],
-    boxes: Sequence[Sequence[float]],
-) -> Answer:
-    """The `Answer` that a row of results of a detector is."""
-    status, count = _text(status), int(count)
-    if status != OK:
-        return Answer(status)
-    if not all(0 <= count <= len(column) for column in (classes, labels, scores, boxes)):
-        raise ValueError(f"it has not {count} objects")
-    edges = [tuple(map(float, box)) for box in boxes[:count]]
-    found = tuple(float(score) for score in scores[:count])
-    if any(len(box) != 4 or not all(map(math.isfinite, box)) for box in edges):
-        raise ValueError(f"{edges} are no boxes")
-    if not all(0 <= score <= 1 for score in found):
-        raise ValueError(f"{found} are no scores")
-    names = tuple(map(_text, labels[:count]))
-    return Answer(status, tuple(map(int, classes[:count])), names, found, tuple(edges))  # type: ignore[arg-type]
-
-
-def _text(value: object) -> str:
-    text = value.decode() if isinstance(value, bytes) else value
-    if not isinstance(text, str):
-        raise TypeError(f"{text!r} is no text")
-    return text
 
 
 class _UnavailableError(Exception):
@@ -312,7 +256,7 @@ class NetworkClient(_FunctionClient):
     """A network in this process, which answers as an export of it would.
 
     Args:
-      model: `ResNet` with a classifier, or `FasterRCNN`, and a `preprocessing`.
+      model: `ResNet` with a classifier, `FasterRCNN` or `FCN`, and a `preprocessing`.
       address: what to call it in messages; None: by its name.
 
     Raises:
@@ -323,7 +267,7 @@ class NetworkClient(_FunctionClient):
         self._served = servable(model, TOP, Limits())
         function, argument = self._served.functions[SIGNATURE]
         traced = tf.function(function, input_signature=[argument], autograph=False)
-        results = set(_OF_DETECTOR if isinstance(model, FasterRCNN) else _OF_CLASSIFIER)
+        results = set(self._served.kind.columns)
         super().__init__(address or model.name, [argument.name], results, traced)
         self.preprocessing = model.preprocessing
 
@@ -424,7 +368,7 @@ class RestClient(Client):
         )
         try:
             rows = answer["predictions"]
-            return {name: [row[name] for row in rows] for name in self._columns}
+            return {name: [row[name] for row in rows] for name in self.kind.columns}
         except (KeyError, TypeError) as error:
             raise ServingError(f"{self._url} gives no predictions.") from error
 

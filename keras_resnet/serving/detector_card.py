@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from keras_resnet.detection.detections import DETECTIONS, LEAST_SCORE
 from keras_resnet.detection.evaluation import FIGURES
 from keras_resnet.detection.network import FasterRCNN
+from keras_resnet.images.canvas import Canvas
+from keras_resnet.images.preprocessing import Preprocessing
 from keras_resnet.networks import analysis
 from keras_resnet.networks.resnet import needed_preprocessing
 from keras_resnet.runs.figures import Figure
@@ -41,7 +43,11 @@ def _listing(numbers: Sequence[float]) -> str:
 
 def preprocessing(model: FasterRCNN) -> str:
     """What becomes of a picture, but for its colors."""
-    value, canvas = needed_preprocessing(model), model.canvas
+    return of_canvas(needed_preprocessing(model), model.canvas)
+
+
+def of_canvas(value: Preprocessing, canvas: Canvas) -> str:
+    """What becomes of a picture that is laid on a canvas."""
     colors = {1: "gray", 3: "RGB"}[value.channels]
     return (
         f"Part of the export. Pictures are decoded to {colors}, the shorter side is resized to "

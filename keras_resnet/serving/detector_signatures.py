@@ -6,8 +6,9 @@ from typing import Any
 import tensorflow as tf
 
 from keras_resnet.detection.detections import DETECTIONS
-from keras_resnet.detection.inference import Pictures, finder
+from keras_resnet.detection.inference import finder
 from keras_resnet.detection.network import FasterRCNN
+from keras_resnet.images.canvas import Pictures
 from keras_resnet.networks.resnet import needed_preprocessing
 from keras_resnet.serving.answers import OK
 from keras_resnet.serving.options import Limits

@@ -1,6 +1,8 @@
 """What is exported of a network, whatever it was trained for."""
 
 import dataclasses
+from collections.abc import Callable
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -9,9 +11,12 @@ from keras_resnet import checks
 from keras_resnet.class_names import check_exportable, readable
 from keras_resnet.detection.network import FasterRCNN
 from keras_resnet.networks.resnet import logits_model
+from keras_resnet.segmentation.network import FCN
+from keras_resnet.serving import results
 from keras_resnet.serving.detector_signatures import detector_signatures
 from keras_resnet.serving.optimization import Optimized
 from keras_resnet.serving.options import Limits
+from keras_resnet.serving.segmenter_signatures import segmenter_signatures
 from keras_resnet.serving.signatures import Functions, signatures
 
 
@@ -21,14 +26,16 @@ class Servable:
 
     Attributes:
       model: as it was trained.
+      kind: `results.Kind` of it.
       class_names: as an export has them.
-      functions: see `signatures` and `detector_signatures`.
+      functions: see `signatures`, `detector_signatures` and `segmenter_signatures`.
       variables: that these use.
       height: of a likely picture, in pixels.
       batch_sizes: for which TensorFlow prepares, the largest last.
     """
 
     model: keras.Model
+    kind: results.Kind
     class_names: tuple[str, ...]
     functions: Functions
     variables: list[tf.Variable]
@@ -36,13 +43,20 @@ class Servable:
     batch_sizes: tuple[int, ...]
 
 
+# Of networks that see pictures on a canvas: what makes their functions, and how they answer.
+_WITH_CANVAS: dict[type[Any], tuple[Callable[..., Functions], results.Kind]] = {
+    FasterRCNN: (detector_signatures, results.OBJECTS),
+    FCN: (segmenter_signatures, results.MASKS),
+}
+
+
 def servable(
     model: keras.Model, top: int, limits: Limits, optimized: Optimized | None = None
 ) -> Servable:
-    """What is exported of a network that classifies, or of a detector.
+    """What is exported of a network that classifies, detects or segments.
 
     Args:
-      model: `ResNet` with a classifier, or `FasterRCNN`; with a `preprocessing`.
+      model: `ResNet` with a classifier, `FasterRCNN` or `FCN`; with a `preprocessing`.
       top: number of classes named for each picture, where it has one class.
       limits: `Limits` of encoded pictures.
       optimized: what is served in place of the model; None: it is served as it is.
@@ -54,22 +68,25 @@ def servable(
         raise checks.UserError(
             f"The model {model.name!r} has no `preprocessing`, so it cannot be served."
         )
-    if isinstance(model, FasterRCNN):
-        class_names = _names(model)
-        return Servable(
-            model,
-            class_names,
-            detector_signatures(model, class_names, limits),
-            [variable.value for variable in model.variables],
-            model.canvas.shorter,
-            (1, 2, 4),
-        )
+    for kind, (of_model, answers) in _WITH_CANVAS.items():
+        if isinstance(model, kind):
+            class_names = _names(model)
+            return Servable(
+                model,
+                answers,
+                class_names,
+                of_model(model, class_names, limits),
+                [variable.value for variable in model.variables],
+                model.canvas.shorter,
+                (1, 2, 4),
+            )
     _check_classifier(model)
     class_names = _names(model)
     network = model if optimized is None else optimized.network
     functions, tracked = signatures(network, class_names, top, limits)
     return Servable(
         model,
+        results.CLASSES,
         class_names,
         functions,
         [variable.value for variable in tracked.variables],

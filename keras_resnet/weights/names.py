@@ -27,7 +27,7 @@ _TORCH_OF_CONVOLUTION = ("weight", "bias")
 _TORCH_OF_NORM = ("weight", "bias", "running_mean", "running_var")
 
 # Torch counts the batches that a normalization has seen, which has no use here.
-_TORCH_COUNT = "num_batches_tracked"
+TORCH_COUNT = "num_batches_tracked"
 
 
 def is_norm(path: str) -> bool:
@@ -81,12 +81,33 @@ def from_torch(values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     Raises:
       UserError: a name is none of a residual network.
     """
-    weights = {}
+    weights: dict[str, np.ndarray] = {}
     for theirs, value in values.items():
-        if not theirs.endswith(_TORCH_COUNT):
-            name = _name_of_torch(theirs)
-            weights[name] = _turned(value, (2, 3, 1, 0)) if name.endswith("/kernel") else value
+        if not theirs.endswith(TORCH_COUNT):
+            weights |= from_torch_layer(*_path_of_torch(theirs), value)
     return weights
+
+
+def from_torch_layer(path: str, weight: str, value: np.ndarray) -> dict[str, np.ndarray]:
+    """A weight of a layer, by our name and in our layout.
+
+    Args:
+      path: our name of the layer.
+      weight: torch's name of what it is of it, such as running_mean.
+      value: the array.
+
+    Raises:
+      UserError: such a layer has no such weight.
+    """
+    ours = dict(
+        zip(_TORCH_OF_NORM, OF_NORM, strict=True)
+        if is_norm(path)
+        else zip(_TORCH_OF_CONVOLUTION, OF_CONVOLUTION, strict=True)
+    )
+    if weight not in ours:
+        raise UserError(f"{f'{path}, {weight}'[:100]!r} is no weight of a residual network.")
+    is_kernel = ours[weight] == "kernel"
+    return {f"{path}/{ours[weight]}": _turned(value, (2, 3, 1, 0)) if is_kernel else value}
 
 
 def is_torch(names: Iterable[str]) -> bool:
@@ -116,25 +137,16 @@ def _torch_name(name: str) -> str:
     return f"{theirs}.{_TORCH_OF_CONVOLUTION[OF_CONVOLUTION.index(weight)]}"
 
 
-def _name_of_torch(theirs: str) -> str:
-    """Our name for one of torch's."""
+def _path_of_torch(theirs: str) -> tuple[str, str]:
+    """Our name of a layer for torch's of one of its weights, and torch's of the weight in it."""
     path, _, weight = theirs.rpartition(".")
     match = re.fullmatch(r"layer(\d)\.(0|[1-9]\d{0,3})\.(?:(conv\d|bn\d)|downsample\.([01]))", path)
     if match:
         part = match[3] or ("shortcut/conv", "shortcut/bn")[int(match[4])]
-        path = f"conv{int(match[1]) + 1}_{int(match[2]) + 1}/{part}"
-    elif path in ("conv1", "bn1", "fc"):
-        path = {"bn1": "conv1_bn"}.get(path, path)
-    else:
+        return f"conv{int(match[1]) + 1}_{int(match[2]) + 1}/{part}", weight
+    if path not in ("conv1", "bn1", "fc"):
         raise UserError(f"{theirs[:100]!r} is no weight of a residual network.")
-    ours = dict(
-        zip(_TORCH_OF_NORM, OF_NORM, strict=True)
-        if is_norm(path)
-        else zip(_TORCH_OF_CONVOLUTION, OF_CONVOLUTION, strict=True)
-    )
-    if weight not in ours:
-        raise UserError(f"{theirs[:100]!r} is no weight of a residual network.")
-    return f"{path}/{ours[weight]}"
+    return {"bn1": "conv1_bn"}.get(path, path), weight
 
 
 # --- keras.applications

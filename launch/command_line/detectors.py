@@ -2,7 +2,7 @@
 
 import pathlib
 
-from command_line.program import dataset_name
+from command_line.annotated import opened
 from keras_resnet.checks import UserError
 from keras_resnet.texts import harmless
 
@@ -19,13 +19,16 @@ def evaluate(path, *, dataset, data_dir, split, skip_corrupt, coco, results, **o
       results: path of a file of all detections; None: none is written.
       **options: those of `detection.answers.detected`.
     """
+    from keras_resnet.data import object_sets
     from keras_resnet.detection import answers, coco_figures, coco_results, evaluation
     from keras_resnet.detection.files import load_detector
     from keras_resnet.runs.figures import describe
     from keras_resnet.tasks import load_config
 
     detector, config = load_detector(path), load_config(path)
-    name, of_set, source = _opened(config, dataset, data_dir, split, skip_corrupt)
+    name, of_set, source = opened(
+        config, dataset, data_dir, split, skip_corrupt, object_sets.opened, "boxes"
+    )
     table = evaluation.fitted_objects(detector, source)
     # What does not fit is found before the inference.
     ids = _ids(detector, of_set, source) if results is not None else ()
@@ -42,28 +45,6 @@ def evaluate(path, *, dataset, data_dir, split, skip_corrupt, coco, results, **o
     if results is not None:
         coco_results.write(results, gathered, *ids)
         print(f"Written: {harmless(results)}")
-
-
-def _opened(config, dataset, data_dir, split, skip_corrupt):
-    """The name of the data set to evaluate on, a split of it, and those of its pictures to take."""
-    from keras_resnet.data.object_sets import opened
-
-    if split not in ("train", "validation"):
-        raise UserError(
-            f"`split` must be train or validation for a detector. Received: split={split!r}"
-        )
-    if dataset:
-        name = dataset_name(dataset, has_boxes=True)
-        place = data_dir or (config and config.data_dir)
-        found = opened(name, place, skip_corrupt=skip_corrupt).split(split)
-        return name, found, found.source
-    config = config.with_options(data_dir=data_dir or config.data_dir, skip_corrupt=skip_corrupt)
-    task = config.task.task(config)
-    if split == "train":
-        return config.dataset, task.data.split("train"), task.sources()["train"]
-    # Some may be kept of the pictures to train on.
-    root = "train" if task.held_out else "validation"
-    return config.dataset, task.data.split(root), task.validation_source()
 
 
 def _protocol(shorter_sides, refined, voting, **_):

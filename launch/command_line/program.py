@@ -16,8 +16,7 @@ from absl import flags, logging
 from command_line import mistakes, start
 from command_line.help_text import help_text
 from keras_resnet.checks import UserError
-from keras_resnet.data.layouts import FOLDER_HELP
-from keras_resnet.data.names import BOXES_HELP, FOLDER, canonical, of_objects, paths_of
+from keras_resnet.data.names import FOLDER, canonical, paths_of
 from keras_resnet.process.signals import STOP_SIGNALS
 from keras_resnet.texts import harmless, harmless_lines
 from keras_resnet.version import __version__
@@ -266,19 +265,19 @@ def existing(name, path):
     return path
 
 
-def dataset_name(text, has_boxes=False):
+def dataset_name(text, annotated_with=None):
     """The name of a data set that a flag gives, of a folder its path.
 
     Args:
       text: what the flag gives.
-      has_boxes: whether it is of pictures with boxes.
+      annotated_with: of pictures with "boxes" or "masks": that.
 
     Raises:
       UserError: there is no such folder.
     """
-    name = of_objects(text) if has_boxes else canonical(text)
+    name = canonical(text, annotated_with)
     if name.startswith(FOLDER):
-        paths_of(name, BOXES_HELP if has_boxes else FOLDER_HELP)
+        paths_of(name, annotated_with)
     return name
 
 

@@ -129,14 +129,14 @@ def _given(base, values):
         if given.get(name) is not None and other not in given:
             given[other] = None
     for field in (*fields(base), *fields(base.task)):
+        # What a recipe sets can be unset.
+        if given.get(field.name) in ("none", ["none"]) and accepts_none(field):
+            given[field.name] = None
         read = _readers(field.type)
         if read is not None and given.get(field.name) is not None:
             given[field.name] = read(field.name, given[field.name])
-        # What a recipe sets can be unset.
-        if given.get(field.name) == "none" and accepts_none(field):
-            given[field.name] = None
     if "dataset" in given:
-        given["dataset"] = dataset_name(given["dataset"], base.task.has_boxes)
+        given["dataset"] = dataset_name(given["dataset"], base.task.annotated_with)
     return given
 
 

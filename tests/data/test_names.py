@@ -1,7 +1,7 @@
 import pytest
 
 from keras_resnet.data.datasets import load
-from keras_resnet.data.names import canonical, of_objects, paths_of, same_data, short_name
+from keras_resnet.data.names import canonical, paths_of, same_data, short_name
 
 
 @pytest.mark.parametrize(
@@ -86,14 +86,14 @@ def test_paths_of_folders_are_no_other_data():
         *("train/_annotations.coco.json", "data.yaml", "classes.txt"),
     ],
 )
-def test_a_directory_of_boxes_is_a_folder_of_objects(file, tmp_path, monkeypatch):
+def test_a_directory_of_boxes_is_a_folder(file, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "pets" / file
-    assert of_objects("pets") == "pets"
+    assert canonical("pets", "boxes") == "pets"
     path.parent.mkdir(parents=True)
     path.touch()
-    assert of_objects("pets") == of_objects("./pets/") == "folder:pets"
-    assert of_objects("pets,./more") == "folder:pets,more"
+    assert canonical("pets", "boxes") == canonical("./pets/", "boxes") == "folder:pets"
+    assert canonical("pets,./more", "boxes") == "folder:pets,more"
     assert same_data("pets", "/other/pets") and not same_data("pets", "coco/2017")
 
 
@@ -101,4 +101,12 @@ def test_where_tfds_keeps_a_set_there_are_no_boxes(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "coco" / "2017" / "1.1.0").mkdir(parents=True)
     (tmp_path / "coco" / "2017" / "1.1.0" / "features.json").touch()
-    assert of_objects("coco") == "coco"
+    assert canonical("coco", "boxes") == "coco"
+
+
+@pytest.mark.parametrize("place", ["images", "train/images", "SegmentationClass", "masks"])
+def test_a_directory_of_masks_is_a_folder(place, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert canonical("pets", "masks") == "pets"
+    (tmp_path / "pets" / place).mkdir(parents=True)
+    assert canonical("pets", "masks") == "folder:pets" and same_data("pets", "/other/pets")

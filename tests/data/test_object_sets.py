@@ -8,8 +8,9 @@ from tfds_sets import write_tfds_objects
 
 from keras_resnet.checks import UserError
 from keras_resnet.data import scenes
+from keras_resnet.data.annotated_sets import IN_BOTH
 from keras_resnet.data.annotations import TURNED, WITHOUT_PICTURE
-from keras_resnet.data.object_sets import IN_BOTH, opened
+from keras_resnet.data.object_sets import opened
 from keras_resnet.data.sources import SubsetSource
 
 
@@ -27,8 +28,8 @@ def test_a_picture_is_opened_with_its_objects(tmp_path):
     for split, names in (("train", ["a.png", "b.png"]), ("validation", ["c.png"])):
         source = data.source(split)
         assert [source.describe(i).rpartition("/")[2] for i in range(len(source))] == names
-        assert source.objects.boxes.tolist() == [[1, 2, 11, 22]] * len(names)
-        assert source.objects.labels.tolist() == [1] * len(names)
+        assert source.table.boxes.tolist() == [[1, 2, 11, 22]] * len(names)
+        assert source.table.labels.tolist() == [1] * len(names)
         image, row = source.example(len(names) - 1)
         assert tf.io.decode_image(image).shape == (40, 60, 1) and row == len(names) - 1
     assert data.split("train").image_ids == (0, 10) and data.split("train").class_ids == (1, 5)
@@ -42,7 +43,7 @@ def test_of_classes_the_names_count(tmp_path):
     file = tmp_path / "annotations" / "instances_val2017.json"
     write_coco(file, ["b.png"], [(3, "dog"), (90, "cat")])
     found = opened(str(tmp_path)).split("validation")
-    assert found.source.objects.labels.tolist() == [0] and found.class_ids == (90, 3)
+    assert found.source.table.labels.tolist() == [0] and found.class_ids == (90, 3)
     assert found.source.class_names == ("cat", "dog")
     write_coco(file, ["b.png"], [(1, "cat"), (3, "cow")])
     with pytest.raises(UserError, match="only in validation: cow; only in train: dog. Rename"):
@@ -55,7 +56,7 @@ def test_of_voc_not_every_class_need_be_validated_on(tmp_path):
     (folder / "Annotations" / "a.xml").write_text(voc_text(("cat", 1, 1, 9, 9)))
     data = opened(str(folder))
     assert data.class_names == ("cat", "dog")
-    assert data.source("validation").objects.labels.tolist() == [1]
+    assert data.source("validation").table.labels.tolist() == [1]
     (folder / "Annotations" / "c.xml").write_text(voc_text(("cow", 1, 1, 9, 9)))
     with pytest.raises(UserError, match="only in validation: cow"):
         opened(str(folder))
@@ -94,8 +95,8 @@ def test_boxes_are_turned_as_their_picture_is(tmp_path):
     write_coco(tmp_path / "mine.json", ["a.jpg", "b.png"])
     data = opened(str(tmp_path), kept=1)
     tables = {data.source(s).describe(0)[-5:]: data.source(s) for s in ("train", "validation")}
-    assert tables["a.jpg"].objects.boxes.tolist() == [[18, 1, 38, 11]]
-    assert tables["b.png"].objects.boxes.tolist() == [[1, 2, 11, 22]]
+    assert tables["a.jpg"].table.boxes.tolist() == [[18, 1, 38, 11]]
+    assert tables["b.png"].table.boxes.tolist() == [[1, 2, 11, 22]]
     assert data.notes["train"] == {TURNED: 1}
 
 
@@ -105,12 +106,12 @@ def test_pictures_of_extreme_shape_and_of_many_objects_are_read(tmp_path):
     for name, lines in (("a", 10_000), ("b", 1)):
         (tmp_path / f"{name}.txt").write_text("0 0.5 0.999 0.5 0.002\n" * lines)
     data = opened(str(tmp_path), kept=1)
-    assert sorted(len(data.source(s).objects.labels) for s in ("train", "validation")) == [
+    assert sorted(len(data.source(s).table.labels) for s in ("train", "validation")) == [
         1,
         10_000,
     ]
     np.testing.assert_allclose(
-        data.source("train").objects.boxes[0], [5, 2994, 15, 3000], rtol=1e-6
+        data.source("train").table.boxes[0], [5, 2994, 15, 3000], rtol=1e-6
     )
 
 
@@ -134,7 +135,7 @@ def test_pictures_that_do_not_decode_are_named_or_left_out(tmp_path, capsys):
         opened(str(root))
     found = opened(str(root), skip_corrupt=True).split("train")
     assert "1 of 2 pictures cannot be used" in capsys.readouterr().out
-    assert (found.image_ids, len(found.source), len(found.source.objects)) == ((10,), 1, 1)
+    assert (found.image_ids, len(found.source), len(found.source.table)) == ((10,), 1, 1)
     assert found.source.describe(0).endswith("b.png")
     (root / "train2017" / "b.png").write_bytes(b"no picture")
     with pytest.raises(UserError, match="2 of 2 pictures cannot be used"):
@@ -167,16 +168,16 @@ def test_without_an_object_there_is_nothing_to_train_on(tmp_path):
 
 def test_scenes_are_embedded(monkeypatch):
     monkeypatch.setattr(scenes, "NUM_EXAMPLES", {"train": 2, "validation": 3})
-    scenes.examples.cache_clear()
+    scenes.scenes.cache_clear()
     data = opened("mixed_scenes")
     source = data.source("validation")
-    jpeg, boxes, labels = scenes.draw("mixed_scenes", "validation", 1)
-    part = source.objects.part(np.array([1]))
+    jpeg, boxes, labels, _ = scenes.draw("mixed_scenes", "validation", 1)
+    part = source.table.part(np.array([1]))
     np.testing.assert_array_equal(part.boxes, boxes)
     np.testing.assert_array_equal(part.labels, labels)
     assert source.example(1)[0] == jpeg and len(source) == 3 and len(data.source("train")) == 2
     assert source.class_names == data.class_names
-    scenes.examples.cache_clear()
+    scenes.scenes.cache_clear()
 
 
 def test_other_names_are_those_of_tfds(tmp_path, monkeypatch):
@@ -186,7 +187,7 @@ def test_other_names_are_those_of_tfds(tmp_path, monkeypatch):
     data = opened("boxes", tmp_path)
     assert data.class_names == ("cat", "dog") and len(data.source("train")) == 2
     found = data.split("validation")
-    np.testing.assert_allclose(found.source.objects.boxes, [[1, 2, 5, 8]])
+    np.testing.assert_allclose(found.source.table.boxes, [[1, 2, 5, 8]])
     assert tf.io.decode_image(found.source.example(0)[0]).shape == (8, 10, 3)
     assert found.image_ids == ("test0.jpg",)
     # A part of it, as for a training on fewer pictures, knows the same objects.

@@ -5,7 +5,8 @@ import pytest
 from detectors import detector
 
 from keras_resnet.checks import UserError
-from keras_resnet.data.objects import ObjectSource, ObjectTable
+from keras_resnet.data.annotated import AnnotatedSource
+from keras_resnet.data.objects import ObjectTable
 from keras_resnet.data.sources import MemorySource
 from keras_resnet.detection.evaluation import evaluation, fitted_objects, lines, of_classes
 
@@ -74,7 +75,7 @@ def test_lines_are_for_a_terminal():
 
 def test_labels_are_those_of_the_detector():
     pictures = MemorySource(np.zeros((2, 4, 4, 3), np.uint8), [0, 0])
-    source = ObjectSource(pictures, TABLE, ("cat", "bird", "dog"))
+    source = AnnotatedSource(pictures, TABLE, ("cat", "bird", "dog"))
     model = detector(classes=4, class_names=["dog", "fox", "cat", "bird"])
     table = fitted_objects(model, source)
     assert table.labels.tolist() == [2, 0]

@@ -4,7 +4,8 @@ import tensorflow as tf
 from detectors import PREPROCESSING
 
 from keras_resnet.data import batches
-from keras_resnet.data.objects import ObjectSource, ObjectTable
+from keras_resnet.data.annotated import AnnotatedSource
+from keras_resnet.data.objects import ObjectTable
 from keras_resnet.data.sources import MemorySource, SubsetSource
 from keras_resnet.detection.examples import Variation, evaluation_example, training_example
 from keras_resnet.images.canvas import Canvas
@@ -23,13 +24,13 @@ def source(rng):
         [np.array([4, 5]), np.empty(0, np.int64), np.array([2])],
         [np.array([False, True]), np.empty(0, bool), np.array([False])],
     )
-    return ObjectSource(MemorySource(pixels, [0] * 3), table, tuple("abcdef"))
+    return AnnotatedSource(MemorySource(pixels, [0] * 3), table, tuple("abcdef"))
 
 
 def of(source, index, mirror, scale=0.0, seed=(0.25, 0.75), variation=AS_IT_IS):
     draws = tf.constant([scale, 0, 0, mirror, 0, *seed])
     image, row = source.example(index)
-    example = training_example(source.objects, PREPROCESSING, CANVAS, variation)
+    example = training_example(source.table, PREPROCESSING, CANVAS, variation)
     return example(image, row, tf.constant(index), draws)
 
 
@@ -97,7 +98,7 @@ def test_a_subset_keeps_the_objects_of_its_pictures(source):
     part = SubsetSource(source, [2, 0])
     dataset = batches.training_batches(
         part,
-        training_example(source.objects, PREPROCESSING, CANVAS),
+        training_example(source.table, PREPROCESSING, CANVAS),
         seed=0,
         global_batch_size=2,
         num_replicas=1,
@@ -111,5 +112,5 @@ def test_a_subset_keeps_the_objects_of_its_pictures(source):
 
 def test_a_source_is_known_by_its_objects(source):
     other = ObjectTable.of([np.ones((1, 4))] * 3, [np.array([1])] * 3)
-    changed = ObjectSource(source._source, other, source.class_names)
+    changed = AnnotatedSource(source._source, other, source.class_names)
     assert changed.fingerprint() != source.fingerprint()

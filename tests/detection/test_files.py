@@ -96,7 +96,7 @@ def test_a_run_is_read_and_another_network_is_not(saved, tmp_path):
         ),
         (
             {"config_json": lambda c: c.replace(b'"pooling": "align"', b'"pooling": "os"')},
-            "describes its detector wrongly: `pooling` must be one of",
+            "describes its network wrongly: `pooling` must be one of",
         ),
     ],
 )

@@ -5,8 +5,9 @@ from detectors import PREPROCESSING, detector, of_any_number
 
 from keras_resnet.detection.anchors import anchors
 from keras_resnet.detection.average_precision import overlaps
-from keras_resnet.detection.inference import Pictures, finder
+from keras_resnet.detection.inference import finder
 from keras_resnet.detection.proposals import ProposalOptions, proposals
+from keras_resnet.images.canvas import Pictures
 
 OPTIONS = ProposalOptions.of_testing(20)
 SHAPES = [[64, 80], [96, 60], [40, 96]]

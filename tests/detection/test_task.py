@@ -47,9 +47,9 @@ MIXED = CONFIG.with_options(dataset="mixed_scenes", longer_side=96, train_steps=
 def trainings(tmp_path_factory):
     with surroundings.of_trainings(tmp_path_factory), pytest.MonkeyPatch.context() as patch:
         patch.setattr(scenes, "NUM_EXAMPLES", {"train": 52, "validation": 8})
-        scenes.examples.cache_clear()
+        scenes.scenes.cache_clear()
         yield
-    scenes.examples.cache_clear()
+    scenes.scenes.cache_clear()
 
 
 @pytest.mark.faults

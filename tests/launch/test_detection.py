@@ -30,9 +30,9 @@ def small(tmp_path_factory):
         patch.setattr(scenes, "NUM_EXAMPLES", {"train": 12, "validation": 6})
         patch.setattr(warm_up, "batch_sizes", lambda _: (1,))
         patch.setattr(warm_up, "ROUNDS", 1)
-        scenes.examples.cache_clear()
+        scenes.scenes.cache_clear()
         yield
-    scenes.examples.cache_clear()
+    scenes.scenes.cache_clear()
 
 
 @pytest.fixture(scope="module")
@@ -137,16 +137,16 @@ def classifier(tmp_path_factory):
 def test_flags_of_other_networks_are_refused(run, classifier, tmp_path):
     for name, value in (("protocol", "10-crop"), ("precise_bn", 4), ("scores", tmp_path / "s")):
         process = run_program("evaluate", run, f"--{name}={value}")
-        assert_user_error(process, f"--{name} is for networks that classify", "has a detector")
+        assert_user_error(process, f"--{name} is for a network that classifies", "has a detector")
     for flag in ("--voting", "--refined", "--coco"):
         process = run_program("evaluate", classifier, "--dataset=shapes", flag)
-        assert_user_error(process, f"{flag} is for detectors", "has a network that classifies")
+        assert_user_error(process, f"{flag} is for a detector", "has a network that classifies")
     process = run_program("evaluate", run, classifier, "--dataset=shapes")
-    assert_user_error(process, "Detectors are evaluated by themselves")
+    assert_user_error(process, "Networks of one kind are evaluated at once")
     process = run_program("export", run, f"--output={tmp_path / 'e'}", "--optimize")
     assert_user_error(process, "--optimize is for networks that classify")
     process = run_program("evaluate", run, "--split=test")
-    assert_user_error(process, "`split` must be train or validation for a detector")
+    assert_user_error(process, "`split` must be train or validation for such a network")
 
 
 @pytest.mark.parametrize(

@@ -518,31 +518,3 @@ def test_what_is_no_export_is_explained(tmp_path):
     tf.saved_model.save(module, str(tmp_path / "2"), signatures=module.double)
     with pytest.raises(ValueError, match=r"must be an export of this package.*gives y"):
         connect(tmp_path)
-
-
-GOOD_DETECTIONS = (b"OK", 1, [2, -1], [b"star", b""], [0.5, 0.0], [[1.0, 2.0, 3.0, 4.0], [0.0] * 4])
-
-
-def test_objects_are_as_many_as_are_counted():
-    expected = Answer("OK", (2,), ("star",), (0.5,), ((1.0, 2.0, 3.0, 4.0),))
-    assert clients._detections(*GOOD_DETECTIONS) == expected
-    assert clients._detections(b"OK", 0, *GOOD_DETECTIONS[2:]) == Answer("OK", boxes=())
-    assert clients._detections(b"damaged", *GOOD_DETECTIONS[1:]) == Answer("damaged")
-
-
-@pytest.mark.parametrize(
-    ("place", "value", "message"),
-    [
-        (1, 3, "it has not 3 objects"),
-        (1, -1, "it has not -1 objects"),
-        (3, [], "it has not 1 objects"),
-        (4, [1.5, 0.0], "are no scores"),
-        (5, [[1.0, 2.0, 3.0], [0.0] * 4], "are no boxes"),
-        (5, [[1.0, 2.0, 3.0, float("nan")], [0.0] * 4], "are no boxes"),
-    ],
-)
-def test_objects_of_another_shape_are_explained(place, value, message):
-    row = [*GOOD_DETECTIONS]
-    row[place] = value
-    with pytest.raises(ValueError, match=message):
-        clients._detections(*row)

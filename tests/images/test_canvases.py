@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_resnet.detection.canvases import by_canvas
 from keras_resnet.images.canvas import Canvas
+from keras_resnet.images.canvases import by_canvas
 
 
 class Batch(NamedTuple):

@@ -5,9 +5,11 @@ import pytest
 from detectors import detector, network
 
 from keras_resnet.checks import UserError
-from keras_resnet.detection import beginning
 from keras_resnet.detection.files import load_detector
+from keras_resnet.detection.task import Detection
 from keras_resnet.weights.local import WeightFile
+
+KIND = Detection.kind
 
 
 @pytest.fixture
@@ -19,8 +21,8 @@ def saved(tmp_path):
 def test_a_network_gives_all_of_its_stages(saved):
     model = detector()
     before = model.rpn_conv.kernel.numpy()
-    beginning.check_fits(model, saved)
-    beginning.begin_with(model, saved)
+    KIND.check_fits(model, saved)
+    KIND.begin_with(model, saved)
     weights = saved.weights
     np.testing.assert_array_equal(model.trunk.get_layer("conv1").kernel, weights["conv1/kernel"])
     of_head = model.variables_by_name()["head/conv5_1/conv2/kernel"]
@@ -31,13 +33,13 @@ def test_a_network_gives_all_of_its_stages(saved):
 def test_what_a_detector_expects_of_pictures_is_known(saved):
     # Those that were saved before there was a choice have none.
     saved.preprocessing = dataclasses.replace(saved.preprocessing, exif_orientation=False)
-    found = beginning.preprocessing_of(saved)
+    found = KIND.preprocessing_of(saved)
     assert found.mean == (100.0, 110.0, 120.0)
     assert found.exif_orientation and found.background == (255, 255, 255)
     model = detector()
     model.preprocessing = None
     with pytest.raises(UserError, match="does not say what it expects of pictures"):
-        beginning.preprocessing_of(model)
+        KIND.preprocessing_of(model)
 
 
 def test_classes_are_known_by_their_names(tmp_path, capsys):
@@ -45,8 +47,8 @@ def test_classes_are_known_by_their_names(tmp_path, capsys):
     model.save(tmp_path / "x.keras")
     other = detector(classes=4, class_names=["cat", "star", "disk", "dog"])
     before = other.class_scores.kernel.numpy()
-    beginning.check_fits(other, load_detector(tmp_path / "x.keras"))
-    beginning.begin_with(other, load_detector(tmp_path / "x.keras"))
+    KIND.check_fits(other, load_detector(tmp_path / "x.keras"))
+    KIND.begin_with(other, load_detector(tmp_path / "x.keras"))
     assert "but for 2 new classes" in capsys.readouterr().out
     np.testing.assert_array_equal(other.rpn_codes.kernel, model.rpn_codes.kernel)
     scores, theirs = other.class_scores.kernel.numpy(), model.class_scores.kernel.numpy()
@@ -61,8 +63,8 @@ def test_classes_are_known_by_their_names(tmp_path, capsys):
 def test_of_other_classes_all_are_new(tmp_path, capsys):
     model = detector(class_names=["disk", "ring", "star"])
     other = detector(classes=2, class_names=["cat", "dog"])
-    before = [layer.kernel.numpy() for layer in other.of_classes]
-    beginning.begin_with(other, model)
+    before = [layer.kernel.numpy() for layer in (other.class_scores, other.box_codes)]
+    KIND.begin_with(other, model)
     assert "but for 2 new classes" in capsys.readouterr().out
-    for layer, kernel in zip(other.of_classes, before, strict=True):
+    for layer, kernel in zip((other.class_scores, other.box_codes), before, strict=True):
         np.testing.assert_array_equal(layer.kernel, kernel)

@@ -1,0 +1,97 @@
+"""The functions that the export of a segmenter answers with: from bytes or pixels to masks."""
+
+from collections.abc import Callable, Sequence
+
+import tensorflow as tf
+
+from keras_resnet.images.canvas import Pictures
+from keras_resnet.networks.resnet import needed_preprocessing
+from keras_resnet.segmentation.inference import Scores, ids_of, scorer
+from keras_resnet.segmentation.network import FCN
+from keras_resnet.serving.answers import OK
+from keras_resnet.serving.options import Limits
+from keras_resnet.serving.signatures import Functions
+from keras_resnet.serving.usable_rows import at_least_one, usable_rows
+
+
+def segmenter_signatures(model: FCN, class_names: Sequence[str], limits: Limits) -> Functions:
+    """The functions of an export by name, each with the `tf.TensorSpec` of its argument.
+
+    `serving_default` takes `image_bytes`, string [n]: pictures of any sizes. Of n pictures, n from
+    0 on, it gives
+
+    - `mask_bytes`: gray PNGs of the numbers of the classes, each as large as its picture is when it
+      is turned as its EXIF says, string [n];
+    - `shares`: how many of its pixels are of each class, 0 to 1, float32 [n, classes];
+    - `labels`: the names of all classes, in order, string [n, classes];
+    - `status`: string [n], one of those in `answers`. Where a picture cannot be used its mask and
+      labels are empty, and its shares 0.
+
+    `images` takes uint8 [n, height, width, channels], and gives `ids`, the numbers of the classes,
+    uint8 [n, height, width], and `status`.
+
+    Args:
+      model: `FCN` with a `preprocessing`.
+      class_names: strings, one for each class.
+      limits: `Limits` of `image_bytes`.
+    """
+    preprocessing, canvas = needed_preprocessing(model), model.canvas
+    score = scorer(model)
+    side, channels, classes = canvas.longer, preprocessing.channels, len(class_names)
+    nothing = (tf.zeros([side, side, channels]), *[tf.zeros([2], tf.int32)] * 2)
+
+    def of_pictures(
+        inputs: Sequence[tf.Tensor],
+        function: Callable[[tf.Tensor], tuple[tf.Tensor, ...]],
+        signature: tuple[tf.TensorSpec, ...],
+    ) -> tuple[tf.Tensor, ...]:
+        """What a function of the ids of a picture gives for each."""
+        pictures = Pictures(*map(at_least_one, inputs))
+        number = tf.shape(inputs[0])[0]
+        (scores,) = score(*[pictures])
+        rows = [values[:number] for values in (*scores, pictures.own_shapes)]
+
+        def of_picture(row: Sequence[tf.Tensor]) -> tuple[tf.Tensor, ...]:
+            *of_scores, own_shape = row
+            return function(ids_of([Scores(*of_scores)], own_shape, False))
+
+        return tf.map_fn(of_picture, rows, fn_output_signature=signature)
+
+    def written(ids: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        numbers = tf.reshape(tf.cast(ids, tf.int32), [-1])
+        counts = tf.math.bincount(numbers, minlength=classes, maxlength=classes)
+        shares = tf.cast(counts / tf.size(numbers), tf.float32)
+        return tf.io.encode_png(ids[..., tf.newaxis]), tf.ensure_shape(shares, [classes])
+
+    def seen(image: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        return canvas.inputs(preprocessing.pixels(image), preprocessing)
+
+    def serve_bytes(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+        inputs, places, status = usable_rows(image_bytes, seen, nothing, limits)
+        count, places = tf.size(status), places[:, tf.newaxis]
+        signature = tf.TensorSpec([], tf.string), tf.TensorSpec([classes], tf.float32)
+        pngs, shares = of_pictures(inputs, written, signature)
+        labels = tf.where(tf.equal(status, OK)[:, tf.newaxis], tf.constant([*class_names]), "")
+        return {
+            "mask_bytes": tf.tensor_scatter_nd_update(tf.fill([count], ""), places, pngs),
+            "shares": tf.tensor_scatter_nd_update(tf.zeros([count, classes]), places, shares),
+            "labels": labels,
+            "status": status,
+        }
+
+    def serve_images(images: tf.Tensor) -> dict[str, tf.Tensor]:
+        number, height, width = tf.unstack(tf.shape(images)[:3])
+        specs = tuple(tf.TensorSpec(each.shape, each.dtype) for each in nothing)
+        # Without any there is no shape of ids.
+        inputs = tf.map_fn(seen, at_least_one(images), fn_output_signature=specs)
+        (ids,) = of_pictures(inputs, lambda ids: (ids,), (tf.TensorSpec([None, None], tf.uint8),))
+        ids = tf.reshape(ids[:number], [number, height, width])
+        return {"ids": ids, "status": tf.fill(tf.shape(images)[:1], OK)}
+
+    return {
+        "serving_default": (serve_bytes, tf.TensorSpec([None], tf.string, name="image_bytes")),
+        "images": (
+            serve_images,
+            tf.TensorSpec([None, None, None, channels], tf.uint8, name="images"),
+        ),
+    }
