@@ -34,6 +34,11 @@ ACTIVATIONS = {
 HE_NORMAL = {"scale": 2.0, "mode": "fan_in", "distribution": "untruncated_normal"}
 
 
+# Of fewer channels oneDNN's gradient of a 1x1 kernel that leaves out pixels is wrong, and another
+# one each time (TensorFlow 2.21): pixels are left out before.
+_ONEDNN_CHANNELS = 8
+
+
 def _symmetric_padding(size: int) -> list[list[int]]:
     """Zeros on each side, so that an odd-sized kernel of stride 1 keeps height and width."""
     return [[0, 0], [size // 2, size // 2], [size // 2, size // 2], [0, 0]]
@@ -109,8 +114,11 @@ class Convolution(keras.layers.Conv2D):
             return _dilated_convolution(inputs, kernel, self.dilation_rate[0])
         # Padding given as numbers would send the gradients past oneDNN's kernels: on CPU a training
         # step would take 1.5 to 2 times as long.
-        if self.kernel_size[0] == 1 or self.strides == (1, 1):
-            return tf.nn.conv2d(inputs, kernel, self.strides, "SAME")
+        strides = self.strides
+        if self.kernel_size[0] == 1 and strides != (1, 1) and inputs.shape[-1] < _ONEDNN_CHANNELS:
+            inputs, strides = tf.nn.max_pool2d(inputs, 1, strides, "VALID"), (1, 1)
+        if self.kernel_size[0] == 1 or strides == (1, 1):
+            return tf.nn.conv2d(inputs, kernel, strides, "SAME")
         inputs = tf.pad(inputs, _symmetric_padding(self.kernel_size[0]))
         return tf.nn.conv2d(inputs, kernel, self.strides, "VALID")
 

@@ -21,6 +21,23 @@ def test_convolution_pads_both_sides_alike(rng, size, kernel, stride):
     np.testing.assert_allclose(outputs, convolve(images, layer.kernel.numpy(), stride), atol=1e-5)
 
 
+@pytest.mark.parametrize("channels", [1, 3, 4, 7, 8, 12])
+@pytest.mark.parametrize("size", [(8, 12), (7, 7)])
+def test_a_kernel_that_leaves_out_pixels_has_the_gradient_of_its_sum(rng, channels, size):
+    """For few channels that of oneDNN is another one each time."""
+    images = rng.normal(size=(2, *size, channels)).astype(np.float32)
+    layer = layers.Convolution(8, 1, 2)
+    layer.build(images.shape)
+    for _ in range(3):
+        with tf.GradientTape() as tape:
+            outputs = layer(images)
+            downstream = rng.normal(size=outputs.shape).astype(np.float32)
+            loss = tf.reduce_sum(outputs * downstream)
+        expected = np.einsum("nyxi,nyxo->io", images[:, ::2, ::2], downstream)
+        found = tape.gradient(loss, layer.kernel.value)
+        np.testing.assert_allclose(found[0, 0], expected, atol=1e-4)
+
+
 @pytest.mark.parametrize("dilation", [1, 2])
 def test_a_bias_is_added_to_each_channel(rng, dilation):
     images = rng.normal(size=(2, 8, 8, 3)).astype(np.float32)
