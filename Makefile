@@ -69,7 +69,7 @@ format: $(VENV)/.installed
 	$(BIN)/ruff format .
 
 bench: $(VENV)/.installed
-	for script in $(filter-out benchmarks/common.py,$(wildcard benchmarks/*.py)); do \
+	for script in $(filter-out benchmarks/common.py benchmarks/sides.py,$(wildcard benchmarks/*.py)); do \
 	  $(BIN)/python $$script || exit 1; done
 
 clean:

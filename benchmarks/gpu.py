@@ -24,7 +24,10 @@ from on_gpu import report as reports
 
 # In this order, each in a process of its own: torch and TensorFlow do not share a GPU well, and an
 # error of CUDA's is the end of its process.
-PARTS = ("training", "torchvision_peer", "correctness", "inference", "detection", "pipeline")
+PARTS = (
+    *("training", "torchvision_peer", "correctness", "inference", "detection", "segmentation"),
+    "pipeline",
+)
 
 OURS = "training, keras_resnet, mixed_bfloat16, batch 256, XLA"
 # By the name of each peer's rate that of ours.
@@ -36,6 +39,12 @@ PEERS = {
     **{
         f"detection, {name}, torchvision, bfloat16, batch 8": (
             f"detection, {name}, keras_resnet, mixed_bfloat16, batch 8"
+        )
+        for name in ("training", "inference")
+    },
+    **{
+        f"segmentation, {name}, torchvision, bfloat16, batch 16": (
+            f"segmentation, {name}, keras_resnet, mixed_bfloat16, batch 16"
         )
         for name in ("training", "inference")
     },

@@ -31,10 +31,11 @@ def segmenter(dtype="float32", seed=0, **options):
     keras.utils.set_random_seed(seed)
     options = {"classes": 3, "canvas": (48, 64), "class_names": NAMES, **options}
     model = FCN(network(dtype=dtype), **options)
-    variables = model.variables_by_name()
+    variables, rng = model.variables_by_name(), np.random.default_rng(seed)
     for name in model.rows_of_classes([]):
-        variables[f"{name}/kernel"].assign(4 * variables[f"{name}/kernel"])
-    noise = np.random.default_rng(seed).normal(0, 70, (2, 64, 64, 3)).astype(dtype_of(model))
+        kernel = variables[f"{name}/kernel"]
+        kernel.assign(rng.normal(0, 0.05, kernel.shape))
+    noise = rng.normal(0, 70, (2, 64, 64, 3)).astype(dtype_of(model))
     mean = np.mean(model.maps(noise)[0], axis=(0, 1, 2))
     # So that no class wins everywhere.
     variables["head/scores/bias"].assign(-mean)

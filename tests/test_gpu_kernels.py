@@ -7,6 +7,7 @@ import gpu_kernels
 import keras
 import numpy as np
 import pytest
+import segmenters
 import tensorflow as tf
 from tensorflow.python.framework import config
 
@@ -22,6 +23,10 @@ from keras_resnet.images.preprocessing import PlainPreprocessing, Preprocessing
 from keras_resnet.networks.feature_pyramid import feature_pyramid
 from keras_resnet.networks.layers import BatchNormalization
 from keras_resnet.networks.resnet import ResNet
+from keras_resnet.segmentation.answers import answers as segmentation_answers
+from keras_resnet.segmentation.examples import Judged
+from keras_resnet.segmentation.losses import Batch as SegmentationBatch
+from keras_resnet.segmentation.losses import training_values as segmentation_values
 from keras_resnet.training.batches import stamped
 from keras_resnet.training.steps import steps_function
 
@@ -192,6 +197,47 @@ def test_a_detector_has_kernels_for_all_but_messages(trace, rng, monkeypatch):
     assert gpu_kernels.without_kernel(graph).keys() <= {"Const of string"}
     # The gradients of gathers, whose sums are deterministic where that is asked for.
     assert gpu_kernels.raising_under_determinism(graph).keys() <= {"UnsortedSegmentSum"}
+
+
+def segmenter_step(pictures):
+    """Gradients of a segmenter's losses, traced."""
+    model = segmenters.segmenter("mixed_bfloat16", rates=(2,), skip=True)
+    values_of = segmentation_values(model)
+
+    def gradients(inputs, ids):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(values_of(SegmentationBatch(inputs, ids))["loss"])
+        return tape.gradient(loss, model.trainable_variables)
+
+    ids = tf.TensorSpec([None, 64, 64], tf.uint8)
+    return traced(gradients, *specifications(pictures[:1]), ids)
+
+
+def judged_by_segmenter(pictures):
+    """How often a segmenter takes each class for each, traced."""
+    judge = segmentation_answers(segmenters.segmenter("mixed_bfloat16"))
+    ids = tf.TensorSpec([None, None], tf.uint8)
+    return traced(
+        lambda *parts: judge(Judged((Pictures(*parts[:3]),), parts[3])),
+        *specifications(pictures),
+        ids,
+    )
+
+
+@pytest.mark.parametrize("trace", [segmenter_step, judged_by_segmenter])
+def test_a_segmenter_has_kernels_for_all_but_messages(trace, monkeypatch):
+    """But for the counts of pairs, which are the host's where they are the same each time."""
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: [kind])
+    shapes = np.array([[48, 64], [64, 40]], np.int32)
+    pictures = (np.zeros((2, 64, 64, 3), np.float32), shapes, shapes)
+    with determinism():
+        graph = trace(pictures).graph.as_graph_def()
+    assert len(gpu_kernels.operations(graph)) > 300
+    assert gpu_kernels.without_kernel(graph).keys() <= {"Const of string"}
+    raising = gpu_kernels.raising_under_determinism(graph)
+    assert raising.keys() <= {"UnsortedSegmentSum", "DenseBincount", "Bincount"}
+    counts = [node for node in gpu_kernels.operations(graph) if "Bincount" in node.op]
+    assert all("CPU" in node.device for node in counts)
 
 
 def test_xla_has_all_but_the_iterator():

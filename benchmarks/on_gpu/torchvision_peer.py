@@ -1,7 +1,9 @@
 """The peer: torchvision's ResNet-50, channels last, autocast, with and without torch.compile.
 
-And its Faster R-CNN, without.
+And its Faster R-CNN and DeepLabV3, without.
 """
+
+import importlib
 
 from on_gpu.report import CLASSES
 
@@ -46,23 +48,25 @@ def measure(report):
                 lambda value: value.sum().item(),
                 _peak_from_now(torch, report),
             )
-    _measure_detection(torch, report)
+    _measure_tasks(torch, report)
 
 
-def _measure_detection(torch, report):
-    from faster_rcnn import torchvision_side
-    from faster_rcnn.workloads import FUNCTIONS, of_gpu
-
-    workload = of_gpu(report.smoke)
+def _measure_tasks(torch, report):
     device = "cpu" if report.smoke else "cuda"
-    for name in FUNCTIONS:
-        report.rate(
-            f"detection, {name}, torchvision, bfloat16, batch {workload.batch_size}",
-            lambda name=name: torchvision_side.functions(workload, device, half=True)[name],
-            workload.batch_size,
-            lambda value: value.sum().item(),
-            _peak_from_now(torch, report),
-        )
+    for task, package in (("detection", "faster_rcnn"), ("segmentation", "fcn")):
+        side = importlib.import_module(f"{package}.torchvision_side")
+        workloads = importlib.import_module(f"{package}.workloads")
+        workload = workloads.of_gpu(report.smoke)
+        for name in workloads.FUNCTIONS:
+            report.rate(
+                f"{task}, {name}, torchvision, bfloat16, batch {workload.batch_size}",
+                lambda name=name, side=side, workload=workload: side.functions(
+                    workload, device, half=True
+                )[name],
+                workload.batch_size,
+                lambda value: value.sum().item(),
+                _peak_from_now(torch, report),
+            )
 
 
 def _network(torch, report):

@@ -42,16 +42,20 @@ def answers(model: FCN, canvases: Sequence[Canvas] = (), *, mirrored: bool = Fal
         # Beyond the picture is what fills up the batch.
         true_ids = true_ids[: tf.size(ids)]
         counts = tf.not_equal(true_ids, IGNORED)
-        pairs = tf.cast(true_ids, tf.int32) * classes + tf.cast(ids, tf.int32)
+        pairs = true_ids * classes + tf.cast(ids, tf.int32)
         pairs = tf.boolean_mask(pairs, counts)
         number = classes * classes
-        return tf.math.bincount(pairs, minlength=number, maxlength=number)
+        # That of GPUs raises where determinism is asked for.
+        with tf.device("CPU:0"):
+            return tf.math.bincount(pairs, minlength=number, maxlength=number)
 
     def found(batch: Judged) -> dict[str, tf.Tensor]:
         scores = score(*batch.pictures)
         own_shapes = batch.pictures[0].own_shapes
         confusion = tf.map_fn(
-            confusion_of, (scores, own_shapes, batch.ids), fn_output_signature=tf.int32
+            confusion_of,
+            (scores, own_shapes, tf.cast(batch.ids, tf.int32)),
+            fn_output_signature=tf.int32,
         )
         return {"confusion": tf.reshape(confusion, [-1, classes, classes])}
 

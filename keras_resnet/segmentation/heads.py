@@ -102,7 +102,7 @@ def _normalized(
 
 
 def scores(x: keras.KerasTensor, classes: int, dtype: str) -> keras.KerasTensor:
-    """A score for each class, by a 1x1 convolution with biases that begins with small weights."""
-    initializer = keras.initializers.RandomNormal(stddev=0.01)
+    """A score for each class, by a 1x1 convolution with biases, which begins as torch's do."""
+    initializer = keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform")
     settings = {"use_bias": True, "kernel_initializer": initializer}
     return Convolution(classes, 1, dtype=dtype, name="scores", **settings)(x)

@@ -124,11 +124,12 @@ def ids_of(scores: Sequence[Scores], own_shape: tf.Tensor, are_mirrored: bool) -
         ]
         if len(parts) > 1:
             parts = [tf.nn.softmax(part) for part in parts]
-        return tf.cast(tf.argmax(tf.add_n(parts), axis=-1), tf.uint8)
+        return tf.argmax(tf.add_n(parts), axis=-1, output_type=tf.int32)
 
+    # Loops on a GPU collect no bytes.
     starts = tf.range(0, height, rows_at_once)
-    ids = tf.map_fn(of_rows, starts, fn_output_signature=tf.uint8)
-    return tf.reshape(ids, [-1, width])[:height]
+    ids = tf.map_fn(of_rows, starts, fn_output_signature=tf.int32)
+    return tf.cast(tf.reshape(ids, [-1, width])[:height], tf.uint8)
 
 
 def _weights(scores: Scores, axis: int, pixels: tf.Tensor, dtype: tf.DType) -> tf.Tensor:

@@ -59,7 +59,8 @@ def segmenter_signatures(model: FCN, class_names: Sequence[str], limits: Limits)
 
     def written(ids: tf.Tensor) -> tuple[tf.Tensor, ...]:
         numbers = tf.reshape(tf.cast(ids, tf.int32), [-1])
-        counts = tf.math.bincount(numbers, minlength=classes, maxlength=classes)
+        with tf.device("CPU:0"):
+            counts = tf.math.bincount(numbers, minlength=classes, maxlength=classes)
         shares = tf.cast(counts / tf.size(numbers), tf.float32)
         return tf.io.encode_png(ids[..., tf.newaxis]), tf.ensure_shape(shares, [classes])
 

@@ -10,7 +10,7 @@ from processes import ROOT, run_process
 BENCHMARK = ROOT / "benchmarks" / "gpu.py"
 
 PARTS = ("training", "torchvision", "correctness", "determinism", "inference")
-PARTS += ("detection", "input", "memory")
+PARTS += ("detection", "segmentation", "input", "memory")
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_a_trial_runs_all_of_it(tmp_path):
         assert not figures.keys() & {"failed", "skipped"}, (name, figures)
         if name.startswith(("correctness", "determinism")):
             assert figures["is"] == "good", name
-        elif name.startswith(("training", "inference", "detection", "input")):
+        elif name.startswith(("training", "inference", "detection", "segmentation", "input")):
             assert figures["images_per_second"] > 0, name
     # Each as it comes: what was printed is what is in the file.
     said = [line.partition(": ")[0] for line in done.stdout.splitlines() if ": " in line]

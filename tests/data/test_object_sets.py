@@ -110,9 +110,7 @@ def test_pictures_of_extreme_shape_and_of_many_objects_are_read(tmp_path):
         1,
         10_000,
     ]
-    np.testing.assert_allclose(
-        data.source("train").table.boxes[0], [5, 2994, 15, 3000], rtol=1e-6
-    )
+    np.testing.assert_allclose(data.source("train").table.boxes[0], [5, 2994, 15, 3000], rtol=1e-6)
 
 
 def test_annotations_without_their_picture_are_counted(tmp_path):

@@ -19,4 +19,4 @@ def test_the_recipe_of_fine_tuning_is_that_of_the_docs():
 
 def test_the_recipe_of_scenes_begins_with_nothing():
     recipe = RECIPES["scenes"]
-    assert (recipe.weights, recipe.dataset, recipe.train_steps) == (None, "scenes", 400)
+    assert (recipe.weights, recipe.dataset, recipe.train_steps) == (None, "scenes", 700)
