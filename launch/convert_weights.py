@@ -80,6 +80,11 @@ def read(arguments):
 def work(source, dest):
     from keras_resnet.weights import conversion, parity
 
+    model = segmenter_of(source)
+    if model is not None:
+        conversion.write_keras(model, dest)
+        print(f"{harmless(f'{source} -> {dest}')}: {model.name}, {model.count_params():,} weights")
+        return
     file = opened(source)
     model = file.network(FLAGS.bottleneck_stride)
     inputs = parity.inputs_of(model, FLAGS.images)
@@ -87,6 +92,22 @@ def work(source, dest):
     print(f"{harmless(f'{file.path} -> {dest}')}: {model.name}, {model.count_params():,} weights")
     if FLAGS.images:
         print(parity.compare(file, model, inputs))
+
+
+def segmenter_of(source):
+    """The segmenter of a file of torchvision's FCN or DeepLabV3; None: it is of another network."""
+    from keras_resnet.segmentation import torch_weights
+    from keras_resnet.weights.pth import read_pth
+
+    if source in SETS or pathlib.Path(source).suffix not in (".pth", ".pt"):
+        return None
+    values = read_pth(source)
+    if not torch_weights.is_segmenter(values):
+        return None
+    for name in ("bottleneck_stride", "like", "images"):
+        if FLAGS[name].present:
+            raise UserError(f"--{name} is for networks that classify; {source} has a segmenter.")
+    return torch_weights.segmenter_of(values, pathlib.Path(source))
 
 
 def opened(source):

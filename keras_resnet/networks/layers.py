@@ -6,6 +6,7 @@ block of a plain net. All layers take and give [batch, height, width, channels].
 """
 
 import functools
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
@@ -50,12 +51,8 @@ def _dilated_convolution(
     """A convolution of stride 1 whose kernel sees every so many-th pixel only, with its gradients.
 
     TensorFlow 2.21 has none of it on CPU. The gradient of the inputs is such a convolution with the
-    kernel turned round. That of the kernel is the plain one over images of every so many-th pixel.
+    kernel turned round. That of each pixel of the kernel is a product of matrices.
     """
-
-    def parts(images: tf.Tensor) -> tf.Tensor:
-        paddings, _ = tf.required_space_to_batch_paddings(tf.shape(images)[1:3], [dilation] * 2)
-        return tf.space_to_batch(images, [dilation] * 2, paddings)
 
     @tf.custom_gradient
     def convolve(
@@ -63,21 +60,41 @@ def _dilated_convolution(
     ) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]]:
         def gradients(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             turned = tf.transpose(tf.reverse(kernel, [0, 1]), [0, 1, 3, 2])
-            # A sum over all places, which bfloat16 would round each time.
-            wide = tf.float32 if inputs.dtype == tf.bfloat16 else inputs.dtype
-            of_kernel = tf.raw_ops.Conv2DBackpropFilter(
-                input=tf.cast(parts(inputs), wide),
-                filter_sizes=kernel.shape,
-                out_backprop=tf.cast(parts(upstream), wide),
-                strides=[1, 1, 1, 1],
-                padding="SAME",
-            )
+            of_kernel = _kernel_gradient(inputs, upstream, kernel.shape, dilation)
             of_inputs = _dilated_convolution(upstream, turned, dilation)
             return of_inputs, tf.cast(of_kernel, kernel.dtype)
 
         return tf.nn.conv2d(inputs, kernel, 1, "SAME", dilations=dilation), gradients
 
     return convolve(inputs, tf.convert_to_tensor(kernel))
+
+
+def _kernel_gradient(
+    inputs: tf.Tensor, upstream: tf.Tensor, shape: tf.TensorShape, dilation: int
+) -> tf.Tensor:
+    """The gradient of a dilated kernel [height, width, in, out], at least in float32."""
+    # A sum over all places, which bfloat16 would round each time.
+    wide = tf.float32 if inputs.dtype == tf.bfloat16 else inputs.dtype
+    inputs, upstream = tf.cast(inputs, wide), tf.cast(upstream, wide)
+    height, width, *channels = shape
+    sides = tf.unstack(tf.shape(inputs)[1:3])
+    pixels = []
+    for row, column in itertools.product(range(height), range(width)):
+        # How far what the pixel of the kernel sees is from what it adds to.
+        ways = [dilation * (place - side // 2) for place, side in ((row, height), (column, width))]
+        lengths = [tf.maximum(side - abs(way), 0) for side, way in zip(sides, ways, strict=True)]
+        seen = _rows_of_window(inputs, [max(0, way) for way in ways], lengths)
+        added = _rows_of_window(upstream, [max(0, -way) for way in ways], lengths)
+        pixels.append(tf.matmul(seen, added, transpose_a=True))
+    return tf.reshape(tf.stack(pixels), [height, width, *channels])
+
+
+def _rows_of_window(values: tf.Tensor, starts: list[int], lengths: list[tf.Tensor]) -> tf.Tensor:
+    """The pixels of a window of [n, height, width, channels], a row for each."""
+    sides = tf.unstack(tf.shape(values)[1:3])
+    begin = [tf.minimum(start, side) for start, side in zip(starts, sides, strict=True)]
+    window = tf.slice(values, [0, *begin, 0], [-1, *lengths, -1])
+    return tf.reshape(window, [-1, values.shape[-1]])
 
 
 @keras.saving.register_keras_serializable(package="keras_resnet")

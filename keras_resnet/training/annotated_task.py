@@ -131,10 +131,10 @@ class AnnotatedTask(Task):
 
     def _freeze(self, model: Composite, trunk: Any) -> None:
         """Freezes what the configuration wants to keep, of a network and its first stages."""
-        for norm in batch_norms(model):
-            norm.trainable = self._config.weights is None or not self._config.freeze_batch_norm
-        for name in model.backbone_parts:
-            follow_blocks(getattr(model, name))
+        for part in (getattr(model, name) for name in model.backbone_parts):
+            for norm in batch_norms(part):
+                norm.trainable = self._config.weights is None or not self._config.freeze_batch_norm
+            follow_blocks(part)
         if self._config.freeze is not None:
             freeze_stages(trunk, self._config.freeze)
 

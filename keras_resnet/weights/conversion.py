@@ -38,6 +38,26 @@ def write(model: ResNet, path: str | os.PathLike[str]) -> None:
         writers[suffix](unfinished)
 
 
+def write_keras(model: keras.Model, path: str | os.PathLike[str]) -> None:
+    """Writes a network with others as parts, whole or not at all.
+
+    Args:
+      model: of this package.
+      path: of a `.keras` file that does not exist.
+
+    Raises:
+      UserError: the file exists, or its name ends otherwise.
+      OSError: it cannot be written.
+    """
+    check_free(path)
+    path = pathlib.Path(path)
+    if path.suffix != ".keras":
+        raise UserError(f"A {type(model).__name__} is written as .keras alone. Received: {path}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with files.replacing(path) as unfinished:
+        model.save(unfinished)
+
+
 def _write_weights(model: ResNet, path: pathlib.Path) -> None:
     # Keras insists on the end of the name.
     named = path.with_name(f"{path.name}.weights.h5")

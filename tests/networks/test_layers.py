@@ -67,7 +67,7 @@ def test_dilated_convolution_leaves_pixels_out(rng, size, kernel, dilation):
 @pytest.mark.parametrize(
     ("dtype", "tolerance"), [("float32", 1e-5), ("float64", 1e-12), ("bfloat16", 0.02)]
 )
-@pytest.mark.parametrize("dilation", [2, 3])
+@pytest.mark.parametrize("dilation", [2, 3, 8, 12])
 def test_dilated_convolution_has_the_gradients_of_a_spread_kernel(rng, dtype, tolerance, dilation):
     values = rng.normal(size=(2, 7, 9, 3)), rng.normal(size=(3, 3, 3, 4))
     layer = layers.Convolution(4, 3, dilation_rate=dilation)

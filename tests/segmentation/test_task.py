@@ -106,6 +106,8 @@ def test_a_training_begins_with_a_network_that_classifies(tmp_path):
     assert not begins.trunk.get_layer("conv2_1").trainable
     frozen = begun(CONFIG.with_options(weights=weights, freeze_batch_norm=True))
     assert not any(norm.trainable for norm in batch_norms(frozen.trunk))
+    # What is new has nothing to keep.
+    assert all(norm.trainable for norm in batch_norms(frozen.head))
 
 
 def test_a_training_begins_with_a_segmenter(saved, capsys):

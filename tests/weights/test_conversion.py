@@ -8,9 +8,11 @@ import numpy as np
 import peers
 import pytest
 from letters import SPEC, with_statistics
+from segmenters import segmenter
 
 import keras_resnet
 from keras_resnet.networks.resnet import logits_model
+from keras_resnet.segmentation.files import load_segmenter
 from keras_resnet.weights import conversion, names
 from keras_resnet.weights.local import WeightFile
 
@@ -133,3 +135,13 @@ def test_half_a_file_under_the_name_that_keras_insists_on_is_not_left(tmp_path):
     with pytest.raises(OSError, match="No space left"):
         conversion.write(Network(), tmp_path / "x.weights.h5")
     assert not list(tmp_path.iterdir())
+
+
+def test_networks_with_others_as_parts_are_keras_files_alone(tmp_path):
+    model = segmenter()
+    conversion.write_keras(model, tmp_path / "new" / "x.keras")
+    assert load_segmenter(tmp_path / "new" / "x.keras").get_config() == model.get_config()
+    with pytest.raises(ValueError, match="exists, and is left as it is"):
+        conversion.write_keras(model, tmp_path / "new" / "x.keras")
+    with pytest.raises(ValueError, match="A FCN is written as .keras alone. Received: .*y.h5"):
+        conversion.write_keras(model, tmp_path / "y.h5")
