@@ -17,8 +17,13 @@ from keras_resnet.segmentation.losses import Batch, training_values
 def functions(workload, dtype="float32"):
     """A training step and inference, functions of nothing to a loss and to a mean, by name."""
     keras.utils.set_random_seed(0)
-    network = keras_resnet.ResNet50(
-        include_top=False, input_shape=(None, None, 3), bottleneck_stride="3x3", dtype=dtype
+    network_of = {50: keras_resnet.ResNet50, 10: keras_resnet.ResNet10}[workload.depth]
+    network = network_of(
+        include_top=False,
+        input_shape=(None, None, 3),
+        bottleneck_stride="3x3" if workload.depth >= 50 else None,
+        width=workload.width,
+        dtype=dtype,
     )
     make = {"fcn": keras_resnet.FCN, "deeplabv3": keras_resnet.DeepLabV3}[workload.head]
     model = make(network, workload.classes, canvas=(workload.side, workload.side))

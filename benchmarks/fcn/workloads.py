@@ -16,12 +16,16 @@ class Workload:
       side: of the pictures, in pixels.
       batch_size: their number.
       classes: number of classes.
+      depth: of our network; torchvision's has 50 layers.
+      width: filters of its first stage.
     """
 
     head: str
     side: int
     batch_size: int
     classes: int = 21
+    depth: int = 50
+    width: int = 64
 
     def pictures(self):
         """Noise, float32 [n, side, side, 3]."""
@@ -46,5 +50,5 @@ def of_gpu(smoke):
     """What is measured on a GPU; for a trial on a processor small pictures."""
     large = WORKLOADS["DeepLabV3, ResNet-50, 320x320"]
     if smoke:
-        return dataclasses.replace(large, head="fcn", side=32)
+        return dataclasses.replace(large, head="fcn", side=32, depth=10, width=4)
     return dataclasses.replace(large, side=480, batch_size=16)

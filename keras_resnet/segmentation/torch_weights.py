@@ -99,10 +99,10 @@ def _named(values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     for theirs, value in values.items():
         if theirs.startswith(_BACKBONE) or theirs.endswith(names.TORCH_COUNT):
             continue
-        layer, _, weight = theirs.rpartition(".")
+        layer = theirs.rpartition(".")[0]
         if layer not in layers:
             raise ValueError(f"{theirs[:100]!r} is no weight of these networks")
-        weights |= names.from_torch_layer(layers[layer], weight, value)
+        weights |= names.from_torch_layer(theirs, layers[layer], value)
     return weights
 
 

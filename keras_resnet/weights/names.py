@@ -84,16 +84,16 @@ def from_torch(values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     weights: dict[str, np.ndarray] = {}
     for theirs, value in values.items():
         if not theirs.endswith(TORCH_COUNT):
-            weights |= from_torch_layer(*_path_of_torch(theirs), value)
+            weights |= from_torch_layer(theirs, _path_of_torch(theirs), value)
     return weights
 
 
-def from_torch_layer(path: str, weight: str, value: np.ndarray) -> dict[str, np.ndarray]:
+def from_torch_layer(theirs: str, path: str, value: np.ndarray) -> dict[str, np.ndarray]:
     """A weight of a layer, by our name and in our layout.
 
     Args:
+      theirs: torch's name of the weight, which ends in what it is of its layer: running_mean.
       path: our name of the layer.
-      weight: torch's name of what it is of it, such as running_mean.
       value: the array.
 
     Raises:
@@ -104,8 +104,9 @@ def from_torch_layer(path: str, weight: str, value: np.ndarray) -> dict[str, np.
         if is_norm(path)
         else zip(_TORCH_OF_CONVOLUTION, OF_CONVOLUTION, strict=True)
     )
+    weight = theirs.rpartition(".")[2]
     if weight not in ours:
-        raise UserError(f"{f'{path}, {weight}'[:100]!r} is no weight of a residual network.")
+        raise UserError(f"{theirs[:100]!r} is no weight of a residual network.")
     is_kernel = ours[weight] == "kernel"
     return {f"{path}/{ours[weight]}": _turned(value, (2, 3, 1, 0)) if is_kernel else value}
 
@@ -137,16 +138,16 @@ def _torch_name(name: str) -> str:
     return f"{theirs}.{_TORCH_OF_CONVOLUTION[OF_CONVOLUTION.index(weight)]}"
 
 
-def _path_of_torch(theirs: str) -> tuple[str, str]:
-    """Our name of a layer for torch's of one of its weights, and torch's of the weight in it."""
-    path, _, weight = theirs.rpartition(".")
+def _path_of_torch(theirs: str) -> str:
+    """Our name of a layer for torch's of one of its weights."""
+    path = theirs.rpartition(".")[0]
     match = re.fullmatch(r"layer(\d)\.(0|[1-9]\d{0,3})\.(?:(conv\d|bn\d)|downsample\.([01]))", path)
     if match:
         part = match[3] or ("shortcut/conv", "shortcut/bn")[int(match[4])]
-        return f"conv{int(match[1]) + 1}_{int(match[2]) + 1}/{part}", weight
+        return f"conv{int(match[1]) + 1}_{int(match[2]) + 1}/{part}"
     if path not in ("conv1", "bn1", "fc"):
         raise UserError(f"{theirs[:100]!r} is no weight of a residual network.")
-    return {"bn1": "conv1_bn"}.get(path, path), weight
+    return {"bn1": "conv1_bn"}.get(path, path)
 
 
 # --- keras.applications

@@ -6,7 +6,7 @@ from keras_resnet.data.sources import MemorySource, hashed
 
 
 def test_labels_are_rows_and_the_annotations_are_known_again():
-    pictures = MemorySource(np.zeros((2, 4, 4, 3), np.uint8), [5, 6])
+    pictures = MemorySource(np.zeros((2, 4, 4, 3), np.uint8), [0, 0])
     boxes = [np.array([[0.0, 0, 1, 1]]), np.array([[0.0, 0, 2, 2]])]
     table = ObjectTable.of(boxes, [np.array([0]), np.array([1])])
     source = AnnotatedSource(pictures, table, ("a", "b"))

@@ -7,12 +7,11 @@ from keras_resnet.segmentation.answers import judged, segment
 from keras_resnet.segmentation.evaluation import total
 
 
-@pytest.mark.parametrize("batch_size", [1, 2, 3])
-def test_every_pixel_of_every_picture_counts_once(rng, batch_size):
+def test_every_pixel_of_every_picture_counts_once(rng):
     """Against NumPy, over pictures of uneven sizes and the last batch of uneven number."""
     model = segmenter()
     pictures, masks = source(rng)
-    found = judged(model, pictures, pictures.table, batch_size=batch_size)["confusion"]
+    found = judged(model, pictures, pictures.table, batch_size=2)["confusion"]
     contents = [pictures.example(row)[0].numpy() for row in range(len(masks))]
     for confusion, ids, true in zip(found, segment(model, contents), masks, strict=True):
         assert ids.shape == true.shape and ids.dtype == np.uint8

@@ -8,17 +8,22 @@ import keras_resnet
 from keras_resnet.checks import UserError
 from keras_resnet.networks.layer_tree import batch_norms
 from keras_resnet.segmentation.files import load_segmenter
+from keras_resnet.segmentation.heads import fcn_head
 from keras_resnet.segmentation.network import FCN, DeepLabV3
 
 
-@pytest.mark.parametrize(
-    ("make", "options", "expected"),
-    [(FCN, {}, 35_322_218), (DeepLabV3, {}, 42_004_074)],
-)
-def test_parameters_are_those_of_torchvision(make, options, expected):
+def test_parameters_are_those_of_torchvision():
+    """Of ResNet-50, whose FCN has all but the head of DeepLabV3, and one of its own."""
     backbone = keras_resnet.ResNet50(include_top=False, input_shape=(None, None, 3))
-    model = make(backbone, 21, **options)
-    assert sum(np.prod(v.shape) for v in model.trainable_variables) == expected
+    deeplab = DeepLabV3(backbone, 21)
+    number, of_head = (
+        sum(np.prod(v.shape) for v in model.trainable_variables)
+        for model in (deeplab, deeplab.head)
+    )
+    assert number == 42_004_074
+    head = fcn_head(2048, 21, "head", dtype=backbone.dtype_policy, synchronized=False)
+    of_fcn = sum(np.prod(v.shape) for v in head.trainable_variables)
+    assert number - of_head + of_fcn == 35_322_218
 
 
 @pytest.mark.parametrize("size", [(64, 96), (65, 99), (8, 8)])

@@ -18,6 +18,7 @@ MISTAKES = {
     "data": [],
     "demo": ["--output=/dev/null"],
     "detection": ["--proposals=0"],
+    "segmentation": ["--mask_values=0,x"],
     "evaluate": [],
     "export": ["run"],
     "features": ["run", "folder"],
