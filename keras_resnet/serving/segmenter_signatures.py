@@ -1,5 +1,6 @@
 """The functions that the export of a segmenter answers with: from bytes or pixels to masks."""
 
+import functools
 from collections.abc import Callable, Sequence
 
 import tensorflow as tf
@@ -40,30 +41,6 @@ def segmenter_signatures(model: FCN, class_names: Sequence[str], limits: Limits)
     side, channels, classes = canvas.longer, preprocessing.channels, len(class_names)
     nothing = (tf.zeros([side, side, channels]), *[tf.zeros([2], tf.int32)] * 2)
 
-    def of_pictures(
-        inputs: Sequence[tf.Tensor],
-        function: Callable[[tf.Tensor], tuple[tf.Tensor, ...]],
-        signature: tuple[tf.TensorSpec, ...],
-    ) -> tuple[tf.Tensor, ...]:
-        """What a function of the ids of a picture gives for each."""
-        pictures = Pictures(*map(at_least_one, inputs))
-        number = tf.shape(inputs[0])[0]
-        (scores,) = score(*[pictures])
-        rows = [values[:number] for values in (*scores, pictures.own_shapes)]
-
-        def of_picture(row: Sequence[tf.Tensor]) -> tuple[tf.Tensor, ...]:
-            *of_scores, own_shape = row
-            return function(ids_of([Scores(*of_scores)], own_shape, False))
-
-        return tf.map_fn(of_picture, rows, fn_output_signature=signature)
-
-    def written(ids: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        numbers = tf.reshape(tf.cast(ids, tf.int32), [-1])
-        with tf.device("CPU:0"):
-            counts = tf.math.bincount(numbers, minlength=classes, maxlength=classes)
-        shares = tf.cast(counts / tf.size(numbers), tf.float32)
-        return tf.io.encode_png(ids[..., tf.newaxis]), tf.ensure_shape(shares, [classes])
-
     def seen(image: tf.Tensor) -> tuple[tf.Tensor, ...]:
         return canvas.inputs(preprocessing.pixels(image), preprocessing)
 
@@ -71,7 +48,8 @@ def segmenter_signatures(model: FCN, class_names: Sequence[str], limits: Limits)
         inputs, places, status = usable_rows(image_bytes, seen, nothing, limits)
         count, places = tf.size(status), places[:, tf.newaxis]
         signature = tf.TensorSpec([], tf.string), tf.TensorSpec([classes], tf.float32)
-        pngs, shares = of_pictures(inputs, written, signature)
+        written = functools.partial(_written, classes=classes)
+        pngs, shares = _of_pictures(score, inputs, written, signature)
         labels = tf.where(tf.equal(status, OK)[:, tf.newaxis], tf.constant([*class_names]), "")
         return {
             "mask_bytes": tf.tensor_scatter_nd_update(tf.fill([count], ""), places, pngs),
@@ -85,7 +63,8 @@ def segmenter_signatures(model: FCN, class_names: Sequence[str], limits: Limits)
         specs = tuple(tf.TensorSpec(each.shape, each.dtype) for each in nothing)
         # Without any there is no shape of ids.
         inputs = tf.map_fn(seen, at_least_one(images), fn_output_signature=specs)
-        (ids,) = of_pictures(inputs, lambda ids: (ids,), (tf.TensorSpec([None, None], tf.uint8),))
+        of_ids = (tf.TensorSpec([None, None], tf.uint8),)
+        (ids,) = _of_pictures(score, inputs, lambda ids: (ids,), of_ids)
         ids = tf.reshape(ids[:number], [number, height, width])
         return {"ids": ids, "status": tf.fill(tf.shape(images)[:1], OK)}
 
@@ -96,3 +75,31 @@ def segmenter_signatures(model: FCN, class_names: Sequence[str], limits: Limits)
             tf.TensorSpec([None, None, None, channels], tf.uint8, name="images"),
         ),
     }
+
+
+def _of_pictures(
+    score: Callable[..., list[Scores]],
+    inputs: Sequence[tf.Tensor],
+    function: Callable[[tf.Tensor], tuple[tf.Tensor, ...]],
+    signature: tuple[tf.TensorSpec, ...],
+) -> tuple[tf.Tensor, ...]:
+    """What a function of the ids of a picture gives for each, of a signature; there may be none."""
+    pictures = Pictures(*map(at_least_one, inputs))
+    number = tf.shape(inputs[0])[0]
+    (scores,) = score(pictures)
+    rows = [values[:number] for values in (*scores, pictures.own_shapes)]
+
+    def of_picture(row: Sequence[tf.Tensor]) -> tuple[tf.Tensor, ...]:
+        *of_scores, own_shape = row
+        return function(ids_of([Scores(*of_scores)], own_shape, False))
+
+    return tf.map_fn(of_picture, rows, fn_output_signature=signature)
+
+
+def _written(ids: tf.Tensor, classes: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """The PNG of the ids of a picture, and the share of each class, float32 [classes]."""
+    numbers = tf.reshape(tf.cast(ids, tf.int32), [-1])
+    with tf.device("CPU:0"):
+        counts = tf.math.bincount(numbers, minlength=classes, maxlength=classes)
+    shares = tf.cast(counts / tf.size(numbers), tf.float32)
+    return tf.io.encode_png(ids[..., tf.newaxis]), tf.ensure_shape(shares, [classes])
