@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PARITY := .venv-parity
 
-.PHONY: demo demo-detection demo-segmentation test faults mutants parity lint format bench clean
+.PHONY: demo demo-detection demo-segmentation demo-localization test faults mutants parity lint format bench clean
 
 # Of the thousands of files that are installed pip would compile all, which takes longer than the rest;
 # Python compiles those that it imports, the most of them by the line after.
@@ -32,6 +32,10 @@ demo-detection: $(VENV)/.installed
 # The same of a segmenter.
 demo-segmentation: $(VENV)/.installed
 	$(BIN)/python launch/demo.py --task=segmentation
+
+# The same of a localizer.
+demo-localization: $(VENV)/.installed
+	$(BIN)/python launch/demo.py --task=localization
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder

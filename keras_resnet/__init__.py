@@ -22,6 +22,9 @@ from keras_resnet.detection.answers import find_objects
 from keras_resnet.detection.network import FasterRCNN
 from keras_resnet.detection.options import DetectionOptions
 from keras_resnet.images.preprocessing import Preprocessing
+from keras_resnet.localization.answers import localize
+from keras_resnet.localization.network import Localizer
+from keras_resnet.localization.options import LocalizationOptions
 from keras_resnet.networks.feature_pyramid import feature_pyramid
 from keras_resnet.networks.layer_tree import freeze_batch_norm
 from keras_resnet.networks.resnet import ResNet
@@ -42,6 +45,8 @@ __all__ = [
     "DeepLabV3",
     "DetectionOptions",
     "FasterRCNN",
+    "LocalizationOptions",
+    "Localizer",
     "PlainNet18",
     "PlainNet34",
     "Preprocessing",
@@ -59,6 +64,7 @@ __all__ = [
     "feature_pyramid",
     "find_objects",
     "freeze_batch_norm",
+    "localize",
     "segment",
     "train",
 ]

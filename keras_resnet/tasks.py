@@ -14,6 +14,10 @@ from keras_resnet.detection import recipes as detection_recipes
 from keras_resnet.detection.files import load_detector
 from keras_resnet.detection.network import FasterRCNN
 from keras_resnet.detection.options import DetectionOptions
+from keras_resnet.localization import recipes as localization_recipes
+from keras_resnet.localization.files import load_localizer
+from keras_resnet.localization.network import Localizer
+from keras_resnet.localization.options import LocalizationOptions
 from keras_resnet.runs import run_directory
 from keras_resnet.runs.config import TrainConfig, run_of
 from keras_resnet.runs.formats import FORMAT
@@ -31,18 +35,25 @@ RECIPES: Mapping[str, Mapping[str, TrainConfig]] = types.MappingProxyType(
         **classification_recipes.RECIPES,
         "detection": detection_recipes.RECIPES,
         "segmentation": segmentation_recipes.RECIPES,
+        "localization": localization_recipes.RECIPES,
     }
 )
 
 TASKS: dict[str, type[TaskOptions]] = {
     options.name: options
-    for options in (ClassificationOptions, DetectionOptions, SegmentationOptions)
+    for options in (
+        ClassificationOptions,
+        DetectionOptions,
+        SegmentationOptions,
+        LocalizationOptions,
+    )
 }
 
 # Of networks that have others as parts.
 _LOADERS: dict[str, Callable[[str | os.PathLike[str]], keras.Model]] = {
     FasterRCNN.__name__: load_detector,
     FCN.__name__: load_segmenter,
+    Localizer.__name__: load_localizer,
 }
 
 

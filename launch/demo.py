@@ -3,11 +3,12 @@
   python launch/demo.py
   python launch/demo.py --task=detection
   python launch/demo.py --task=segmentation
+  python launch/demo.py --task=localization
 
 It takes about two minutes on two cores and downloads nothing. Each step is one of the other
-programs, and its command is printed: they are the commands for pictures of your own. With
---task=detection or --task=segmentation it goes on to find shapes in drawn scenes, or their pixels,
-in some minutes more.
+programs, and its command is printed: they are the commands for pictures of your own. With another
+--task it goes on to find shapes in drawn scenes (detection), their pixels (segmentation), or one
+among other things (localization), in some minutes more.
 """
 
 import pathlib
@@ -32,7 +33,7 @@ flags.DEFINE_string(
 flags.DEFINE_string(
     "task",
     "classification",
-    "what is shown: classification, detection or segmentation",
+    "what is shown: classification, detection, segmentation or localization",
     flag_values=FLAGS,
 )
 PROGRAM.document("Flags", "output", "task")
@@ -90,6 +91,19 @@ def of_segmentation(output):
     )
 
 
+def of_localization(output):
+    """The same for a localizer."""
+    shapes, run = output / "runs" / "demo-shapes", output / "runs" / "demo-localization"
+    exports, drawn = output / "exports" / "demo-localization", output / "exports" / "demo-places"
+    return (
+        *classified_first(shapes),
+        ("localization", "--recipe=hidden_shapes", f"--weights={shapes}", f"--run_dir={run}"),
+        ("evaluate", run),
+        ("export", run, f"--output={exports}"),
+        ("predict", exports, STAR, f"--draw={drawn}"),
+    )
+
+
 def classified_first(run):
     """The training of a network on single shapes, unless there is one already."""
     training = (
@@ -104,6 +118,7 @@ TASKS = {
     "classification": of_classification,
     "detection": of_detection,
     "segmentation": of_segmentation,
+    "localization": of_localization,
 }
 
 

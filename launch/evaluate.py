@@ -1,16 +1,17 @@
-"""Evaluates trained networks: top-1, top-5 and loss, average precision, or IoU; each image once.
+"""Evaluates trained networks: top-1, top-5 and loss, average precision, IoU; each image once.
 
   python launch/evaluate.py runs/cifar10-cifarresnet20
   python launch/evaluate.py runs/scenes-detection-resnet10 --voting
   python launch/evaluate.py runs/scenes-segmentation-resnet10 --mirrored
+  python launch/evaluate.py runs/hidden_shapes-localization-resnet10
   python launch/evaluate.py model.keras --dataset=my_pictures
   python launch/evaluate.py runs/a runs/b --protocol=10-crop --scores=scores
   python launch/evaluate.py scores/*.npz
 
 MODEL is a run directory (of which it takes model.keras, the network at the last evaluation), a
 .keras file, such as best.keras in a run directory, or an .npz file of scores that --scores wrote.
-Several are evaluated one by one and as an ensemble; detectors and segmenters one by one. The images
-are preprocessed as in training and serving.
+Several are evaluated one by one and as an ensemble; detectors, segmenters and localizers one by
+one. The images are preprocessed as in training and serving.
 """
 
 import pathlib
@@ -25,7 +26,7 @@ from keras_resnet.texts import harmless
 
 BATCH_ON_CANVAS = 4
 
-# What is said of a MODEL that is neither a detector nor a segmenter.
+# What is said of a MODEL that is no detector, segmenter or localizer.
 CLASSIFIER = "network that classifies"
 
 PROGRAM = Program(__doc__, "MODEL ... [--dataset=NAME] [flags]", in_batches=True)
@@ -116,11 +117,19 @@ flags.DEFINE_bool(
     "of segmenters: see each picture from the back, too; probabilities are averaged",
     flag_values=FLAGS,
 )
+flags.DEFINE_string(
+    "boxes",
+    None,
+    "of localizers: directory of XML files of a TFDS set of one class for each picture; unset: the "
+    "run's",
+    flag_values=FLAGS,
+)
 # What is of one kind of network alone.
 OF_KINDS = {
     CLASSIFIER: ("protocol", "precise_bn", "save_model", "scores"),
     "detector": ("voting", "refined", "coco", "results"),
     "segmenter": ("mirrored",),
+    "localizer": ("boxes",),
 }
 OF_DATA = ("dataset", "data_dir", "split", "batch_size", "skip_corrupt")
 # What has no meaning for scores.
@@ -129,7 +138,8 @@ PROGRAM.document("Data", *OF_DATA)
 PROGRAM.document("Protocol", "protocol", "sides", "precise_bn", "save_model", "scores")
 PROGRAM.document("Detectors", *OF_KINDS["detector"])
 PROGRAM.document("Segmenters", *OF_KINDS["segmenter"])
-KIND_OF_CLASS = {"FasterRCNN": "detector", "FCN": "segmenter"}
+PROGRAM.document("Localizers", *OF_KINDS["localizer"])
+KIND_OF_CLASS = {"FasterRCNN": "detector", "FCN": "segmenter", "Localizer": "localizer"}
 
 
 def read(arguments):
@@ -141,9 +151,11 @@ def read(arguments):
 def work(paths):
     kinds = {path: kind(path) for path in paths}
     refuse_others(kinds)
-    evaluate_one = {"detector": evaluate_detector, "segmenter": evaluate_segmenter}.get(
-        kinds[paths[0]]
-    )
+    evaluate_one = {
+        "detector": evaluate_detector,
+        "segmenter": evaluate_segmenter,
+        "localizer": evaluate_localizer,
+    }.get(kinds[paths[0]])
     if evaluate_one is None:
         evaluate_classifiers(paths)
     else:
@@ -173,6 +185,8 @@ def refuse_others(kinds):
         for name in names:
             if of_names != found and FLAGS[name].present:
                 raise UserError(f"--{name} is for a {of_names}; {path} has a {found}.")
+    if found == "localizer" and FLAGS["sides"].present:
+        raise UserError(f"--sides is not for a localizer, such as {path} has: it sees one scale.")
 
 
 def evaluate_classifiers(paths):
@@ -292,6 +306,15 @@ def evaluate_segmenter(path):
     from command_line.segmenters import evaluate
 
     evaluate(path, **on_canvas(), mirrored=FLAGS.mirrored)
+
+
+def evaluate_localizer(path):
+    """Prints the figures of a localizer."""
+    from command_line.localizers import evaluate
+
+    options = on_canvas()
+    del options["shorter_sides"]
+    evaluate(path, **options, boxes=FLAGS.boxes)
 
 
 def on_canvas():

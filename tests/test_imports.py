@@ -18,6 +18,7 @@ FLOORS = (
     ("constructors", "runs"),
     ("training",),
     ("classification", "detection", "segmentation"),
+    ("localization",),
     ("tasks",),
     ("serving",),
     ("paper",),
@@ -34,9 +35,11 @@ MODULES = {
 # What flags are made of, so that a program can answer without TensorFlow.
 OF_STANDARD_LIBRARY = (
     *("version", "checks", "texts", "runs.formats", "runs.options", "runs.config"),
+    "runs.canvas_options",
     *("classification.options", "classification.recipes", "data.names", "images.limits"),
     *("data.labels", "data.layouts", "data.pictures", "texts"),
     *("detection.options", "detection.recipes", "segmentation.options", "segmentation.recipes"),
+    *("localization.options", "localization.recipes"),
     "data.mask_keys",
     *("networks.families", "paper.ablation", "process.keras_settings", "process.memory"),
     *(
@@ -95,6 +98,17 @@ def test_imports_lead_to_the_floors_below(name):
         is_ground = FLOOR[room(module)] == FLOOR[room(name)] == 0
         is_below = FLOOR[room(module)] < FLOOR[room(name)]
         assert is_at_home or is_ground or is_below, f"{name} imports {module}"
+
+
+def test_of_the_tasks_a_localizer_knows_detectors_alone():
+    """It is the proposal network of one; see the floors."""
+    rooms = {
+        room(module)
+        for name in MODULES
+        if room(name) == "localization"
+        for module in imported_modules(name)
+    }
+    assert rooms & {"classification", "detection", "segmentation"} == {"detection"}
 
 
 def test_no_import_leads_back():

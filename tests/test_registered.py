@@ -13,6 +13,7 @@ import pytest
 import keras_resnet
 from keras_resnet.detection.network import FasterRCNN
 from keras_resnet.images.preprocessing import Preprocessing
+from keras_resnet.localization.network import Localizer
 from keras_resnet.networks import feature_pyramid, layers, resnet, stacks, variants
 from keras_resnet.segmentation.network import FCN
 from keras_resnet.training import schedules
@@ -123,6 +124,18 @@ EXAMPLES = {
             auxiliary=False,
             skip=True,
             canvas=(8, 9),
+            class_names=("a", "b", "c"),
+            name="x",
+        )
+    ],
+    Localizer: [
+        lambda: Localizer(
+            resnet.ResNet("cifar", "basic", [1, 1], preprocessing=SPEC, **DEEP),
+            3,
+            canvas=(8, 9),
+            anchor_sizes=(4,),
+            anchor_ratios=(1.0, 3.0),
+            rpn_channels=5,
             class_names=("a", "b", "c"),
             name="x",
         )

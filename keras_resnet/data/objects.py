@@ -82,4 +82,4 @@ def table_of(source: Source) -> ObjectTable:
     Raises:
       UserError: they are not of objects.
     """
-    return annotated.table_of(source, ObjectTable, "A detector needs pictures with boxes")
+    return annotated.table_of(source, ObjectTable, "Pictures with boxes are needed")

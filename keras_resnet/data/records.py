@@ -57,6 +57,9 @@ class Records:
         split) and `examples_in_shard` (all records of the file), such as TFDS's file_instructions.
       partial: take files that lost records, which to read is then an error.
 
+    Attributes:
+      paths: of the files.
+
     Raises:
       UserError: a file is missing, or damaged, or holds another number of records.
     """
@@ -69,15 +72,15 @@ class Records:
     def __init__(self, shards: Iterable[Shard], partial: bool = False) -> None:
         self._shards = list(shards)
         self._partial = partial
-        self._paths = [os.fspath(shard.filename) for shard in self._shards]
+        self.paths = [os.fspath(shard.filename) for shard in self._shards]
         self._ends = list(itertools.accumulate(shard.take for shard in self._shards))
-        for path in self._paths:
+        for path in self.paths:
             if not os.path.isfile(path):
                 raise UserError(
                     f"{path} is missing. Restore it, or prepare the data set again; --skip_corrupt "
                     "leaves out what is damaged, not whole files."
                 )
-        _allow_open_files(len(self._paths) + _OTHER_OPEN_FILES)
+        _allow_open_files(len(self.paths) + _OTHER_OPEN_FILES)
 
     def __len__(self) -> int:
         return self._ends[-1]
@@ -85,7 +88,7 @@ class Records:
     def locate(self, index: int) -> tuple[str, int]:
         """The path of a record's file, and its position among the file's records."""
         shard, position = self._place(index)
-        return self._paths[shard], position
+        return self.paths[shard], position
 
     def read(self, indices: Iterable[int]) -> list[bytes]:
         """A list of the records (bytes) of some indices.
@@ -99,7 +102,7 @@ class Records:
         """A short hash of the files' names, of the part of them in use and of what it contains."""
         digest = hashlib.sha256()
         contents = self._for_each_shard(self._contents, "Identifying the records")
-        for path, shard, content in zip(self._paths, self._shards, contents, strict=True):
+        for path, shard, content in zip(self.paths, self._shards, contents, strict=True):
             digest.update(f"{os.path.basename(path)} {shard.skip} {shard.take}\n".encode())
             digest.update(content)
         return digest.hexdigest()[:16]
@@ -128,7 +131,7 @@ class Records:
         expected = self._shards[shard].examples_in_shard
         if number > expected or (number < expected and not self._partial):
             raise UserError(
-                f"{self._paths[shard]} is damaged or of another data set: it holds {number} "
+                f"{self.paths[shard]} is damaged or of another data set: it holds {number} "
                 f"intact records instead of {expected}. Restore it, or prepare the data set again"
                 + (", or leave out what is lost with --skip_corrupt." if number < expected else ".")
             )
@@ -144,7 +147,7 @@ class ArrayRecords(Records):
 
     def _open(self, shard: int) -> array_record_module.ArrayRecordReader:
         reader = array_record_module.ArrayRecordReader(
-            self._paths[shard],
+            self.paths[shard],
             # Neighbours in a random order are not neighbours in the file.
             options="readahead_buffer_size:0",
             file_reader_buffer_size=2**15,
@@ -160,7 +163,7 @@ class ArrayRecords(Records):
 
     def _contents(self, shard: int) -> bytes:
         """The size and the index: a record that is replaced by one as long is not noticed."""
-        with open(self._paths[shard], "rb") as file:
+        with open(self.paths[shard], "rb") as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - _INDEX_BYTES))
             return size.to_bytes(8) + hashlib.sha256(file.read()).digest()
@@ -176,7 +179,7 @@ class TFRecords(Records):
         self._checksums = [table[1:, 1] for table in tables]
         self._numbers = [len(offsets) - 1 for offsets in self._offsets]
         # Open as long as the object lives.
-        self._files = [open(path, "rb", buffering=0) for path in self._paths]  # noqa: SIM115
+        self._files = [open(path, "rb", buffering=0) for path in self.paths]  # noqa: SIM115
 
     def _load_tables(self) -> list[np.ndarray]:
         """The int64 table of each shard: 0, 0, then for each record its end and its checksum."""
@@ -186,7 +189,7 @@ class TFRecords(Records):
         ends = np.cumsum([shard.examples_in_shard + 1 for shard in self._shards])
         shape = (int(ends[-1]), 2)
         table = cache.remembered(
-            "offsets", self._paths, shape, lambda: np.concatenate(self._scan_all())
+            "offsets", self.paths, shape, lambda: np.concatenate(self._scan_all())
         )
         return np.split(table, ends[:-1])
 
@@ -196,7 +199,7 @@ class TFRecords(Records):
     def _scan(self, shard: int) -> np.ndarray:
         """The table of one shard, as far as the lengths of its records are intact."""
         rows = [(0, 0)]
-        with open(self._paths[shard], "rb", buffering=0) as file:
+        with open(self.paths[shard], "rb", buffering=0) as file:
             size = os.fstat(file.fileno()).st_size
             header = os.pread(file.fileno(), _HEADER_BYTES, 0)
             while len(header) == _HEADER_BYTES:
@@ -221,7 +224,7 @@ class TFRecords(Records):
         start += _HEADER_BYTES
         content = os.pread(self._files[shard].fileno(), int(end - start), start)
         if len(content) != end - start:
-            raise OSError(f"{self._paths[shard]} was truncated while it was in use")
+            raise OSError(f"{self.paths[shard]} was truncated while it was in use")
         record, checksum = content[:-_CHECKSUM_BYTES], content[-_CHECKSUM_BYTES:]
         if _masked_checksum(record) != checksum:
             raise OSError("the checksum of a record is wrong")

@@ -1,11 +1,13 @@
-"""The embedded data set for detectors and segmenters: pictures of several shapes, drawn here.
+"""The embedded data sets for detectors, segmenters and localizers: shapes in pictures, drawn here.
 
 One to four of the eight shapes, of several sizes, colors and tilts, on a shaded, cluttered, noisy
 background. "scenes" are squares of 128 pixels; "mixed_scenes" have sides of 96 to 160 pixels, lying
-and upright. The pictures are a function of set, split and index alone.
+and upright. "hidden_shapes" are as "scenes", but for one small shape each, among one to three
+larger things of no class. The pictures are a function of set, split and index alone.
 """
 
 import functools
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,17 +15,19 @@ import tensorflow as tf
 
 from keras_resnet.data.masks import MaskTable, counted, encoded
 from keras_resnet.data.objects import ObjectTable
-from keras_resnet.data.shapes import CLASS_NAMES, mask, shaded
+from keras_resnet.data.shapes import CLASS_NAMES, THINGS, mask, shaded
 
 NUM_EXAMPLES = {"train": 4000, "validation": 500}
-SETS = ("scenes", "mixed_scenes")
+SETS = ("scenes", "mixed_scenes", "hidden_shapes")
 MASK_NAMES = ("background", *CLASS_NAMES)
 _SPLIT_SEEDS = {"train": 0, "validation": 1}
 _SIDE = 128
 _SIDES = (96, 160)
 
-# Of a shape, in pixels from its center.
+# Of a shape, in pixels from its center; of hidden ones, and of what is around them.
 _RADII = (9, 30)
+_RADII_OF_HIDDEN = (10, 16)
+_RADII_OF_THINGS = (16, 30)
 
 # Of the smaller of two shapes' circles at most so much of the distance is shared.
 _LEAST_DISTANCE = 0.8
@@ -61,11 +65,18 @@ def draw(name: str, split: str, index: int) -> Scene:
     image = _background(rng, height, width)
     boxes, labels = [], []
     ids = np.zeros((height, width), np.uint8)
-    for center, radius in _places(rng, height, width):
-        labels.append(int(rng.integers(len(CLASS_NAMES))))
-        seen = _seen(rng, CLASS_NAMES[labels[-1]], center, radius, height, width)
+    is_hidden = name == "hidden_shapes"
+    radii = [_RADII_OF_HIDDEN, *[_RADII_OF_THINGS] * 3] if is_hidden else [_RADII] * 4
+    for number, (center, radius) in enumerate(_places(rng, height, width, radii, 1 + is_hidden)):
+        is_thing = is_hidden and number > 0
+        kinds = THINGS if is_thing else CLASS_NAMES
+        label = int(rng.integers(len(kinds)))
+        seen = _seen(rng, kinds[label], center, radius, height, width)
         image[seen] = rng.uniform(150, 250, size=3)
-        ids[seen] = 1 + labels[-1]
+        ids[seen] = 0 if is_thing else 1 + label
+        if is_thing:
+            continue
+        labels.append(label)
         rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
         boxes.append([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1])
     image += rng.normal(0, rng.uniform(0, 12), size=image.shape)
@@ -86,14 +97,25 @@ def _background(rng: np.random.Generator, height: int, width: int) -> np.ndarray
 
 
 def _places(
-    rng: np.random.Generator, height: int, width: int
+    rng: np.random.Generator,
+    height: int,
+    width: int,
+    radii: Sequence[tuple[float, float]],
+    least: int,
 ) -> list[tuple[tuple[float, float], float]]:
-    """Centers (x, y) and radii of one to four shapes that are all to be seen."""
+    """Centers (x, y) and radii of shapes that are all to be seen.
+
+    Args:
+      rng: of the picture.
+      height, width: of the picture.
+      radii: between which the one of each is.
+      least: how many there are at least.
+    """
     places: list[tuple[tuple[float, float], float]] = []
-    number = rng.integers(1, 5)
+    number = rng.integers(least, len(radii) + 1)
     while len(places) < number:
         # Small ones as often as twice as large ones.
-        radius = float(np.exp(rng.uniform(*np.log(_RADII))))
+        radius = float(np.exp(rng.uniform(*np.log(radii[len(places)]))))
         x, y = (float(rng.uniform(radius, side - radius)) for side in (width, height))
         if all(
             np.hypot(x - other_x, y - other_y) > _LEAST_DISTANCE * (radius + other)

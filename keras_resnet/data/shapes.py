@@ -9,6 +9,9 @@ import functools
 import numpy as np
 import tensorflow as tf
 
+# What is drawn beside shapes and is of no class.
+THINGS = ("bar", "ellipse", "hexagon", "lens")
+
 CLASS_NAMES = ("circle", "crescent", "cross", "heart", "ring", "square", "star", "triangle")
 NUM_EXAMPLES = {"train": 3200, "validation": 400}
 _SPLIT_SEEDS = {"train": 0, "validation": 1}
@@ -35,6 +38,10 @@ _MASKS = {
     "square": lambda x, y: _polygon(x, y, 4),
     "star": lambda x, y: _polygon(x, y, 5, inner=0.42),
     "triangle": lambda x, y: _polygon(x, y, 3),
+    "bar": lambda x, y: (abs(x) < 1) & (abs(y) < 0.3),
+    "ellipse": lambda x, y: np.hypot(x, 1.8 * y) < 1,
+    "hexagon": lambda x, y: _polygon(x, y, 6),
+    "lens": lambda x, y: np.hypot(abs(x) + 0.6, y) < 1.15,
 }
 
 

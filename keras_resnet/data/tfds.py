@@ -55,7 +55,7 @@ def load_tfds(
         "the path of a folder of pictures (such as ./pictures, with train/ and val/), 'shapes', or "
         "the name of a TensorFlow Datasets image classification set, such as 'cifar10'",
     )
-    image_key, label_key = _keys(builder, name)
+    image_key, label_key = keys_of(builder, name)
     image, label = (builder.info.features[key] for key in (image_key, label_key))
     channels = channels_of(image, name)
     found, number = split_records(builder, name, split, data_dir, skip_corrupt)
@@ -195,8 +195,12 @@ def _decoded(source: Source) -> MemorySource:
     return MemorySource(images, labels, source.class_names)
 
 
-def _keys(builder: "tfds.core.DatasetBuilder", name: str) -> tuple[str, str]:
-    """The names of the image and of the class among the features of a data set."""
+def keys_of(builder: "tfds.core.DatasetBuilder", name: str) -> tuple[str, str]:
+    """The names of the image and of the class among the features of a data set.
+
+    Raises:
+      UserError: it has none, or several.
+    """
     import tensorflow_datasets as tfds
 
     features = dict(builder.info.features)

@@ -72,10 +72,10 @@ class ObjectBuilder:
             return source, self._annotations(source, split)
 
     def _annotations(self, source: RecordSource, split: str) -> Annotations:
-        rows = _rows(source, self._wanted(), f"Reading the objects of the {split} split")
+        found = rows(source, self._wanted(), f"Reading the objects of the {split} split")
         names = [source.describe(index) for index in range(len(source))]
         shapes, boxes, labels, is_ignored = [], [], [], []
-        for row, name in zip(rows, names, strict=True):
+        for row, name in zip(found, names, strict=True):
             shape, orientation = row["shape"], int(row["orientation"])
             self._check(row, name)
             # What TFDS gives are pixels as they are stored, whatever their EXIF says.
@@ -87,7 +87,7 @@ class ObjectBuilder:
             shapes.append(shape[::-1] if orientation >= 5 else shape)
         of_upright = np.array(shapes)
         objects, notes = checked_objects(boxes, labels, is_ignored, of_upright, names)
-        identities = [next((row[key] for key in _IDS if key in row), None) for row in rows]
+        identities = [next((row[key] for key in _IDS if key in row), None) for row in found]
         return Annotations(
             (),
             of_upright,
@@ -176,20 +176,33 @@ def _is_relative(box: typing.Any) -> bool:
     )
 
 
-def _rows(
-    source: RecordSource, wanted: Mapping[str, typing.Any], description: str
+def rows(
+    source: RecordSource,
+    wanted: Mapping[str, typing.Any],
+    description: str,
+    image_key: str = "image",
+    indices: np.ndarray | None = None,
 ) -> list[dict[str, typing.Any]]:
-    """Of each record the features wanted, but of its picture shape and orientation."""
+    """Of each record the features wanted, but of its picture `shape` and `orientation`.
+
+    Args:
+      source: `RecordSource`.
+      wanted: features, among them the picture, as `tf.io.parse_example` wants to know them.
+      description: of the work, for the progress bar.
+      image_key: name of the picture's feature.
+      indices: of the records; None: all.
+    """
 
     def without_image(features: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        image = features.pop("image")
+        image = features.pop(image_key)
         return {**features, "shape": encoded_shape(image), "orientation": exif_orientation(image)}
 
     threads = usable_processors()
-    records = tf.data.Dataset.range(len(source)).batch(_AT_ONCE)
+    indices = np.arange(len(source)) if indices is None else indices
+    records = tf.data.Dataset.from_tensor_slices(indices).batch(_AT_ONCE)
     records = records.map(lambda indices: source.features(indices, wanted), threads).unbatch()
     records = records.map(without_image, threads)
-    rows = tqdm.tqdm(
-        records.as_numpy_iterator(), description, len(source), leave=False, disable=None
+    found = tqdm.tqdm(
+        records.as_numpy_iterator(), description, len(indices), leave=False, disable=None
     )
-    return list(rows)
+    return list(found)

@@ -47,7 +47,7 @@ def read(
     notes: collections.Counter[str] = collections.Counter()
     found = []
     for path in files:
-        entry = _Entry(path)
+        entry = Entry(path)
         # Who renames pictures often forgets <filename>.
         picture = pictures.get(path.stem) or pictures.get(entry.picture)
         if picture is None:
@@ -117,9 +117,9 @@ def _pictures(place: pathlib.Path) -> dict[str, pathlib.Path]:
     return {path.stem: path for path in pictures} | {path.name: path for path in pictures}
 
 
-def _check_once(found: Sequence[tuple[pathlib.Path, "_Entry"]]) -> None:
+def _check_once(found: Sequence[tuple[pathlib.Path, "Entry"]]) -> None:
     """Raises UserError where a picture has several annotations."""
-    of_pictures: dict[pathlib.Path, _Entry] = {}
+    of_pictures: dict[pathlib.Path, Entry] = {}
     for picture, entry in found:
         other = of_pictures.setdefault(picture, entry)
         if other is not entry:
@@ -129,8 +129,22 @@ def _check_once(found: Sequence[tuple[pathlib.Path, "_Entry"]]) -> None:
             )
 
 
-class _Entry:
-    """What one file says."""
+class Entry:
+    """What one file says.
+
+    Args:
+      path: of the file.
+
+    Attributes:
+      picture: name of the file of its picture, as it says; "": it does not.
+      shape: height and width of its picture.
+      names: of the classes of its objects.
+      boxes: left, top, right and bottom edge of each, float64 [objects, 4].
+      is_difficult: bool [objects].
+
+    Raises:
+      UserError: it cannot be read, or says what cannot be.
+    """
 
     def __init__(self, path: pathlib.Path) -> None:
         self.path = path

@@ -5,6 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
+from keras_resnet.checks import UserError
+from keras_resnet.images.canvas import Canvas
+
 # Side of the square of as many pixels, in the paper for VOC; for COCO it has 64 besides.
 VOC_SIZES = (128, 256, 512)
 
@@ -43,3 +46,14 @@ def anchors(map_shape: tf.Tensor, stride: int, shapes: np.ndarray) -> tf.Tensor:
     centers = tf.stack(tf.meshgrid(x, y), axis=-1)[:, :, tf.newaxis]
     half = tf.constant(shapes / 2, tf.float32)
     return tf.reshape(tf.concat([centers - half, centers + half], axis=-1), [-1, 4])
+
+
+def check_enough(anchors_per_image: int, canvas: Canvas, stride: int, shapes: np.ndarray) -> None:
+    """Raises UserError where pictures have fewer anchors than are to be learned from."""
+    places = -(-canvas.shorter // stride) * -(-canvas.longer // stride)
+    number = places * len(shapes)
+    if anchors_per_image > number:
+        raise UserError(
+            f"`anchors_per_image` must be at most {number}, which pictures of {canvas.shorter}x"
+            f"{canvas.longer} pixels have. Received: anchors_per_image={anchors_per_image}"
+        )

@@ -64,7 +64,7 @@ def training_values(
         scores, codes = detector.propose(maps)
         of_anchors = tf.cast(of_anchors, scores.dtype)
         batch = batch._replace(boxes=tf.cast(batch.boxes, scores.dtype))
-        losses = _proposal_losses(scores, codes, of_anchors, batch, options)
+        losses = proposal_losses(scores, codes, of_anchors, batch, options.anchors)
         found, is_one = proposals(
             tf.stop_gradient(scores),
             tf.stop_gradient(codes),
@@ -78,20 +78,28 @@ def training_values(
     return values
 
 
-def _proposal_losses(
-    scores: tf.Tensor,
-    codes: tf.Tensor,
-    of_anchors: tf.Tensor,
-    batch: Batch,
-    options: SamplingOptions,
+def proposal_losses(
+    scores: tf.Tensor, codes: tf.Tensor, of_anchors: tf.Tensor, batch: Batch, number: int
 ) -> dict[str, tf.Tensor]:
-    """The losses of the region proposal network, see `training_values`."""
+    """The losses of the region proposal network.
+
+    Args:
+      scores: of each anchor, that there is an object, logits [b, anchors].
+      codes: what makes the object's box of it, see `boxes.encode`, [b, anchors, 4].
+      of_anchors: [anchors, 4].
+      batch: `Batch`.
+      number: of anchors of a picture that are learned from, half of them of objects at most.
+
+    Returns:
+      `rpn_score_loss` and `rpn_box_loss`, [b] each.
+
+    Source: Ren et al., 2015 (Faster R-CNN), section 3.1.2.
+    """
     assigned = assign(
         of_anchors, batch.boxes, batch.counts, foreground=0.7, background=0.3, forced=True
     )
     # Those that reach beyond the picture are not learned from.
     assigned = tf.where(_within(of_anchors, batch.shapes), assigned, IGNORED)
-    number = options.anchors
     places, is_used = sample(assigned, batch.seeds, number=number, positives=number // 2)
     found = tf.gather(assigned, places, batch_dims=1)
     is_object = is_used & (found >= 0)

@@ -7,7 +7,6 @@ import keras
 import tensorflow as tf
 
 from keras_resnet import checks
-from keras_resnet.class_names import as_class_names
 from keras_resnet.detection import regions
 from keras_resnet.detection.anchors import RATIOS, VOC_SIZES, anchor_shapes
 from keras_resnet.detection.options import (
@@ -16,9 +15,8 @@ from keras_resnet.detection.options import (
     MOST_PROPOSALS,
     POOLINGS,
 )
-from keras_resnet.images.canvas import Canvas
 from keras_resnet.networks.feature_pyramid import transferred
-from keras_resnet.networks.layer_tree import follow_blocks, layers_by_path
+from keras_resnet.networks.on_canvas import OnCanvas
 from keras_resnet.networks.resnet import ResNet, stage_strides
 from keras_resnet.weights.names import variables_by_name
 
@@ -36,7 +34,7 @@ _MOST = {
 
 
 @keras.saving.register_keras_serializable(package="keras_resnet")
-class FasterRCNN(keras.Model):
+class FasterRCNN(OnCanvas):
     """Faster R-CNN as in the paper: all stages but the last are shared, the last looks at regions.
 
     Example:
@@ -81,51 +79,40 @@ class FasterRCNN(keras.Model):
         class_names: Sequence[str] | None = None,
         name: str | None = None,
     ) -> None:
-        if not isinstance(network, ResNet):
-            raise checks.UserError(
-                f"`network` must be a keras_resnet.ResNet. Received: network={network!r}"
-            )
-        if len(network.get_config()["blocks"]) < 2:
-            raise checks.UserError(
-                "`network` must have two stages or more: all but the last are shared. Received: one"
-            )
-        self._arguments = {
-            "classes": checks.check_integer("classes", classes, 1),
-            "canvas": _numbers("canvas", canvas, 2),
-            "anchor_sizes": _numbers("anchor_sizes", anchor_sizes),
-            "anchor_ratios": _numbers("anchor_ratios", anchor_ratios),
+        given = {
             "region_size": checks.check_integer("region_size", region_size, 1),
-            "pooling": pooling,
             "rpn_channels": checks.check_integer("rpn_channels", rpn_channels, 1),
             "proposals": checks.check_integer("proposals", proposals, 1),
         }
         for argument, most in _MOST.items():
-            checks.check_number(argument, self._arguments[argument], 1, below=most + 1)
+            checks.check_number(argument, given[argument], 1, below=most + 1)
         checks.check_one_of("pooling", pooling, POOLINGS)
-        dtype = network.get_config()["dtype"]
-        super().__init__(name=name, dtype=dtype)
-        self.canvas = Canvas(*canvas)
-        self.classes = classes
-        self.class_names = None if class_names is None else as_class_names(class_names)
-        if self.class_names is not None and len(self.class_names) != classes:
-            raise checks.UserError(
-                f"`class_names` must be of {classes} classes. Received: {len(self.class_names)}"
-            )
-        self.preprocessing = network.preprocessing
+        super().__init__(
+            network,
+            classes,
+            canvas,
+            class_names,
+            name,
+            anchor_sizes=checked_sizes("anchor_sizes", anchor_sizes),
+            anchor_ratios=checked_sizes("anchor_ratios", anchor_ratios),
+            pooling=pooling,
+            **given,
+        )
         self.proposals = proposals
-        self.stride, self.trunk, self.head = _parts(network)
+        self.stride, self.trunk, self.head = parts_of(network)
         self.anchor_shapes = anchor_shapes(anchor_sizes, anchor_ratios)
         number = len(self.anchor_shapes)
-        self.rpn_conv = _small(rpn_channels, 3, "rpn_conv", dtype=dtype, activation="relu")
+        self.rpn_conv = small_convolution(
+            rpn_channels, 3, "rpn_conv", dtype=self.dtype_policy, activation="relu"
+        )
         # Of float32 under mixed_bfloat16, too: coarser codes would move a box of 512 pixels by one.
         wide = self.variable_dtype
-        self.rpn_scores = _small(number, 1, "rpn_scores", dtype=wide)
-        self.rpn_codes = _small(4 * number, 1, "rpn_codes", dtype=wide)
-        self.class_scores = _dense(classes + 1, 0.01, "class_scores", wide)
-        self.box_codes = _dense(4 * classes, 0.001, "box_codes", wide)
+        self.rpn_scores = small_convolution(number, 1, "rpn_scores", dtype=wide)
+        self.rpn_codes = small_convolution(4 * number, 1, "rpn_codes", dtype=wide)
+        self.class_scores = small_dense(classes + 1, 0.01, "class_scores", wide)
+        self.box_codes = small_dense(4 * classes, 0.001, "box_codes", wide)
         self._cut = _CUTS[pooling]
         self._region_size = region_size
-        self._config = network.get_config()
         self._build()
 
     def _build(self) -> None:
@@ -182,58 +169,38 @@ class FasterRCNN(keras.Model):
 
     def variables_by_name(self) -> dict[str, keras.Variable]:
         """All variables by our names, such as trunk/conv1/kernel and rpn_conv/bias."""
-        found: dict[str, keras.Variable] = {}
-        for part in (self.trunk, self.head):
-            inside = variables_by_name(part)
-            found |= {f"{part.name}/{name}": variable for name, variable in inside.items()}
         layers = (self.rpn_conv, self.rpn_scores, self.rpn_codes)
-        for layer in (*layers, self.class_scores, self.box_codes):
-            found |= {f"{layer.name}/kernel": layer.kernel, f"{layer.name}/bias": layer.bias}
-        return found
-
-    def get_config(self) -> dict[str, Any]:
-        names = self.class_names
-        return {
-            **self._arguments,
-            "network": {
-                **self._config,
-                "preprocessing": (
-                    None if self.preprocessing is None else self.preprocessing.to_json()
-                ),
-            },
-            "class_names": None if names is None else list(as_class_names(names)),
-            "name": self.name,
-            "frozen": [path for path, layer in layers_by_path(self).items() if not layer.trainable],
-        }
-
-    @classmethod
-    def from_config(
-        cls, config: dict[str, Any], custom_objects: dict[str, object] | None = None
-    ) -> "FasterRCNN":
-        config = dict(config)
-        frozen = config.pop("frozen")
-        model = cls(ResNet.from_config(config.pop("network")), **config)
-        for path, layer in layers_by_path(model).items():
-            layer.trainable = path not in frozen
-        follow_blocks(model.trunk)
-        follow_blocks(model.head)
-        return model
+        return named_variables(
+            [self.trunk, self.head], [*layers, self.class_scores, self.box_codes]
+        )
 
 
-def _numbers(name: str, values: object, number: int | None = None) -> list[float]:
-    """The numbers above 0 that an argument must be, so many if that is given."""
+def named_variables(
+    parts: Sequence[keras.Model], layers: Sequence[keras.layers.Layer]
+) -> dict[str, keras.Variable]:
+    """The variables of parts of a backbone, and of layers with kernels and biases, by our names."""
+    found: dict[str, keras.Variable] = {}
+    for part in parts:
+        inside = variables_by_name(part)
+        found |= {f"{part.name}/{name}": variable for name, variable in inside.items()}
+    for layer in layers:
+        found |= {f"{layer.name}/kernel": layer.kernel, f"{layer.name}/bias": layer.bias}
+    return found
+
+
+def checked_sizes(name: str, values: object) -> list[float]:
+    """The numbers above 0, one or more, that an argument must be."""
     listed = checks.plain(values)
-    if not isinstance(listed, list | tuple) or len(listed) != (number or max(len(listed), 1)):
+    if not isinstance(listed, list | tuple) or not listed:
         raise checks.UserError(
-            f"`{name}` must be {number or 'one or more'} numbers. "
-            f"Received: {name}={checks.shown(values)}"
+            f"`{name}` must be one or more numbers. Received: {name}={checks.shown(values)}"
         )
     for value in listed:
         checks.check_positive(name, value)
     return list(listed)
 
 
-def _parts(network: ResNet) -> tuple[int, keras.Model, keras.Model]:
+def parts_of(network: ResNet) -> tuple[int, keras.Model, keras.Model]:
     """The stride of the last stage but one, and all up to it, and the last stage, as models."""
     config = network.get_config()
     copy = transferred(network, None, network.name)
@@ -245,7 +212,7 @@ def _parts(network: ResNet) -> tuple[int, keras.Model, keras.Model]:
     return stage_strides(config["stem"], stages)[-2], trunk, head
 
 
-def _small(filters: int, size: int, name: str, **kwargs: Any) -> keras.layers.Conv2D:
+def small_convolution(filters: int, size: int, name: str, **kwargs: Any) -> keras.layers.Conv2D:
     """A convolution with biases that begins with small weights."""
     initializer = keras.initializers.RandomNormal(stddev=0.01)
     return keras.layers.Conv2D(
@@ -253,6 +220,7 @@ def _small(filters: int, size: int, name: str, **kwargs: Any) -> keras.layers.Co
     )
 
 
-def _dense(units: int, deviation: float, name: str, dtype: Any) -> keras.layers.Dense:
+def small_dense(units: int, deviation: float, name: str, dtype: Any) -> keras.layers.Dense:
+    """A dense layer that begins with small weights, of a standard deviation."""
     initializer = keras.initializers.RandomNormal(stddev=deviation)
     return keras.layers.Dense(units, kernel_initializer=initializer, dtype=dtype, name=name)

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 
 from keras_resnet.checks import UserError, check_positive
 from keras_resnet.images.limits import LARGEST_SIDE
+from keras_resnet.runs.canvas_options import CanvasOptions
 from keras_resnet.runs.config import TrainConfig
-from keras_resnet.runs.options import TaskOptions, integer, number, one_of, option
+from keras_resnet.runs.options import integer, number, one_of, option
 
 if TYPE_CHECKING:
     from keras_resnet.detection.task import Detection
@@ -20,33 +21,15 @@ MOST_CHANNELS = 2**16
 
 
 @dataclasses.dataclass(frozen=True)
-class DetectionOptions(TaskOptions):
-    """How a detector sees pictures, and what it learns from each.
-
-    The help text of each field documents it. The defaults are those of the paper for PASCAL VOC.
+class ProposalNetworkOptions(CanvasOptions):
+    """What the tasks have in common that learn boxes from anchors.
 
     Raises:
       UserError: a value is out of range; the message names the field.
-
-    Source: He et al., 2016, appendix A; Ren et al., 2015 (Faster R-CNN), section 3.
     """
 
-    name = "detection"
     annotated_with = "boxes"
-    may_freeze_batch_norm = True
 
-    shorter_side: int = option(
-        "Data",
-        "what the shorter side of a picture is scaled to, in pixels",
-        600,
-        check=integer(1, LARGEST_SIDE + 1),
-    )
-    longer_side: int = option(
-        "Data",
-        "the longer side at most, in pixels; of longer pictures the shorter side becomes shorter",
-        1000,
-        check=integer(1, LARGEST_SIDE + 1),
-    )
     train_shorter_sides: tuple[int, ...] | None = option(
         "Data",
         "of training pictures, one drawn for each, up to shorter_side; unset: shorter_side",
@@ -67,6 +50,51 @@ class DetectionOptions(TaskOptions):
         (128.0, 256.0, 512.0),
         check=number(below=LARGEST_SIDE + 1),
     )
+    rpn_channels: int = option(
+        "Network",
+        "channels of the region proposal network",
+        512,
+        check=integer(1, MOST_CHANNELS + 1),
+    )
+    anchors_per_image: int = option(
+        "Training",
+        "anchors of each picture that are learned from, half of them of objects at most",
+        256,
+        check=integer(2),
+    )
+
+    def check_together(self) -> None:
+        super().check_together()
+        sides = self.train_shorter_sides
+        if sides is not None and not (sides and max(sides) <= self.shorter_side):
+            raise UserError(
+                "`train_shorter_sides` must be numbers of pixels up to `shorter_side`, which the "
+                f"largest canvas has. Received: train_shorter_sides={sides!r}, "
+                f"shorter_side={self.shorter_side!r}"
+            )
+        check_positive("crop", self.crop)
+        if self.crop > 1:
+            raise UserError(f"`crop` must be a share, at most 1. Received: crop={self.crop!r}")
+        if not self.anchor_sizes:
+            raise UserError("`anchor_sizes` must be numbers of pixels. Received: none")
+        for size in self.anchor_sizes:
+            check_positive("anchor_sizes", size)
+
+
+@dataclasses.dataclass(frozen=True)
+class DetectionOptions(ProposalNetworkOptions):
+    """How a detector sees pictures, and what it learns from each.
+
+    The help text of each field documents it. The defaults are those of the paper for PASCAL VOC.
+
+    Raises:
+      UserError: a value is out of range; the message names the field.
+
+    Source: He et al., 2016, appendix A; Ren et al., 2015 (Faster R-CNN), section 3.
+    """
+
+    name = "detection"
+
     region_size: int = option(
         "Network",
         "places along a side of what the last stage sees of each region",
@@ -79,12 +107,6 @@ class DetectionOptions(TaskOptions):
         "align",
         check=one_of(POOLINGS),
     )
-    rpn_channels: int = option(
-        "Network",
-        "channels of the region proposal network",
-        512,
-        check=integer(1, MOST_CHANNELS + 1),
-    )
     proposals: int = option(
         "Network",
         "regions of a picture that a trained detector looks at",
@@ -96,12 +118,6 @@ class DetectionOptions(TaskOptions):
         "regions of a picture to choose from in training",
         2000,
         check=integer(1, MOST_PROPOSALS + 1),
-    )
-    anchors_per_image: int = option(
-        "Training",
-        "anchors of each picture that are learned from, half of them of objects at most",
-        256,
-        check=integer(2),
     )
     regions_per_image: int = option(
         "Training",
@@ -117,25 +133,7 @@ class DetectionOptions(TaskOptions):
         return Detection(config)
 
     def check_together(self) -> None:
-        if self.longer_side < self.shorter_side:
-            raise UserError(
-                "`longer_side` must be at least `shorter_side`. Received: "
-                f"longer_side={self.longer_side!r}, shorter_side={self.shorter_side!r}"
-            )
-        sides = self.train_shorter_sides
-        if sides is not None and not (sides and max(sides) <= self.shorter_side):
-            raise UserError(
-                "`train_shorter_sides` must be numbers of pixels up to `shorter_side`, which the "
-                f"largest canvas has. Received: train_shorter_sides={sides!r}, "
-                f"shorter_side={self.shorter_side!r}"
-            )
-        check_positive("crop", self.crop)
-        if self.crop > 1:
-            raise UserError(f"`crop` must be a share, at most 1. Received: crop={self.crop!r}")
-        if not self.anchor_sizes:
-            raise UserError("`anchor_sizes` must be numbers of pixels. Received: none")
-        for size in self.anchor_sizes:
-            check_positive("anchor_sizes", size)
+        super().check_together()
         if self.regions_per_image > self.train_proposals:
             raise UserError(
                 "`regions_per_image` are drawn from `train_proposals`, and must not be more. "

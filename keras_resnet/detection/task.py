@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from keras_resnet.checks import UserError
 from keras_resnet.data.batches import for_source
 from keras_resnet.data.names import GIVEN
 from keras_resnet.data.object_sets import ObjectSet, opened
@@ -14,6 +13,7 @@ from keras_resnet.data.object_summary import ObjectSummary, summarize_objects
 from keras_resnet.data.objects import objects_of, table_of
 from keras_resnet.data.sources import Source
 from keras_resnet.detection import evaluation
+from keras_resnet.detection.anchors import check_enough
 from keras_resnet.detection.answers import answers
 from keras_resnet.detection.examples import Variation, evaluation_example, training_example
 from keras_resnet.detection.files import load_detector
@@ -79,7 +79,9 @@ class Detection(AnnotatedTask):
             name=f"faster_rcnn_{network.name}",
         )
         self._freeze(detector, detector.trunk)
-        _check_anchors(detector, options)
+        check_enough(
+            options.anchors_per_image, detector.canvas, detector.stride, detector.anchor_shapes
+        )
         return detector
 
     # --- Training
@@ -119,15 +121,3 @@ class Detection(AnnotatedTask):
         self, gathered: Mapping[str, Sequence[np.ndarray]], source: Source
     ) -> dict[str, float]:
         return evaluation.evaluation(gathered, objects_of(source), len(source.class_names))
-
-
-def _check_anchors(detector: FasterRCNN, options: DetectionOptions) -> None:
-    """Raises UserError where pictures have fewer anchors than are to be learned from."""
-    canvas, stride = detector.canvas, detector.stride
-    places = -(-canvas.shorter // stride) * -(-canvas.longer // stride)
-    number = places * len(detector.anchor_shapes)
-    if options.anchors_per_image > number:
-        raise UserError(
-            f"`anchors_per_image` must be at most {number}, which pictures of {canvas.shorter}x"
-            f"{canvas.longer} pixels have. Received: anchors_per_image={options.anchors_per_image}"
-        )

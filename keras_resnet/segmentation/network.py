@@ -7,10 +7,9 @@ import keras
 import tensorflow as tf
 
 from keras_resnet import checks
-from keras_resnet.class_names import as_class_names
-from keras_resnet.images.canvas import Canvas
 from keras_resnet.networks.feature_pyramid import transferred
-from keras_resnet.networks.layer_tree import batch_norms, follow_blocks, layers_by_path
+from keras_resnet.networks.layer_tree import batch_norms, follow_blocks
+from keras_resnet.networks.on_canvas import OnCanvas
 from keras_resnet.networks.resnet import ResNet, stage_strides
 from keras_resnet.segmentation.heads import deeplab_head, fcn_head, scores
 from keras_resnet.segmentation.interpolation import resized
@@ -24,7 +23,7 @@ RATES = (12, 24, 36)
 
 
 @keras.saving.register_keras_serializable(package="keras_resnet")
-class FCN(keras.Model):
+class FCN(OnCanvas):
     """A fully convolutional network: a residual network and a head that scores each place.
 
     Example:
@@ -71,41 +70,22 @@ class FCN(keras.Model):
         class_names: Sequence[str] | None = None,
         name: str | None = None,
     ) -> None:
-        if not isinstance(network, ResNet):
-            raise checks.UserError(
-                f"`network` must be a keras_resnet.ResNet. Received: network={network!r}"
-            )
-        if len(network.get_config()["blocks"]) < 2:
-            raise checks.UserError("`network` must have two stages or more. Received: one")
         checks.check_integer("classes", classes, 2)
         checks.check_number("classes", classes, 2, below=MOST_CLASSES + 1)
-        sides = checks.plain(canvas)
-        if not isinstance(sides, list | tuple) or len(sides) != 2:
-            raise checks.UserError(
-                f"`canvas` must be two numbers of pixels. Received: canvas={checks.shown(canvas)}"
-            )
-        names = None if class_names is None else as_class_names(class_names)
-        if names is not None and len(names) != classes:
-            raise checks.UserError(
-                f"`class_names` must be of {classes} classes. Received: {len(names)}"
-            )
-        self._arguments = {
-            "classes": classes,
-            "rates": [checks.check_integer("rates", rate, 1) for rate in rates],
-            "output_stride": checks.check_integer("output_stride", output_stride, 1),
-            "auxiliary": checks.check_bool("auxiliary", auxiliary),
-            "skip": checks.check_bool("skip", skip),
-            "canvas": list(sides),
-        }
-        config = network.get_config()
-        super().__init__(name=name, dtype=config["dtype"])
-        self.classes = classes
-        self.class_names = names
-        self.canvas = Canvas(*sides)
-        self.preprocessing = network.preprocessing
+        super().__init__(
+            network,
+            classes,
+            canvas,
+            class_names,
+            name,
+            rates=[checks.check_integer("rates", rate, 1) for rate in rates],
+            output_stride=checks.check_integer("output_stride", output_stride, 1),
+            auxiliary=checks.check_bool("auxiliary", auxiliary),
+            skip=checks.check_bool("skip", skip),
+        )
+        config = self._config
         first_stride = stage_strides(config["stem"], len(config["blocks"]))[0]
         self.place = first_stride if skip else output_stride
-        self._config = config
         copy = transferred(network, output_stride, network.name)
         for norm in batch_norms(copy):
             norm.trainable = True
@@ -193,32 +173,6 @@ class FCN(keras.Model):
                 inside = variables_by_name(part)
                 found |= {f"{name}/{inner}": variable for inner, variable in inside.items()}
         return found
-
-    def get_config(self) -> dict[str, Any]:
-        names = self.class_names
-        preprocessing = self.preprocessing
-        return {
-            **self._arguments,
-            "network": {
-                **self._config,
-                "preprocessing": None if preprocessing is None else preprocessing.to_json(),
-            },
-            "class_names": None if names is None else list(as_class_names(names)),
-            "name": self.name,
-            "frozen": [path for path, layer in layers_by_path(self).items() if not layer.trainable],
-        }
-
-    @classmethod
-    def from_config(
-        cls, config: dict[str, Any], custom_objects: dict[str, object] | None = None
-    ) -> "FCN":
-        config = dict(config)
-        frozen = config.pop("frozen")
-        model = cls(ResNet.from_config(config.pop("network")), **config)
-        for path, layer in layers_by_path(model).items():
-            layer.trainable = path not in frozen
-        follow_blocks(model.trunk)
-        return model
 
 
 def DeepLabV3(network: ResNet, classes: int, **arguments: Any) -> FCN:  # noqa: N802

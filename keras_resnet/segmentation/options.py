@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 from keras_resnet.checks import UserError
 from keras_resnet.data.mask_keys import MaskKey
 from keras_resnet.images.limits import LARGEST_SIDE
+from keras_resnet.runs.canvas_options import CanvasOptions, longer_side, shorter_side
 from keras_resnet.runs.config import TrainConfig
-from keras_resnet.runs.options import TaskOptions, integer, number, one_of, option
+from keras_resnet.runs.options import integer, number, one_of, option
 
 if TYPE_CHECKING:
     from keras_resnet.segmentation.task import Segmentation
@@ -16,7 +17,7 @@ HEADS = ("fcn", "deeplabv3")
 
 
 @dataclasses.dataclass(frozen=True)
-class SegmentationOptions(TaskOptions):
+class SegmentationOptions(CanvasOptions):
     """How a segmenter sees pictures, and what it is made of.
 
     The help text of each field documents it. The defaults are those of torchvision's training.
@@ -27,20 +28,9 @@ class SegmentationOptions(TaskOptions):
 
     name = "segmentation"
     annotated_with = "masks"
-    may_freeze_batch_norm = True
 
-    shorter_side: int = option(
-        "Data",
-        "what the shorter side of a picture is scaled to, in pixels",
-        520,
-        check=integer(1, LARGEST_SIDE + 1),
-    )
-    longer_side: int = option(
-        "Data",
-        "the longer side at most, in pixels; of longer pictures the shorter side becomes shorter",
-        868,
-        check=integer(1, LARGEST_SIDE + 1),
-    )
+    shorter_side: int = shorter_side(520)
+    longer_side: int = longer_side(868)
     train_scales: tuple[float, ...] = option(
         "Data",
         "least and largest, of which one is drawn for each training picture, times shorter_side",
@@ -98,11 +88,7 @@ class SegmentationOptions(TaskOptions):
         return Segmentation(config)
 
     def check_together(self) -> None:
-        if self.longer_side < self.shorter_side:
-            raise UserError(
-                "`longer_side` must be at least `shorter_side`. Received: "
-                f"longer_side={self.longer_side!r}, shorter_side={self.shorter_side!r}"
-            )
+        super().check_together()
         scales = self.train_scales
         if len(scales) != 2 or not 0 < scales[0] <= scales[1]:
             raise UserError(

@@ -8,11 +8,14 @@ from typing import Any
 
 import keras
 
+from keras_resnet.detection.network import FasterRCNN
 from keras_resnet.images.preprocessing import Preprocessing
+from keras_resnet.localization.network import Localizer
 from keras_resnet.process.processor import processor_name
 from keras_resnet.runs.figures import Figure
+from keras_resnet.segmentation.network import FCN
 from keras_resnet.serving import answers as statuses
-from keras_resnet.serving import classifier_card, detector_card, results, segmenter_card
+from keras_resnet.serving import classifier_card, detector_card, localizer_card, segmenter_card
 from keras_resnet.serving.optimization import Optimized
 from keras_resnet.serving.options import Limits
 from keras_resnet.serving.servable import Servable
@@ -20,10 +23,11 @@ from keras_resnet.serving.usable_rows import MAX_SCANS
 
 NOT_KNOWN = "not known"
 
-_OF_KINDS = {
-    results.CLASSES: classifier_card,
-    results.OBJECTS: detector_card,
-    results.MASKS: segmenter_card,
+# What is said of networks that are none of these is that of one that classifies.
+_CARDS: dict[type[Any], Any] = {
+    FasterRCNN: detector_card,
+    FCN: segmenter_card,
+    Localizer: localizer_card,
 }
 
 
@@ -66,7 +70,7 @@ def model_card(
       seconds: median seconds of an answer, by signature and batch size.
     """
     model = served.model
-    of_kind = _OF_KINDS[served.kind]
+    of_kind = _CARDS.get(type(model), classifier_card)
     sections = {
         f"# {origin.name}": _introduction(model, origin),
         "## Network": of_kind.network(model),

@@ -256,7 +256,7 @@ class NetworkClient(_FunctionClient):
     """A network in this process, which answers as an export of it would.
 
     Args:
-      model: `ResNet` with a classifier, `FasterRCNN` or `FCN`, and a `preprocessing`.
+      model: `ResNet` with a classifier, `FasterRCNN`, `Localizer` or `FCN`, and a `preprocessing`.
       address: what to call it in messages; None: by its name.
 
     Raises:

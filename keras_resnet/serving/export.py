@@ -66,7 +66,7 @@ def export(
     they are there already.
 
     Args:
-      model: `ResNet` with a classifier, or `FasterRCNN`, and a `preprocessing`.
+      model: `ResNet` with a classifier, `FasterRCNN`, `Localizer` or `FCN`, and a `preprocessing`.
       output_dir: directory of versions, as TF Serving's model_base_path; made when missing. Its
         name is the model's name for clients.
       origin: `Origin` of the network, for the card; None: nothing is known but its name.

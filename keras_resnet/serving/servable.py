@@ -10,10 +10,11 @@ import tensorflow as tf
 from keras_resnet import checks
 from keras_resnet.class_names import check_exportable, readable
 from keras_resnet.detection.network import FasterRCNN
+from keras_resnet.localization.network import Localizer
 from keras_resnet.networks.resnet import logits_model
 from keras_resnet.segmentation.network import FCN
 from keras_resnet.serving import results
-from keras_resnet.serving.detector_signatures import detector_signatures
+from keras_resnet.serving.box_signatures import box_signatures
 from keras_resnet.serving.optimization import Optimized
 from keras_resnet.serving.options import Limits
 from keras_resnet.serving.segmenter_signatures import segmenter_signatures
@@ -28,7 +29,7 @@ class Servable:
       model: as it was trained.
       kind: `results.Kind` of it.
       class_names: as an export has them.
-      functions: see `signatures`, `detector_signatures` and `segmenter_signatures`.
+      functions: see `signatures`, `box_signatures` and `segmenter_signatures`.
       variables: that these use.
       height: of a likely picture, in pixels.
       batch_sizes: for which TensorFlow prepares, the largest last.
@@ -45,7 +46,8 @@ class Servable:
 
 # Of networks that see pictures on a canvas: what makes their functions, and how they answer.
 _WITH_CANVAS: dict[type[Any], tuple[Callable[..., Functions], results.Kind]] = {
-    FasterRCNN: (detector_signatures, results.OBJECTS),
+    FasterRCNN: (box_signatures, results.OBJECTS),
+    Localizer: (box_signatures, results.OBJECTS),
     FCN: (segmenter_signatures, results.MASKS),
 }
 
@@ -53,10 +55,10 @@ _WITH_CANVAS: dict[type[Any], tuple[Callable[..., Functions], results.Kind]] = {
 def servable(
     model: keras.Model, top: int, limits: Limits, optimized: Optimized | None = None
 ) -> Servable:
-    """What is exported of a network that classifies, detects or segments.
+    """What is exported of a network that classifies, detects, localizes or segments.
 
     Args:
-      model: `ResNet` with a classifier, `FasterRCNN` or `FCN`; with a `preprocessing`.
+      model: `ResNet` with a classifier, `FasterRCNN`, `Localizer` or `FCN`; with a `preprocessing`.
       top: number of classes named for each picture, where it has one class.
       limits: `Limits` of encoded pictures.
       optimized: what is served in place of the model; None: it is served as it is.

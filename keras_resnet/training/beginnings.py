@@ -22,7 +22,7 @@ from keras_resnet.training.initial_weights import check_weights_fit, initial_wei
 from keras_resnet.weights import keras_files
 from keras_resnet.weights.architecture import OF_FUNCTION
 from keras_resnet.weights.local import WeightFile
-from keras_resnet.weights.names import variables_by_name
+from keras_resnet.weights.names import HEAD, variables_by_name
 from keras_resnet.weights.sets import SETS
 
 # A transparent picture is laid on white, as in classification.
@@ -72,12 +72,15 @@ class Kind:
       noun: for people, such as "detector".
       load: gives one of a run directory or of a `.keras` file.
       flags: of a training, that say how large one is.
+      classifier: name of the layer that tells the class of a whole picture, as the network to begin
+        with does; None: there is none.
     """
 
     name: str
     noun: str
     load: Callable[[str | os.PathLike[str]], Composite]
     flags: str
+    classifier: str | None = None
 
     def beginning(self, config: TrainConfig) -> Beginning:
         """What a training begins with.
@@ -152,6 +155,8 @@ class Kind:
                 if part in model.backbone_parts:
                     variable.assign(values[inside])
             print(f"Beginning with the network of {harmless(str(weights.path))}.", flush=True)
+            if self.classifier is not None:
+                _take_classifier(model, weights, self.classifier)
             return
         left_out, others = _names_of_classes(model), weights.variables_by_name()
         for name, variable in variables.items():
@@ -183,6 +188,25 @@ def _take_classes(model: Composite, other: Composite) -> int:
             values[..., rows] = others[f"{layer}/{kind}"].numpy()[..., from_rows[layer]]
             variable.assign(values)
     return len(places) - len(known)
+
+
+def _take_classifier(model: Composite, weights: WeightFile, layer: str) -> None:
+    """Gives a layer what a network that classifies knows of classes of the same names."""
+    known = [as_seen(name) for name in weights.class_names or ()]
+    kernel, bias = (weights.weights.get(name) for name in HEAD)
+    if kernel is None or bias is None or len(known) != len(bias):
+        return
+    ours = [as_seen(name) for name in model.class_names or ()]
+    own = [number for number, name in enumerate(ours) if name in known]
+    theirs = [known.index(ours[number]) for number in own]
+    variables = model.variables_by_name()
+    for kind, values in (("kernel", kernel), ("bias", bias)):
+        variable = variables[f"{layer}/{kind}"]
+        of_ours = variable.numpy()
+        of_ours[..., own] = values[..., theirs]
+        variable.assign(of_ours)
+    if own:
+        print(f"Its classifier knows {len(own)} of the {model.classes} classes.", flush=True)
 
 
 def _names_of_classes(model: Composite) -> set[str]:

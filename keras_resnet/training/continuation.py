@@ -17,7 +17,7 @@ _SHARE_OF_RATE = 10
 
 # Options that say what the data are.
 _OF_DATA = (
-    *("dataset", "data_dir", "classes", "train_images", "skip_corrupt"),
+    *("dataset", "data_dir", "boxes", "classes", "train_images", "skip_corrupt"),
     *("validation_images", "validation_share"),
 )
 

@@ -144,7 +144,8 @@ def _facts(config: TrainConfig) -> dict[str, Any]:
     """What must be the same for all workers."""
     options = json.loads(config.to_json())
     options |= options.pop(config.task.name)
-    del options["data_dir"]  # Each may have the data elsewhere.
+    for place in ("data_dir", "boxes"):
+        options.pop(place, None)  # Each may have the data elsewhere.
     return {**options, "keras_resnet": __version__, "tensorflow": tf.__version__}
 
 

@@ -195,7 +195,7 @@ def test_what_does_not_fit_leaves_no_run(saved, tmp_path, options, message):
 def test_pictures_without_boxes_are_refused(tmp_path):
     source = MemorySource(np.zeros((2, 8, 8, 3), np.uint8), [0, 1])
     config = CONFIG.with_options(validation_images=0, train_images=None)
-    with pytest.raises(UserError, match="A detector needs pictures with boxes"):
+    with pytest.raises(UserError, match="Pictures with boxes are needed"):
         train(config, tmp_path / "run", {"train": source, "validation": source})
 
 

@@ -27,7 +27,7 @@ def test_every_variable_has_a_name(saved):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        (b'"classes": 3, "rates"', b'"classes": 4, "rates"', "classes=4, of 3 are the weights"),
+        (b'"classes": 3, "canvas"', b'"classes": 4, "canvas"', "classes=4, of 3 are the weights"),
         (b'"rates": [2, 3]', b'"rates": [2]', "rates=1, of 2 are the weights"),
         (b'"skip": true', b'"skip": false', "it has skip/scores"),
         (b"[4, 8, 8, 12]", b"[4, 8, 8, 99]", "are the weights"),

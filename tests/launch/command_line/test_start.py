@@ -22,6 +22,7 @@ MISTAKES = {
     "evaluate": [],
     "export": ["run"],
     "features": ["run", "folder"],
+    "localization": ["--anchors_per_image=1"],
     "imagenet": ["--network=PlainNet", "--depth=50"],
     "paper": ["degradation", "--shortcut=A"],
     "predict": ["export"],

@@ -1,14 +1,15 @@
-"""The functions that the export of a detector answers with: from bytes or pixels to boxes."""
+"""The functions that an export of boxes answers with, a detector's or a localizer's."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
 
-from keras_resnet.detection.detections import DETECTIONS
-from keras_resnet.detection.inference import finder
+from keras_resnet.detection import inference as of_detectors
 from keras_resnet.detection.network import FasterRCNN
 from keras_resnet.images.canvas import Pictures
+from keras_resnet.localization import inference as of_localizers
+from keras_resnet.localization.network import Localizer
 from keras_resnet.networks.resnet import needed_preprocessing
 from keras_resnet.serving.answers import OK
 from keras_resnet.serving.options import Limits
@@ -16,8 +17,8 @@ from keras_resnet.serving.signatures import Functions
 from keras_resnet.serving.usable_rows import at_least_one, usable_rows
 
 
-def detector_signatures(
-    detector: FasterRCNN, class_names: Sequence[str], limits: Limits
+def box_signatures(
+    model: FasterRCNN | Localizer, class_names: Sequence[str], limits: Limits
 ) -> Functions:
     """The functions of an export by name, each with the `tf.TensorSpec` of its argument.
 
@@ -25,27 +26,28 @@ def detector_signatures(
     [n, height, width, channels]. Of n pictures, n from 0 on, both give
 
     - `boxes`: left, top, right and bottom edge, in pixels of the picture itself, turned as its EXIF
-      says, float32 [n, 100, 4];
-    - `scores`: float32 [n, 100], the highest first;
-    - `classes`: int32 [n, 100], and their `labels`: string [n, 100];
+      says, float32 [n, k, 4], k being 100, and of a localizer as many classes as a picture gets;
+    - `scores`: float32 [n, k], the highest first;
+    - `classes`: int32 [n, k], and their `labels`: string [n, k];
     - `count`: how many were found, int32 [n]. Beyond that boxes and scores are 0, classes -1 and
       labels empty;
     - `status`: string [n], one of those in `answers`.
 
     Args:
-      detector: `FasterRCNN` with a `preprocessing`.
+      model: `FasterRCNN` or `Localizer`, with a `preprocessing`.
       class_names: strings, one for each class.
       limits: `Limits` of `image_bytes`.
     """
-    preprocessing, canvas = needed_preprocessing(detector), detector.canvas
-    find = finder(detector)
+    preprocessing, canvas = needed_preprocessing(model), model.canvas
+    of_kind = of_detectors if isinstance(model, FasterRCNN) else of_localizers
+    find = of_kind.finder(model)
     side, channels = canvas.longer, preprocessing.channels
     nothing = (tf.zeros([side, side, channels]), *[tf.zeros([2], tf.int32)] * 2)
 
     def found(inputs: Sequence[tf.Tensor]) -> dict[str, tf.Tensor]:
         answer = find(Pictures(*map(at_least_one, inputs)))
         answer = {name: values[: tf.shape(inputs[0])[0]] for name, values in answer.items()}
-        is_one = tf.range(DETECTIONS) < answer["count"][:, tf.newaxis]
+        is_one = tf.range(tf.shape(answer["classes"])[1]) < answer["count"][:, tf.newaxis]
         classes = tf.where(is_one, answer["classes"], -1)
         # Made here they are part of the graph.
         labels = tf.gather(

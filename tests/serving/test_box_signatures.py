@@ -10,7 +10,7 @@ from pictures import encoded, saved, smooth_picture
 from keras_resnet.data.sources import MemorySource
 from keras_resnet.detection.answers import detected
 from keras_resnet.serving.answers import DAMAGED, NOT_AN_IMAGE, OK, TOO_LARGE
-from keras_resnet.serving.detector_signatures import detector_signatures
+from keras_resnet.serving.box_signatures import box_signatures
 from keras_resnet.serving.options import Limits
 
 NAMES = ("disk", "ring", "star")
@@ -26,7 +26,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def serve(model):
-    functions = detector_signatures(model, NAMES, Limits(max_pixels=100_000))
+    functions = box_signatures(model, NAMES, Limits(max_pixels=100_000))
     return {
         name: tf.function(function, input_signature=[spec], autograph=False)
         for name, (function, spec) in functions.items()
