@@ -43,7 +43,7 @@ setuptools.setup(
     package_dir={"keras_resnet_launch": "launch"},
     package_data={
         "keras_resnet": ["py.typed", "imagenet_classes.txt"],
-        "keras_resnet_launch": ["star.jpg", "scene.jpg"],
+        "keras_resnet_launch": ["hidden.jpg", "scene.jpg", "star.jpg"],
     },
     entry_points={"console_scripts": ["keras-resnet=keras_resnet_launch.__main__:main"]},
     python_requires=">=3.11",

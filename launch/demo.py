@@ -22,7 +22,7 @@ from command_line.program import Program, command, positional
 from keras_resnet.checks import UserError, check_one_of
 
 FOLDER = pathlib.Path(__file__).resolve().parent
-STAR, SCENE = FOLDER / "star.jpg", FOLDER / "scene.jpg"
+STAR, SCENE, HIDDEN = (FOLDER / f"{name}.jpg" for name in ("star", "scene", "hidden"))
 
 PROGRAM = Program(__doc__, "[flags]", in_batches=None)
 FLAGS = PROGRAM.flags
@@ -100,7 +100,7 @@ def of_localization(output):
         ("localization", "--recipe=hidden_shapes", f"--weights={shapes}", f"--run_dir={run}"),
         ("evaluate", run),
         ("export", run, f"--output={exports}"),
-        ("predict", exports, STAR, f"--draw={drawn}"),
+        ("predict", exports, HIDDEN, f"--draw={drawn}"),
     )
 
 

@@ -40,7 +40,8 @@ def test_the_wheel_holds_each_file_of_the_tree(names):
     }
     installed = {name for name in names if ".dist-info/" not in name}
     assert installed == expected
-    assert "keras_resnet_launch/star.jpg" in installed
+    for picture in ("hidden", "scene", "star"):
+        assert f"keras_resnet_launch/{picture}.jpg" in installed
 
 
 def test_no_other_name_is_installed(names):
