@@ -21,6 +21,8 @@ import traceback
 
 from absl import logging
 
+from keras_resnet.process.signals import STOP_SIGNALS
+
 ROOT = pathlib.Path(__file__).parent.parent
 LAUNCH = ROOT / "launch"
 
@@ -69,7 +71,7 @@ def assert_user_error(process, *texts):
 @contextlib.contextmanager
 def _restored():
     """Restores what a program changes of its process."""
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: signal.getsignal(number) for number in STOP_SIGNALS}
     argv, path, directory = sys.argv, list(sys.path), os.getcwd()
     verbosity = logging.get_verbosity()
     try:

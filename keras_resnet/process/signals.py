@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a wish to stop, which a loop can grant when it has tidied up."""
+"""Ctrl-C and what schedulers send, as a wish to stop, which a loop grants when it has tidied up."""
 
 import contextlib
 import signal
@@ -6,7 +6,15 @@ import threading
 import types
 from collections.abc import Callable, Iterator
 
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# Of a person who waits: a second one ends at once.
+_OF_PEOPLE = (signal.SIGINT, signal.SIGTERM)
+
+# What a scheduler warns with before its SIGTERM (Slurm's --signal, say), and the end of a terminal,
+# unless the process was started so that it outlives it (nohup).
+_IS_DETACHED = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+_WARNINGS = (signal.SIGUSR1, signal.SIGUSR2, *(() if _IS_DETACHED else (signal.SIGHUP,)))
+
+STOP_SIGNALS = _OF_PEOPLE + _WARNINGS
 
 
 class Interrupted(KeyboardInterrupt):
@@ -15,7 +23,9 @@ class Interrupted(KeyboardInterrupt):
 
 @contextlib.contextmanager
 def stop_requests() -> Iterator[Callable[[], bool]]:
-    """Gives a function that tells whether a signal has asked to stop; a second one ends at once.
+    """Gives a function that tells whether a signal has asked to stop.
+
+    A second SIGINT or SIGTERM ends at once; what a scheduler warns with counts as none of them.
 
     Python would raise KeyboardInterrupt between any two instructions, and loses it where the
     instruction is a destructor. Outside the main thread Python knows no signals: nobody asks.
@@ -28,8 +38,9 @@ def stop_requests() -> Iterator[Callable[[], bool]]:
 
     def remember(number: int, _frame: types.FrameType | None) -> None:
         received.append(number)
-        for stop_signal in STOP_SIGNALS:
-            signal.signal(stop_signal, signal.SIG_DFL)
+        if number in _OF_PEOPLE:
+            for stop_signal in _OF_PEOPLE:
+                signal.signal(stop_signal, signal.SIG_DFL)
 
     for number in STOP_SIGNALS:
         signal.signal(number, remember)

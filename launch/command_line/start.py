@@ -23,6 +23,7 @@ if "keras_resnet" not in sys.modules:
 
 from keras_resnet.checks import UserError
 from keras_resnet.process import keras_settings, memory, onednn
+from keras_resnet.process.signals import STOP_SIGNALS
 
 # How the process that keeps the notes learns that TensorFlow started, or failed to.
 _STARTED, _FAILED = b"\0started\0", b"\0failed\0"
@@ -107,7 +108,7 @@ def _keep_notes(read_end):
 
     After Ctrl-C, which ends the import at once, there is nothing to tell.
     """
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     notes = b""
     while not notes.endswith((_STARTED, _FAILED)):

@@ -495,7 +495,7 @@ def test_killed_and_stopped_it_ends_with_the_same_bits(config, finished, tmp_pat
     # The evaluations after steps 10 and 20 take longer than to be told and to send a signal.
     steps = random.randint(2, 8), random.randint(11, 16)
     stop_and_go_on(
-        config, tmp_path / "run", zip(steps, (signal.SIGKILL, signal.SIGTERM), strict=True)
+        config, tmp_path / "run", zip(steps, (signal.SIGKILL, signal.SIGUSR1), strict=True)
     )
     assert_same_bits(tmp_path / "run", finished[0], f"stopped at {steps}")
     # A velocity for each trainable weight, and the number of steps.
@@ -520,7 +520,7 @@ def test_killed_and_stopped_often_it_ends_with_the_same_bits(config, tmp_path):
     config = config.with_options(train_steps=60)
     whole = Training(config, tmp_path / "whole")
     steps = sorted(random.sample(range(2, 50), 4))
-    numbers = signal.SIGKILL, signal.SIGINT, signal.SIGKILL, signal.SIGTERM
+    numbers = signal.SIGKILL, signal.SIGINT, signal.SIGHUP, signal.SIGTERM
     stop_and_go_on(config, tmp_path / "killed", zip(steps, numbers, strict=True))
     whole.finish()
     assert_same_bits(tmp_path / "killed", tmp_path / "whole", f"killed at {steps}")
