@@ -1,7 +1,6 @@
-"""Files that are replaced whole, so that a reader or a kill never meets half; and locks."""
+"""Files that are replaced whole, so that a reader or a kill never meets half."""
 
 import contextlib
-import fcntl
 import os
 import pathlib
 import re
@@ -47,39 +46,3 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Writes a text file, whole or not at all."""
     with replacing(path) as unfinished:
         unfinished.write_text(text, encoding="utf-8")
-
-
-class Lock:
-    """A lock on a file or directory, which ends when it is closed, and with the process.
-
-    Args:
-      descriptor: of the open file or directory.
-      is_held: False where the file system has no locks, as some network file systems.
-    """
-
-    def __init__(self, descriptor: int, is_held: bool) -> None:
-        self._descriptor = descriptor
-        self.is_held = is_held
-
-    def close(self) -> None:
-        """Ends it."""
-        os.close(self._descriptor)
-
-    def __enter__(self) -> "Lock":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-def lock(path: str | os.PathLike[str]) -> Lock | None:
-    """The `Lock` on a file, which is made if missing, or a directory; None if another has it."""
-    descriptor = os.open(path, os.O_RDONLY if os.path.isdir(path) else os.O_RDWR | os.O_CREAT)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        return None
-    except OSError:
-        return Lock(descriptor, is_held=False)
-    return Lock(descriptor, is_held=True)

@@ -233,10 +233,10 @@ MUTANTS = (
         "tests/distribution/test_watchdog.py::test_what_takes_longer_may_so_for_the_first_time_only",
     ),
     (
-        "keras_resnet/files.py",
-        "        return Lock(descriptor, is_held=False)",
-        "        return None",
-        "tests/test_files.py::test_where_a_file_system_has_no_locks_none_is_held_by_another",
+        "keras_resnet/locks.py",
+        "            return Lock(descriptor, is_held=False)",
+        "            return None",
+        "tests/test_locks.py::test_a_directory_has_no_lock_where_the_file_system_has_none",
     ),
     (
         "keras_resnet/files.py",

@@ -1,6 +1,4 @@
 import contextlib
-import errno
-import fcntl
 import os
 import subprocess
 import sys
@@ -101,39 +99,3 @@ def test_what_killed_processes_left_is_removed_and_nothing_else(tmp_path):
     assert os.path.exists(unfinished)
     files.remove_unfinished(tmp_path)
     assert sorted(os.listdir(tmp_path)) == sorted([*names, ".run-12.d"])
-
-
-def test_a_lock_ends_with_its_process(tmp_path):
-    with another_process("lock", tmp_path / "lock") as (process, given):
-        assert given != "None"
-        assert files.lock(tmp_path / "lock") is None
-        process.kill()
-        process.wait()
-        with files.lock(tmp_path / "lock") as lock:
-            assert lock.is_held
-            assert files.lock(tmp_path / "lock") is None
-        files.lock(tmp_path / "lock").close()
-
-
-@pytest.mark.parametrize("is_directory", [False, True])
-def test_a_lock_leaves_what_it_is_on_as_it_is(tmp_path, is_directory):
-    path = tmp_path if is_directory else tmp_path / "x.part"
-    (tmp_path / "x.part").write_text("half")
-    opened = len(os.listdir("/proc/self/fd"))
-    with files.lock(path):
-        # Neither is what was refused kept open.
-        assert files.lock(path) is None
-    assert (tmp_path / "x.part").read_text() == "half"
-    assert len(os.listdir("/proc/self/fd")) == opened
-
-
-@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF])
-def test_where_a_file_system_has_no_locks_none_is_held_by_another(tmp_path, monkeypatch, number):
-    """As network file systems answer, of which there is none here."""
-
-    def refuse(*_):
-        raise OSError(number, os.strerror(number))
-
-    monkeypatch.setattr(fcntl, "flock", refuse)
-    with files.lock(tmp_path / "lock") as first, files.lock(tmp_path / "lock") as second:
-        assert not first.is_held and not second.is_held

@@ -11,7 +11,17 @@ PACKAGE = ROOT / "keras_resnet"
 
 # From the ground up: a room, which is a folder or a module, imports from the floors below its own.
 FLOORS = (
-    ("version", "checks", "texts", "files", "plots", "class_names", "class_colors", "process"),
+    (
+        "version",
+        "checks",
+        "texts",
+        "files",
+        "locks",
+        "plots",
+        "class_names",
+        "class_colors",
+        "process",
+    ),
     ("images", "distribution"),
     ("networks", "data"),
     ("weights", "evaluation"),

@@ -23,7 +23,7 @@ from typing import Any, Self
 
 import keras
 
-from keras_resnet import files
+from keras_resnet import files, locks
 from keras_resnet.checks import UserError
 from keras_resnet.runs.config import TrainConfig, differences
 from keras_resnet.runs.curves import draw_curves
@@ -55,7 +55,7 @@ class RunDirectory:
         self.path = pathlib.Path(path)
         self.metrics = Metrics(self.path)
         self._config = config
-        self._lock: files.Lock | None = None
+        self._lock: locks.Lock | None = None
         _check_name(os.fspath(path))
         self._check_writable()
         if self._config_path.exists():
@@ -74,7 +74,7 @@ class RunDirectory:
           UserError: another process trains in it.
         """
         self.path.mkdir(parents=True, exist_ok=True)
-        self._lock = files.lock(self.path / ".lock")
+        self._lock = locks.lock(self.path / ".lock")
         if self._lock is None:
             raise UserError(
                 f"Another process trains in {self.path}. Wait for it, end it, or name another "

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 import keras
 import tensorflow as tf
 
-from keras_resnet import checks, files
+from keras_resnet import checks, files, locks
 from keras_resnet.serving import warm_up
 from keras_resnet.serving.card import Origin, model_card
 from keras_resnet.serving.optimization import Optimized
@@ -121,14 +121,14 @@ def _unfinished_directory(output_dir: pathlib.Path) -> Iterator[pathlib.Path]:
     """
     output_dir.mkdir(parents=True, exist_ok=True)
     for leftover in output_dir.glob(".unfinished-*"):
-        lock = files.lock(leftover)
+        lock = locks.lock(leftover)
         if lock is not None:
             with lock:
                 if lock.is_held:
                     shutil.rmtree(leftover, ignore_errors=True)
     # Under another name until it is locked.
     starting = pathlib.Path(tempfile.mkdtemp(prefix=".starting-", dir=output_dir))
-    lock = files.lock(starting)
+    lock = locks.lock(starting)
     unfinished = starting.with_name(starting.name.replace("starting", "unfinished", 1))
     os.rename(starting, unfinished)
     # As `mkdir` would make it; a server may run as another user.

@@ -7,7 +7,7 @@ import pathlib
 import requests
 import tqdm
 
-from keras_resnet import files
+from keras_resnet import files, locks
 from keras_resnet.checks import UserError
 from keras_resnet.process.keras_settings import keras_home
 
@@ -74,9 +74,9 @@ def fetched(
     return path
 
 
-def _alone(part: pathlib.Path, url: str) -> files.Lock:
+def _alone(part: pathlib.Path, url: str) -> locks.Lock:
     """The lock on a file that is downloaded: two processes must not append to it."""
-    lock = files.lock(part)
+    lock = locks.lock(part)
     if lock is None:
         raise UserError(f"Another process downloads {url} to {part}. Try again when it is done.")
     return lock

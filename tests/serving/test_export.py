@@ -31,8 +31,8 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 from tensorflow_serving.config import model_server_config_pb2
 
 import keras_resnet
-from keras_resnet.files import lock
 from keras_resnet.images.preprocessing import Preprocessing
+from keras_resnet.locks import lock
 from keras_resnet.runs.run_directory import load_network
 from keras_resnet.serving import export as export_lib
 from keras_resnet.serving import warm_up

@@ -14,7 +14,7 @@ import pytest
 from harness import on_small_disk
 
 import keras_resnet
-from keras_resnet import files
+from keras_resnet import locks
 from keras_resnet.weights import download
 from keras_resnet.weights.download import fetched
 
@@ -177,7 +177,7 @@ def test_without_a_network_it_says_where_to_put_the_file(tmp_path):
 
 def test_two_processes_do_not_write_one_file(server, tmp_path):
     with (
-        files.lock(tmp_path / "resnet18.pth.part"),
+        locks.lock(tmp_path / "resnet18.pth.part"),
         pytest.raises(ValueError, match="Another process downloads"),
     ):
         fetched(server.url, DIGEST, tmp_path)
