@@ -146,7 +146,7 @@ def check_kind(model):
 
 def origin(run, config):
     """What the model card says of where the network comes from."""
-    from keras_resnet.runs.run_directory import load_evaluation
+    from keras_resnet.runs.run_directory import load_evaluation, load_starts
     from keras_resnet.serving.card import Origin
 
     name = pathlib.Path(run).resolve().name.removesuffix(".keras")
@@ -156,7 +156,8 @@ def origin(run, config):
     if evaluation is not None:
         protocol = "1-crop" if config.task.name == "classification" else "one scale"
         evaluation = {**evaluation, "split": "validation", "protocol": protocol}
-    return Origin(name, config.to_json(), config.dataset, evaluation, FLAGS.license)
+    starts = load_starts(run)
+    return Origin(name, config.to_json(), config.dataset, evaluation, FLAGS.license, starts)
 
 
 def optimized_network(model, config):

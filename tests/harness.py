@@ -18,7 +18,7 @@ from keras_resnet.runs.config import TrainConfig
 from keras_resnet.runs.options import fields
 
 # A signal that makes a process of `Training` loop endlessly in Python.
-LOOP_SIGNAL = signal.SIGUSR1
+LOOP_SIGNAL = signal.SIGRTMIN
 
 # Of <sched.h>.
 _CLONE_NEWNS, _CLONE_NEWUSER = 0x00020000, 0x10000000

@@ -1,6 +1,7 @@
 """The run directory: all that a training run leaves behind, and what lets it go on.
 
 config.json       the configuration; another one is refused
+environment.json  with what software, on what machine and how it was started, each time
 data.json         what the data set was, and what the first start found out of it
 data_summary.txt  what a person should know of the data set (.json: the same for programs)
 classes.png       its pictures per class
@@ -186,6 +187,11 @@ class RunDirectory:
         """Remembers the data set, and what `read_setup` gives."""
         files.write_text(self.path / "data.json", json.dumps({**description, **setup}) + "\n")
 
+    def add_start(self, start: dict[str, Any]) -> None:
+        """Remembers a start, see environment.py."""
+        starts = [*load_starts(self.path), start]
+        files.write_text(self.path / "environment.json", json.dumps(starts, indent=2) + "\n")
+
     @property
     def has_summary(self) -> bool:
         """Whether an earlier start has written what the data set holds."""
@@ -223,10 +229,10 @@ def _check_name(path: str) -> None:
         raise UserError(f"`run_dir` must be UTF-8. Received: run_dir={path!r}") from error
 
 
-def _read_json(path: pathlib.Path) -> dict[str, Any]:
-    """The dict in a file."""
+def _read_json(path: pathlib.Path, kind: type = dict) -> Any:
+    """The dict, or another container, in a file."""
     try:
-        return dict(json.loads(path.read_text()))
+        return kind(json.loads(path.read_text()))
     except (ValueError, TypeError) as error:
         raise _damaged(path, error) from error
 
@@ -276,6 +282,12 @@ def load_evaluation(run_dir: str | os.PathLike[str]) -> dict[str, Any] | None:
     """The result of the last evaluation of a run directory, a dict; None if there is none."""
     path = pathlib.Path(run_dir) / "evaluation.json"
     return _read_json(path) if path.exists() else None
+
+
+def load_starts(run_dir: str | os.PathLike[str]) -> list[dict[str, Any]]:
+    """What a run remembers of its starts, see environment.py, in order; nothing if of none."""
+    path = pathlib.Path(run_dir) / "environment.json"
+    return list(_read_json(path, list)) if path.exists() else []
 
 
 def load_data(run_dir: str | os.PathLike[str]) -> dict[str, Any]:

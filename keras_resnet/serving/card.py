@@ -12,6 +12,7 @@ from keras_resnet.detection.network import FasterRCNN
 from keras_resnet.images.preprocessing import Preprocessing
 from keras_resnet.localization.network import Localizer
 from keras_resnet.process.processor import processor_name
+from keras_resnet.runs.environment import differing
 from keras_resnet.runs.figures import Figure
 from keras_resnet.segmentation.network import FCN
 from keras_resnet.serving import answers as statuses
@@ -20,6 +21,7 @@ from keras_resnet.serving.optimization import Optimized
 from keras_resnet.serving.options import Limits
 from keras_resnet.serving.servable import Servable
 from keras_resnet.serving.usable_rows import MAX_SCANS
+from keras_resnet.texts import harmless
 
 NOT_KNOWN = "not known"
 
@@ -42,6 +44,7 @@ class Origin:
       evaluation: dict of the figures of its task, and `images`, and the `protocol` and `split` of
         the evaluation.
       license: of the network's weights.
+      starts: of its training, see `runs.environment.start`, in order.
     """
 
     name: str
@@ -49,6 +52,7 @@ class Origin:
     dataset: str | None = None
     evaluation: dict[str, Any] | None = None
     license: str | None = None
+    starts: Sequence[Mapping[str, Any]] = ()
 
 
 def model_card(
@@ -98,7 +102,32 @@ def _introduction(model: keras.Model, origin: Origin) -> str:
 def _training(origin: Origin) -> str:
     if origin.recipe is None:
         return f"The recipe is {NOT_KNOWN}."
-    return f"On {origin.dataset}, with this configuration:\n\n```json\n{origin.recipe.strip()}\n```"
+    return (
+        f"On {origin.dataset}, with this configuration:\n\n```json\n{origin.recipe.strip()}\n```"
+        f"\n\n{_starts(origin.starts)}"
+    )
+
+
+def _starts(starts: Sequence[Mapping[str, Any]]) -> str:
+    """With what it was trained: the last start whole, and how often it was another one."""
+    if not starts:
+        return f"With which software and on which machine is {NOT_KNOWN}."
+    last = starts[-1]
+    others = sum(
+        any(differing(was, now) for was, now in zip(each["workers"], last["workers"], strict=False))
+        for each in starts[:-1]
+    )
+    facts = "\n".join(
+        f"| {name} | {harmless(str(value))} |" for name, value in last["workers"][0].items()
+    )
+    workers = len(last["workers"])
+    return (
+        f"Started {len(starts)} times, last on {last['time']} at step {last['step']}, "
+        f"{others} times with other software or machines, on {workers} "
+        f"worker{'s' if workers > 1 else ''}. The last time with:\n\n"
+        f"| what | of the chief |\n|---|---|\n{facts}\n\n"
+        f"```\n{harmless(last['command'])}\n```"
+    )
 
 
 def _accuracy(origin: Origin, figures: Sequence[Figure]) -> str:

@@ -6,6 +6,10 @@ from typing import Any, Self
 
 import numpy as np
 
+from keras_resnet.runs.environment import Environment
+
+_EARLIER = ("replicas", "onednn", "xla")
+
 
 @dataclasses.dataclass
 class Window:
@@ -61,9 +65,7 @@ class State:
       best: the best evaluation, of equals the earliest.
       evaluations_since_best: number of evaluations after it.
       rows: number of lines of metrics.jsonl.
-      replicas: number of replicas on which the training ran last.
-      onednn: whether it ran with oneDNN last, on which its bits depend.
-      xla: whether its steps were compiled by XLA last, likewise.
+      environments: with what each worker ran last, see environment.py.
       schedules: states of the schedules that depend on what they observed, by name.
     """
 
@@ -74,9 +76,7 @@ class State:
     best: dict[str, Any] | None = None
     evaluations_since_best: int = 0
     rows: int = 0
-    replicas: int = 1
-    onednn: bool = False
-    xla: bool = False
+    environments: list[Environment] = dataclasses.field(default_factory=list)
     schedules: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
@@ -88,4 +88,8 @@ class State:
         """The inverse of `to_json`."""
         # Of windows that begun before it was counted it is not known.
         window = Window(**{"seconds_waited": None, **values["window"]})
-        return cls(**{**values, "window": window})
+        # What checkpoints of earlier versions say of it.
+        earlier = {name: values[name] for name in _EARLIER if name in values}
+        environments = values.get("environments", [earlier])
+        others = {name: value for name, value in values.items() if name not in _EARLIER}
+        return cls(**{**others, "window": window, "environments": environments})

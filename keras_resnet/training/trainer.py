@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import keras
@@ -21,8 +21,10 @@ from keras_resnet.process import onednn
 from keras_resnet.process.memory import grow_gpu_memory, keep_freed_memory
 from keras_resnet.runs.checkpoints import Checkpoints
 from keras_resnet.runs.config import TrainConfig
+from keras_resnet.runs.environment import Environment, environment, software, start
 from keras_resnet.runs.run_directory import RunDirectory
 from keras_resnet.runs.task import OfBatch, Task
+from keras_resnet.training import changes
 from keras_resnet.training.batches import TrainingBatches
 from keras_resnet.training.compilation import compilation
 from keras_resnet.training.early_statistics import EarlyStatistics
@@ -34,7 +36,6 @@ from keras_resnet.training.records import Records
 from keras_resnet.training.state import State
 from keras_resnet.training.steps import TakeSteps, steps_function
 from keras_resnet.training.timetable import Timetable
-from keras_resnet.version import __version__
 
 
 def train(
@@ -88,12 +89,14 @@ def train(
         network = task.network(setup, images)
         learner = Learner.of(config, network, rates)
     compiled = _describe_devices(config, task, workers)
-    beginning = _Beginning(task, images, description, setup, learner, run, config, compiled)
+    here = _environments(config, workers, compiled)
+    beginning = _Beginning(task, images, description, setup, learner, run, config, here)
     with run or contextlib.nullcontext():
         state = State.from_json(workers.from_chief(beginning.state))
         workers.copy_from_chief(learner.variables)
         learner.rates.restore(state.schedules)
-        _note_changes(state, workers, timetable, compiled)
+        if not timetable.is_over(state.step, state.evaluations_since_best):
+            _note_start(state, here, run)
         figure = task.best
         batches = TrainingBatches(
             seen,
@@ -146,7 +149,7 @@ def _facts(config: TrainConfig) -> dict[str, Any]:
     options |= options.pop(config.task.name)
     for place in ("data_dir", "boxes"):
         options.pop(place, None)  # Each may have the data elsewhere.
-    return {**options, "keras_resnet": __version__, "tensorflow": tf.__version__}
+    return {**options, **software()}
 
 
 def _check_batch_size(config: TrainConfig, workers: Workers) -> None:
@@ -191,7 +194,7 @@ class _Beginning:
     learner: Learner
     run: RunDirectory | None
     config: TrainConfig
-    compiled: bool
+    environments: list[Environment]
 
     def __post_init__(self) -> None:
         self.checkpoints: Checkpoints | None = None
@@ -228,9 +231,7 @@ class _Beginning:
         if not run.has_summary:
             self._summarize(run)
         self.task.begin(self.learner.network)
-        replicas = self.learner.strategy.num_replicas_in_sync
-        state = State(replicas=replicas, onednn=onednn.is_on(), xla=self.compiled)
-        return state.to_json()
+        return State(environments=self.environments).to_json()
 
     def _summarize(self, run: RunDirectory) -> None:
         summary = self.task.summary(self.setup, self.sources)
@@ -251,28 +252,27 @@ def _describe_devices(config: TrainConfig, task: Task, workers: Workers) -> bool
     return compiled
 
 
-def _note_changes(state: State, workers: Workers, timetable: Timetable, compiled: bool) -> None:
-    """Says on what a training goes on otherwise than before, and takes note of it."""
-    replicas = workers.strategy.num_replicas_in_sync
-    if state.replicas != replicas:
-        print(
-            f"This training was on {state.replicas} replicas and resumes on {replicas}: the "
-            "same batches, but not the same bits."
-        )
-        state.replicas = replicas
-    if timetable.is_over(state.step, state.evaluations_since_best):
-        return
-    for name, was_on, is_on, as_it_was in (
-        ("oneDNN", state.onednn, onednn.is_on(), f"{onednn.VARIABLE}={int(state.onednn)}"),
-        ("XLA", state.xla, compiled, f"--{'' if state.xla else 'no'}jit_compile"),
-    ):
-        if was_on != is_on:
-            before, now = ("with" if on else "without" for on in (was_on, is_on))
-            print(
-                f"This training was {before} {name} and resumes {now} {name}: the same batches, "
-                f"but not the same bits. {as_it_was} keeps it as it was."
-            )
-    state.onednn, state.xla = onednn.is_on(), compiled
+def _environments(config: TrainConfig, workers: Workers, compiled: bool) -> list[Environment]:
+    """With what each worker trains; the chief says where they differ."""
+    gpus = [gpu.name for gpu in devices.used_gpus(workers.local_replicas)]
+    own = environment(gpus, workers.strategy.num_replicas_in_sync, config.dtype, compiled)
+    found = [json.loads(text) for text in workers.exchange(json.dumps(own).encode())]
+    if workers.is_chief:
+        _print_lines(changes.of_workers(found))
+    return found
+
+
+def _note_start(state: State, here: list[Environment], run: RunDirectory | None) -> None:
+    """Says on what the training goes on otherwise than before, and takes note of it."""
+    _print_lines(changes.of_resumption(state.environments, here))
+    state.environments = here
+    if run is not None:
+        run.add_start(start(state.step, here))
+
+
+def _print_lines(lines: Iterable[str]) -> None:
+    for line in lines:
+        print(line)
 
 
 def _steps(

@@ -151,3 +151,26 @@ def test_without_a_top5_it_tells_the_rest(model):
     evaluation = {"top1": 0.9, "loss": 0.25, "images": 40, "split": "test", "protocol": "1-crop"}
     text = card(model, Origin("mine", dataset="letters", evaluation=evaluation))
     assert "\nTop-1 90.00%, loss 0.2500 on all 40 images of letters, test, 1-crop" in text
+
+
+def test_it_says_with_what_the_network_was_trained(model):
+    worker = {"host": "node1", "tensorflow": "2.20.0", "commit": "1af25ed", "onednn": True}
+    starts = [
+        {"time": "2026-11-01T20:00:00+00:00", "step": 0, "command": "a", "workers": [worker]},
+        {"time": "2026-11-02T20:00:00+00:00", "step": 70, "command": "a", "workers": [worker]},
+        {
+            "time": "2026-11-03T20:00:00+00:00",
+            "step": 90,
+            "command": "python launch/imagenet.py --depth=50",
+            "workers": [{**worker, "host": "node2", "tensorflow": "2.21.0"}],
+        },
+    ]
+    text = card(model, Origin("mine", "{}", "letters", starts=starts))
+    for expected in (
+        "Started 3 times, last on 2026-11-03T20:00:00+00:00 at step 90, 2 times with other",
+        "on 1 worker. The last time with:",
+        "| tensorflow | 2.21.0 |\n| commit | 1af25ed |\n| onednn | True |",
+        "```\npython launch/imagenet.py --depth=50\n```",
+    ):
+        assert expected in text, expected
+    assert "machine is not known" in card(model, Origin("mine", "{}", "letters"))

@@ -11,6 +11,7 @@ def test_a_state_survives_json():
         step=7,
         window=Window({"loss": 0.1 + 0.2, "top1": 3.0}, 2, 1 / 3, 1 / 7),
         best={"step": 5, "top1": 0.7},
+        environments=[{"tensorflow": "2.21.0", "onednn": True}],
         schedules={"plateau": {"lowest_error": float("inf")}},
     )
     assert State.from_json(json.loads(json.dumps(state.to_json()))) == state
@@ -48,7 +49,14 @@ def test_what_is_not_known_of_a_part_is_not_known_of_the_whole():
 def test_a_state_of_before_it_was_counted_does_not_know_how_long_it_waited():
     values = State(window=Window({"loss": 1.0}, 2, 0.5, 0.25)).to_json()
     assert State.from_json(values).window.seconds_waited == 0.25
-    del values["window"]["seconds_waited"], values["xla"], values["evaluations_since_best"]
+    del values["window"]["seconds_waited"], values["evaluations_since_best"]
     earlier = State.from_json(values)
-    assert earlier.window.seconds_waited is None and earlier.xla is False
+    assert earlier.window.seconds_waited is None
     assert earlier.evaluations_since_best == 0
+
+
+def test_a_state_of_before_there_were_environments_knows_a_part_of_its_own():
+    values = State(step=3).to_json()
+    del values["environments"]
+    earlier = State.from_json({**values, "replicas": 2, "onednn": True, "xla": False})
+    assert earlier == State(step=3, environments=[{"replicas": 2, "onednn": True, "xla": False}])

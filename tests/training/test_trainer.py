@@ -95,6 +95,7 @@ def test_a_run_leaves_all_that_it_promises(finished):
     assert {path.name for path in run_dir.iterdir()} == {
         ".lock",
         "config.json",
+        "environment.json",
         "data.json",
         "data_summary.json",
         "data_summary.txt",
@@ -542,11 +543,12 @@ def test_a_warm_up_of_the_papers_length_survives_a_kill(config, tmp_path):
 def test_a_run_remembers_whether_it_had_onednn(config, copy, monkeypatch, capsys):
     goes_on_from = copy / "checkpoints" / "step-00000014"
     state = json.loads((goes_on_from / "state.json").read_text())
-    assert state["onednn"] == onednn.is_on()
+    (environment,) = state["environments"]
+    assert environment["onednn"] == onednn.is_on()
 
     def said(noted):
         """What is said of it where the run goes on, after what its checkpoint notes."""
-        state["onednn"] = noted
+        environment["onednn"] = noted
         (goes_on_from / "state.json").write_text(json.dumps(state))
         checksums = json.loads((goes_on_from / "checksums.json").read_text())
         digest = hashlib.sha256((goes_on_from / "state.json").read_bytes())
@@ -561,7 +563,7 @@ def test_a_run_remembers_whether_it_had_onednn(config, copy, monkeypatch, capsys
     assert "was without oneDNN and resumes with oneDNN" in line
     assert "TF_ENABLE_ONEDNN_OPTS=0 keeps it as it was" in line
     last = json.loads((copy / "checkpoints" / "step-00000020" / "state.json").read_text())
-    assert last["onednn"] is True
+    assert last["environments"][0]["onednn"] is True
     # What else is said is said before the first step.
     monkeypatch.setattr(loop.Loop, "run", lambda _: None)
     assert said(True) == []
@@ -592,7 +594,7 @@ def test_a_run_remembers_whether_it_had_xla(config, tmp_path, monkeypatch, capsy
     assert "was with XLA and resumes without XLA" in said
     assert "--jit_compile keeps it as it was" in said
     last = json.loads((tmp_path / "again/checkpoints/step-00000003/state.json").read_text())
-    assert last["xla"] is False
+    assert last["environments"][0]["xla"] is False
 
 
 @pytest.mark.faults
