@@ -1,10 +1,15 @@
 """Files that are replaced whole, so that a reader or a kill never meets half."""
 
 import contextlib
+import errno
 import os
 import pathlib
 import re
+import shutil
 from collections.abc import Iterator
+
+# A full disk, or a full share of one.
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 # As `replacing` names them.
 _UNFINISHED = re.compile(r"\..+-\d+\.\w+")
@@ -19,11 +24,39 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
     path = pathlib.Path(path)
     unfinished = path.with_name(f".{path.stem}-{os.getpid()}{path.suffix}")
     try:
-        yield unfinished
-        flush_to_disk(unfinished)
-        os.replace(unfinished, path)
+        with full_disk_named(path):
+            yield unfinished
+            flush_to_disk(unfinished)
+            os.replace(unfinished, path)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def full_disk_named(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Within the context an error over a full disk becomes one that says where, and what is free.
+
+    Libraries raise it each in their words, often without a number or a path.
+
+    Args:
+      path: of what is written.
+    """
+    try:
+        yield
+    except OSError as error:
+        number = error.errno
+        if number not in _NO_ROOM:
+            if os.strerror(errno.ENOSPC) not in str(error):
+                raise
+            number = errno.ENOSPC
+        free = shutil.disk_usage(_existing(pathlib.Path(path))).free
+        what = f"{os.strerror(number)}, {free:,} bytes are free"
+        raise OSError(number, what, os.fspath(path)) from error
+
+
+def _existing(path: pathlib.Path) -> pathlib.Path:
+    """The path, or of its parents the first that is there."""
+    return next(each for each in (path, *path.absolute().parents) if each.exists())
 
 
 def remove_unfinished(directory: str | os.PathLike[str]) -> None:

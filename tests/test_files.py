@@ -1,5 +1,8 @@
 import contextlib
+import errno
 import os
+import re
+import shutil
 import subprocess
 import sys
 
@@ -99,3 +102,33 @@ def test_what_killed_processes_left_is_removed_and_nothing_else(tmp_path):
     assert os.path.exists(unfinished)
     files.remove_unfinished(tmp_path)
     assert sorted(os.listdir(tmp_path)) == sorted([*names, ".run-12.d"])
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)),
+        OSError("Can't write data (errno = 28, error message = 'No space left on device')"),
+    ],
+    ids=["of the system", "of a library"],
+)
+def test_a_full_disk_is_named_with_the_room_that_is_left(tmp_path, error):
+    path = tmp_path / "notes.txt"
+    message = r"No space left on device, [\d,]+ bytes are free"
+    with pytest.raises(OSError, match=message) as raised, files.replacing(path):
+        raise error
+    assert raised.value.errno == errno.ENOSPC and raised.value.filename == str(path)
+    free = int(re.search(r"([\d,]+) bytes", raised.value.strerror)[1].replace(",", ""))
+    assert free == pytest.approx(shutil.disk_usage(tmp_path).free, rel=0.05)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_other_errors_stay_as_they_are(tmp_path):
+    error = OSError(errno.EACCES, "Permission denied", "secret")
+    with pytest.raises(OSError) as raised, files.full_disk_named(tmp_path):
+        raise error
+    assert raised.value is error
+    quota = OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
+    place = tmp_path / "not" / "there"
+    with pytest.raises(OSError, match="Disk quota exceeded, "), files.full_disk_named(place):
+        raise quota

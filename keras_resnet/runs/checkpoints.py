@@ -87,6 +87,20 @@ class Checkpoints:
         unfinished = path.with_suffix(".tmp")
         self._remove_unfinished()
         try:
+            self._publish(unfinished, path, step, state)
+        except OSError:
+            # Makes room where there was none.
+            self._remove_unfinished()
+            raise
+        for old in self.paths()[: -self._keep]:
+            if best_step is None or old != self.path(best_step):
+                shutil.rmtree(old)
+
+    def _publish(
+        self, unfinished: pathlib.Path, path: pathlib.Path, step: int, state: dict[str, Any]
+    ) -> None:
+        """Writes a checkpoint under one name, and when it is whole and durable gives it another."""
+        with files.full_disk_named(path):
             unfinished.mkdir(parents=True)
             about = {"format": FORMAT, "keras_resnet": __version__, "step": step}
             self._write(unfinished, json.dumps({**about, **state}))
@@ -97,13 +111,6 @@ class Checkpoints:
             # files that were renamed there and that they cannot do without.
             for directory in (self._directory, self._directory.parent):
                 files.flush_to_disk(directory)
-        except OSError:
-            # Makes room where there was none.
-            self._remove_unfinished()
-            raise
-        for old in self.paths()[: -self._keep]:
-            if best_step is None or old != self.path(best_step):
-                shutil.rmtree(old)
 
     def _write(self, directory: pathlib.Path, state: str) -> None:
         try:

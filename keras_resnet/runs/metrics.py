@@ -1,9 +1,11 @@
 """The metrics of a run: lines of JSON in metrics.jsonl, and the same for TensorBoard in events/."""
 
+import contextlib
 import json
 import os
 import pathlib
 import shutil
+from collections.abc import Iterator
 from typing import Any
 
 import tensorflow as tf
@@ -11,6 +13,9 @@ import tensorflow as tf
 from keras_resnet import files
 from keras_resnet.checks import UserError
 from keras_resnet.texts import harmless
+
+# Characters of TensorFlow's error that are shown.
+_REASON_LENGTH = 300
 
 SPLITS = ("train", "validation")
 
@@ -41,27 +46,48 @@ class Metrics:
         if len(rows) < num_rows:
             print(f"{harmless(str(self._path))} has lost {num_rows - len(rows)} lines.")
         files.write_text(self._path, "".join(json.dumps(row) + "\n" for row in rows))
-        shutil.rmtree(self._directory / "events", ignore_errors=True)
-        self._events = {
-            split: tf.summary.create_file_writer(str(self._directory / "events" / split))
-            for split in SPLITS
-        }
-        for row in rows:
-            self._write_event(row)
+        with self._event_failures_noted():
+            self._open_events()
+            for row in rows:
+                self._write_event(row)
         return len(rows)
 
     def add(self, row: dict[str, Any]) -> None:
         """Appends one line: `step`, `split` ("train" or "validation") and numbers."""
-        with open(self._path, "a") as file:
+        with files.full_disk_named(self._path), open(self._path, "a") as file:
             file.write(json.dumps(row) + "\n")
-        self._write_event(row)
+        with self._event_failures_noted():
+            self._write_event(row)
+
+    def _open_events(self) -> None:
+        """Begins events/ anew."""
+        directory = self._directory / "events"
+        shutil.rmtree(directory, ignore_errors=True)
+        self._events = {
+            split: tf.summary.create_file_writer(str(directory / split)) for split in SPLITS
+        }
 
     def _write_event(self, row: dict[str, Any]) -> None:
-        writer = self._events[row["split"]]
+        writer = self._events.get(row["split"])
+        if writer is None:
+            return
         with writer.as_default(step=row["step"]):
             for name, value in row.items():
                 if name not in ("step", "split"):
                     tf.summary.scalar(name, value)
+
+    @contextlib.contextmanager
+    def _event_failures_noted(self) -> Iterator[None]:
+        """Within the context a failure to write events is said, once: they are a copy."""
+        try:
+            yield
+        except (tf.errors.OpError, OSError) as error:
+            self._events = {}
+            reason = harmless(" ".join(str(error).split())[:_REASON_LENGTH])
+            print(
+                "TensorBoard's copy of the metrics cannot be written, and the training goes on "
+                f"without it; its next start writes it whole. ({reason})"
+            )
 
     def sync(self) -> None:
         """Makes the lines durable: a checkpoint counts on them."""

@@ -89,7 +89,7 @@ def export(
     limits = limits or Limits()
     served = servable(model, top, limits, optimized)
     name = output_dir.resolve().name
-    with _unfinished_directory(output_dir) as unfinished:
+    with files.full_disk_named(output_dir), _unfinished_directory(output_dir) as unfinished:
         try:
             # First what a mistake in the limits is found by.
             warm_up.write(unfinished, name, served, limits)
