@@ -2,8 +2,12 @@
 
 import math
 import os
+import re
 from collections.abc import Collection
 from typing import Any
+
+# Also as pathlib writes it, with one slash.
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/")
 
 # Characters of a value in a message.
 _SHOWN = 200
@@ -58,6 +62,22 @@ def check_text(name: str, value: object) -> str:
     if not isinstance(value, str):
         raise UserError(f"`{name}` must be a string. Received: {name}={shown(value)}")
     return str(value)
+
+
+def check_local(name: str, path: str | os.PathLike[str]) -> str:
+    """The path as Python's own; raises UserError where it has a scheme, as gs://bucket/runs.
+
+    Such a path would be taken for that of a directory called "gs:".
+    """
+    text = os.fspath(path)
+    scheme = _SCHEME.match(text)
+    if scheme is None:
+        return text
+    way_out = "Leave it out" if scheme[1] == "file" else "Mount the place, or copy from and to it"
+    raise UserError(
+        f"`{name}` must be a path in the file system of this machine, without {scheme[1]}://. "
+        f'{way_out} (docs/reliability.md, "Where a run may lie"). Received: {name}={shown(text)}'
+    )
 
 
 def check_integer(name: str, value: object, minimum: int) -> int:

@@ -116,3 +116,27 @@ def test_of_a_large_array_a_message_shows_the_beginning():
         checks.check_integer("color", np.zeros(10**5), 0)
     assert "color=(0.0, 0.0, " in str(error.value)
     assert len(str(error.value)) < 300
+
+
+@pytest.mark.parametrize(
+    ("path", "scheme"),
+    [
+        ("gs://bucket/runs", "gs"),
+        ("s3a://bucket", "s3a"),
+        ("hdfs://name:9000/runs", "hdfs"),
+        (pathlib.Path("gs://bucket/runs"), "gs"),
+    ],
+)
+def test_a_path_with_a_scheme_is_refused_with_the_way_out(path, scheme):
+    with pytest.raises(checks.UserError) as error:
+        checks.check_local("run_dir", path)
+    message = str(error.value)
+    assert message.startswith("`run_dir` must be a path in the file system of this machine, ")
+    assert f"without {scheme}://. Mount the place, or copy" in message
+    with pytest.raises(checks.UserError, match="without file://. Leave it out"):
+        checks.check_local("run_dir", "file:///runs/mine")
+
+
+def test_other_paths_are_local_whatever_is_in_them(tmp_path):
+    for path in ("runs/a:b", "C:/runs", "runs/gs://x", "mine:", "12:30", tmp_path):
+        assert checks.check_local("run_dir", path) == str(path)

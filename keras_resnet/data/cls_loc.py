@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
-from keras_resnet.checks import UserError
+from keras_resnet.checks import UserError, check_local
 from keras_resnet.class_names import as_seen
 from keras_resnet.data import cache, integrity, tfds, tfds_objects, voc_xml
 from keras_resnet.data.annotated_sets import say_skipped, told
@@ -235,7 +235,7 @@ class ClsLocBuilder:
 
 def _checked_folder(folder: str | os.PathLike[str]) -> pathlib.Path:
     """The path of a directory that is there."""
-    path = os.path.expanduser(folder)
+    path = os.path.expanduser(check_local("boxes", folder))
     if not os.path.isdir(path):
         raise UserError(
             "`boxes` must be a directory with an XML file for each picture, which is there. "

@@ -4,7 +4,7 @@ import os
 import pathlib
 from collections.abc import Sequence
 
-from keras_resnet.checks import UserError
+from keras_resnet.checks import UserError, check_local
 from keras_resnet.data.labels import SUFFIXES_OF_LISTS
 from keras_resnet.data.layouts import FOLDER_HELP, is_data_set
 from keras_resnet.data.pictures import SUFFIXES
@@ -83,7 +83,7 @@ def paths_of(dataset: str, annotated_with: str | None = None) -> list[pathlib.Pa
     Raises:
       UserError: one is not, or is named twice.
     """
-    paths = [pathlib.Path(root).expanduser() for root in roots(dataset)]
+    paths = [pathlib.Path(check_local("dataset", root)).expanduser() for root in roots(dataset)]
     for path in paths:
         if not path.exists():
             raise UserError(

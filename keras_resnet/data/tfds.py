@@ -15,7 +15,7 @@ from collections.abc import Container
 import numpy as np
 import tensorflow as tf
 
-from keras_resnet.checks import UserError
+from keras_resnet.checks import UserError, check_local
 from keras_resnet.data import batches, integrity, records, survey
 from keras_resnet.data.sources import MemorySource, RecordSource, Source
 
@@ -174,7 +174,8 @@ def checked_data_dir(data_dir: str | os.PathLike[str] | None) -> str | None:
     Raises:
       UserError: it is in the home directory, and there is none.
     """
-    place = os.path.expanduser(data_dir or os.environ.get("TFDS_DATA_DIR") or "~")
+    given = data_dir or os.environ.get("TFDS_DATA_DIR") or "~"
+    place = os.path.expanduser(check_local("data_dir", given))
     if os.fspath(place).startswith("~"):
         raise UserError(
             "`data_dir` or TFDS_DATA_DIR must name a place for data sets: this process has no home "

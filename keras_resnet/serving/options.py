@@ -60,7 +60,7 @@ def checked_directory(
       UserError: one of them cannot be used; the message names it.
     """
     checks.check_integer("top", top, 1)
-    output_dir = pathlib.Path(output_dir)
+    output_dir = pathlib.Path(checks.check_local("output_dir", output_dir))
     if output_dir.exists() and not output_dir.is_dir():
         raise checks.UserError(f"`output_dir` must be a directory. Received: {output_dir}")
     # TensorFlow takes some for patterns; a name in quotes goes into models.config.

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_resnet.checks import UserError, check_text, shown
+from keras_resnet.checks import UserError, check_local, check_text, shown
 from keras_resnet.data.names import GIVEN
 from keras_resnet.data.sources import Source
 from keras_resnet.distribution import devices
@@ -67,7 +67,7 @@ def train(
     """
     if not isinstance(config, TrainConfig):
         raise UserError(f"`config` must be a TrainConfig. Received: {shown(config)}")
-    run_dir = check_text("run_dir", run_dir)
+    run_dir = check_local("run_dir", check_text("run_dir", run_dir))
     if sources is not None:
         config = config.with_options(dataset=GIVEN)
     _prepare_process(config)

@@ -10,7 +10,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from keras_resnet.checks import UserError
+from keras_resnet.checks import UserError, check_local
 from keras_resnet.weights.damage import explained
 from keras_resnet.weights.names import OF_CONVOLUTION, OF_NORM, is_norm
 
@@ -21,7 +21,7 @@ def keras_file(run_or_model: str | os.PathLike[str]) -> pathlib.Path:
     Raises:
       UserError: there is none.
     """
-    path = pathlib.Path(run_or_model)
+    path = pathlib.Path(check_local("run_or_model", run_or_model))
     if path.is_dir():
         if not (path / "config.json").exists():
             raise UserError(f"{path} is neither a run directory nor a .keras file.")

@@ -81,7 +81,7 @@ class WeightFile:
     class_names: tuple[str, ...] | None
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        path = pathlib.Path(path)
+        path = pathlib.Path(checks.check_local("weights", path))
         if path.is_dir():
             path = keras_files.keras_file(path)
         if not path.is_file():

@@ -15,7 +15,7 @@ from absl import flags, logging
 
 from command_line import mistakes, start
 from command_line.help_text import help_text
-from keras_resnet.checks import UserError
+from keras_resnet.checks import UserError, check_local
 from keras_resnet.data.names import FOLDER, canonical, paths_of
 from keras_resnet.process.signals import STOP_SIGNALS
 from keras_resnet.texts import harmless, harmless_lines
@@ -26,6 +26,8 @@ EXIT_INTERRUPTED = 130
 
 # Flags that absl would take from any program.
 _OF_ABSL = ("flagfile", "undefok")
+
+_OF_SERVERS = ("http://", "https://", "grpc://")
 
 _HELP = ("--help", "-help", "-h", "--h", "--helpfull", "--helpshort")
 
@@ -87,7 +89,9 @@ class Program:
             elif self._asks_for_version(sys.argv[1:]):
                 print_text(f"keras_resnet {__version__}\n")
             else:
-                request = read(self._parsed(sys.argv))
+                arguments = self._parsed(sys.argv)
+                self._check_places(arguments)
+                request = read(arguments)
                 if self._in_batches is None:
                     work(*request)
                 else:
@@ -141,6 +145,17 @@ class Program:
             raise UserError(message) from error
         except ValueError as error:  # --noNAME=VALUE
             raise UserError(f"{error}. --help lists all flags.") from error
+
+    def _check_places(self, arguments):
+        """Raises UserError where a path has a scheme, such as gs://, before TensorFlow is there."""
+        given = [(name, self.flags[name].value) for name in self.flags if self.flags[name].present]
+        given += [("PATH", argument) for argument in arguments]
+        for name, value in given:
+            for text in value if isinstance(value, list) else [value]:
+                # Servers are asked at such addresses.
+                if isinstance(text, str) and not text.startswith(_OF_SERVERS):
+                    for part in text.removeprefix(FOLDER).split(","):
+                        check_local(name, part)
 
     def _check_values_are_given(self, arguments):
         """Raises UserError where a flag would take the next one for its value, or has none."""

@@ -100,3 +100,22 @@ def test_who_reads_may_stop_reading_and_the_disk_may_be_full(command):
     full = subprocess.run(["bash", "-c", f"{program} > /dev/full"], **options)
     assert full.returncode == 1
     assert full.stderr.strip() == "No space left on device"
+
+
+@pytest.mark.parametrize(
+    ("program", "arguments", "name"),
+    [
+        ("imagenet", ["--dataset=shapes", "--run_dir=gs://mine/run"], "run_dir"),
+        ("imagenet", ["--dataset=shapes", "--run_dir=http://mine/run"], "run_dir"),
+        ("detection", ["--dataset=folder:pictures,s3://mine/pictures"], "dataset"),
+        ("cifar10", ["--data_dir=hdfs://mine:9000/data"], "data_dir"),
+        ("prepare_imagenet", ["--source=gs://mine/archives"], "source"),
+        ("export", ["runs/mine", "--output=s3://mine/exports"], "output"),
+        ("evaluate", ["abfss://mine@there/run"], "PATH"),
+        ("predict", ["grpc://localhost:1/mine", "gs://mine/cat.jpg"], "PATH"),
+    ],
+)
+def test_a_path_with_a_scheme_is_refused_and_nothing_is_written(program, arguments, name):
+    process = run_program(program, *arguments)
+    assert_user_error(process, f"`{name}` must be a path in the file system of this machine")
+    assert list(ROOT.glob("*:")) == []
