@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_resnet.checks import UserError
-from keras_resnet.distribution import rendezvous
+from keras_resnet.distribution import rendezvous, slurm
 from keras_resnet.distribution.cluster import Cluster, cluster_of_environment
 from keras_resnet.distribution.strategy import make_strategy
 from keras_resnet.distribution.watchdog import Watchdog
@@ -35,6 +35,8 @@ class WorkerLostError(Exception):
 def join_workers(replicas: int, stall_seconds: int, facts: dict[str, Any]) -> "Workers":
     """The `Workers` of this training, connected: this process alone, or those of TF_CONFIG.
 
+    Where it is not set, a step of several tasks in Slurm sets it, see `slurm.set_tf_config`.
+
     Args:
       replicas: see `make_strategy`.
       stall_seconds: see `Watchdog`.
@@ -43,6 +45,7 @@ def join_workers(replicas: int, stall_seconds: int, facts: dict[str, Any]) -> "W
     Raises:
       UserError: TF_CONFIG or the devices cannot be used, or the workers are not alike.
     """
+    slurm.set_tf_config()
     cluster = cluster_of_environment()
     if cluster.num_workers > 1:
         print(f"This is {cluster.describe(cluster.index)} of {cluster.num_workers}.", flush=True)
