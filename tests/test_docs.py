@@ -11,7 +11,10 @@ from processes import LAUNCH, ROOT
 # Before programs, which put it among the modules without executing it.
 import keras_resnet  # noqa: F401
 
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *LAUNCH.glob("*.py")])
+DOCUMENTS = sorted(
+    [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *LAUNCH.glob("*.py")]
+    + [*(ROOT / "examples" / "cluster").iterdir()]
+)
 DOCUMENTS.remove(ROOT / "CHANGELOG.md")  # What it says of before stays.
 
 COMMAND = re.compile(

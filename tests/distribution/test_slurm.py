@@ -2,16 +2,44 @@ import itertools
 import os
 
 import pytest
-from schedulers import SLURM_VARIABLES, slurm_task
 
 from keras_resnet.distribution import slurm
 from keras_resnet.distribution.cluster import Cluster, cluster_of_environment
+
+VARIABLES = (
+    "SLURM_JOB_ID",
+    "SLURM_STEP_ID",
+    "SLURM_STEP_NUM_TASKS",
+    "SLURM_STEP_NODELIST",
+    "SLURM_STEP_TASKS_PER_NODE",
+    "SLURM_PROCID",
+    "SLURM_LOCALID",
+    "SLURMD_NODENAME",
+)
+
+
+def slurm_task(number, host, place, nodelist, per_node, job=4242, step=0):
+    """The variables of a task, as the documentation of `srun` has them.
+
+    Args:
+      number: of the task in its step.
+      host: name of its node.
+      place: its number among the tasks of the node.
+      nodelist: all nodes, in Slurm's short form.
+      per_node: number of tasks on each node.
+      job, step: their numbers.
+    """
+    values = (
+        *(job, step, sum(per_node), nodelist, ",".join(map(str, per_node))),
+        *(number, place, host),
+    )
+    return dict(zip(VARIABLES, map(str, values), strict=True))
 
 
 @pytest.fixture(autouse=True)
 def outside(monkeypatch):
     """Without a scheduler around the test; what it sets of TF_CONFIG goes with it."""
-    for name in ("TF_CONFIG", *SLURM_VARIABLES):
+    for name in ("TF_CONFIG", *VARIABLES):
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
 
@@ -118,7 +146,7 @@ def test_what_cannot_be_used_is_shown(monkeypatch, changed):
     assert "TF_CONFIG" not in os.environ
 
 
-@pytest.mark.parametrize("name", SLURM_VARIABLES)
+@pytest.mark.parametrize("name", VARIABLES)
 def test_what_is_missing_is_named(monkeypatch, name):
     variables = slurm_task(0, "a", 0, "a,b", [1, 1])
     del variables[name]
