@@ -227,6 +227,12 @@ MUTANTS = (
         "tests/distribution/test_rendezvous.py::test_a_message_without_end_is_not_read_to_the_end",
     ),
     (
+        "keras_resnet/distribution/slurm.py",
+        "workers.index(own)",
+        'int(os.environ["SLURM_PROCID"])',
+        "tests/distribution/test_slurm.py::test_every_task_finds_itself_where_it_is",
+    ),
+    (
         "keras_resnet/distribution/watchdog.py",
         "limit + 10 * seconds",
         "limit + 5 * seconds",

@@ -3,6 +3,7 @@
 import json
 import os
 import shlex
+import signal
 
 import pytest
 from harness import Training, assert_same_bits, flags, tiny_training
@@ -67,6 +68,15 @@ def test_a_mistake_ends_it(tmp_path, status):
     assert mistaken.run() == [status]
     assert len(mistaken.lines("steps")) == 1
     assert mistaken.lines("said") == [f"Status {status}: not to be started again."]
+
+
+def test_who_cancels_it_ends_it_for_good(tmp_path):
+    program = "trap 'exit 130' TERM; echo >> $STAND_INS/working; while sleep 0.01; do :; done"
+    cancelled = job(tmp_path, program).start()
+    cancelled.wait_for_lines("working", 2)
+    os.killpg(cancelled.process.pid, signal.SIGTERM)  # As scancel: all processes of the job.
+    assert cancelled.wait() == 143
+    assert cancelled.lines("scontrol") == []
 
 
 def test_five_starts_in_a_row_that_end_at_once_are_the_last(tmp_path):
