@@ -25,6 +25,10 @@ TEST = [
     "setuptools>=77",
     "openvino",
     "keras-hub",
+    # The example of a tracker, with what its files need.
+    "mlflow-skinny",
+    "sqlalchemy",
+    "alembic",
 ]
 
 setuptools.setup(

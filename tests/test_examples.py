@@ -1,13 +1,17 @@
-"""The notebooks of examples/, executed as a reader would."""
+"""The examples, executed as a reader would."""
 
 import json
 import re
+import runpy
 import sys
 
 import nbclient
 import nbformat
 import pytest
+from harness import metrics
 from processes import ROOT
+
+import keras_resnet
 
 NOTEBOOKS = sorted((ROOT / "examples").glob("*.ipynb"))
 
@@ -72,3 +76,35 @@ def text_of(notebook):
         if cell.cell_type == "code"
         for output in cell.outputs
     )
+
+
+def test_the_tracker_has_what_the_run_has_also_over_an_interruption(tmp_path, monkeypatch):
+    import mlflow
+
+    monkeypatch.chdir(tmp_path)
+    example = runpy.run_path(str(ROOT / "examples" / "mlflow_tracking.py"))
+    short = example["config"].with_options(
+        train_steps=4, log_every_steps=1, checkpoint_every_steps=2, image_size=16, replicas=1
+    )
+    example["main"].__globals__["config"] = short
+    train = keras_resnet.train
+    run_dir = tmp_path / "runs" / "followed"
+
+    def broken(row):
+        if row["step"] == 3:
+            raise KeyboardInterrupt
+        example["log"](row)
+
+    monkeypatch.setattr(keras_resnet, "train", lambda *given, **_: train(*given, on_metrics=broken))
+    with pytest.raises(KeyboardInterrupt):
+        example["main"](run_dir)
+    monkeypatch.setattr(keras_resnet, "train", train)
+    example["main"](run_dir)
+    (run,) = mlflow.search_runs(output_format="list")
+    assert run.data.params["depth"] == "8"
+    client = mlflow.MlflowClient()
+    history = client.get_metric_history(run.info.run_id, "train/loss")
+    followed = {(metric.step, metric.value) for metric in history}
+    rows = [row for row in metrics(run_dir) if row["split"] == "train"]
+    assert followed == {(row["step"], row["loss"]) for row in rows}
+    assert len(rows) == 4

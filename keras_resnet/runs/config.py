@@ -21,7 +21,16 @@ from keras_resnet.networks.families import (
     has_bottlenecks,
 )
 from keras_resnet.runs.formats import FORMAT, check_format
-from keras_resnet.runs.options import Options, TaskOptions, fields, integer, number, one_of, option
+from keras_resnet.runs.options import (
+    Options,
+    TaskOptions,
+    fields,
+    integer,
+    number,
+    one_of,
+    option,
+    window,
+)
 from keras_resnet.version import __version__
 
 DTYPES = ("float32", "mixed_bfloat16", "float64")
@@ -296,6 +305,14 @@ class TrainConfig(Options):
         2,
         changes_result=False,
         check=integer(1),
+    )
+    profile_steps: str | None = option(
+        "Run directory",
+        "steps to profile, as 100:110 for those after the 100th up to the 110th: what each "
+        "operation takes, in RUN_DIR/profile for TensorBoard; unset: none",
+        None,
+        changes_result=False,
+        check=window,
     )
     task: TaskOptions = dataclasses.field(kw_only=True)
 

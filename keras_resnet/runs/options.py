@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import math
+import re
 import types
 import typing
 from collections.abc import Callable, Collection, Iterable
@@ -58,6 +59,22 @@ def integer(minimum: int, below: int | None = None) -> Check:
 def number(minimum: float = 0, below: float = math.inf) -> Check:
     """The check that a value is a number of at least a minimum, and below a bound."""
     return functools.partial(checks.check_number, minimum=minimum, below=below)
+
+
+def window(name: str, value: Any) -> tuple[int, int]:
+    """The two numbers of steps of a text such as "100:110".
+
+    Raises:
+      UserError: it is none, or has no step.
+    """
+    match = re.fullmatch(r"(\d{1,9}):(\d{1,9})", checks.check_text(name, value))
+    first, last = map(int, match.groups()) if match else (0, 0)
+    if first >= last:
+        raise checks.UserError(
+            f"`{name}` must be FIRST:LAST, two numbers of steps of which the first is lower, such "
+            f"as 100:110. Received: {name}={value!r}"
+        )
+    return first, last
 
 
 # What is checked besides, by the type of an option. Numbers have checks of their own.

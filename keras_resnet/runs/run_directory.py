@@ -8,6 +8,7 @@ classes.png       its pictures per class
 .lock             held by the process that trains
 metrics.jsonl     a line for each log and each evaluation
 events/           the same for TensorBoard
+profile/          of the steps of --profile_steps, for TensorBoard
 curves.png        the same as a picture
 checkpoints/      see checkpoints.py
 model.keras       the network at the last evaluation

@@ -17,6 +17,7 @@ from keras_resnet.runs.task import Task
 from keras_resnet.training.batches import TrainingBatches
 from keras_resnet.training.early_statistics import EarlyStatistics
 from keras_resnet.training.learner import Learner
+from keras_resnet.training.profiler import Profiler
 from keras_resnet.training.records import Records
 from keras_resnet.training.shortage import shortages_explained
 from keras_resnet.training.state import State, Window
@@ -49,6 +50,7 @@ class Loop:
         stop.
       timetable: when to do what.
       records: what it leaves.
+      profiler: `Profiler`.
       workers: `Workers`.
       state: to go on from; it moves on.
     """
@@ -61,6 +63,7 @@ class Loop:
     evaluate: Callable[[StopRequested], dict[str, Any] | None]
     timetable: Timetable
     records: Records
+    profiler: Profiler
     workers: Workers
     state: State
 
@@ -86,7 +89,10 @@ class Loop:
         ):
             progress.note(self._beginning())
             batches = iter(self.batches.from_step(self.state.step))
-            self._train(batches, progress, stop_requested)
+            try:
+                self._train(batches, progress, stop_requested)
+            finally:
+                self.profiler.end()
             self._restore_network()
             self.workers.leave(batches)
         assert self.state.result is not None
@@ -165,6 +171,7 @@ class Loop:
         started = time.monotonic()
         indices = self.batches.indices(state.step, count)
         with (
+            self.profiler.over(state.step, count, progress.note),
             faults_named(self.batches.source, indices),
             self.workers.losses_named(),
             shortages_explained(
@@ -199,7 +206,8 @@ class Loop:
         return math.inf if is_first else seconds
 
     def _steps_to_next_event(self) -> int:
-        events = [self.timetable.steps_to_next(self.state.step)]
+        step = self.state.step
+        events = [self.timetable.steps_to_next(step), *self.profiler.steps_to_next(step)]
         decision = self.learner.rates.steps_to_decision()
         return min(events + [decision] if decision else events)
 

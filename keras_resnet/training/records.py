@@ -1,7 +1,8 @@
 """What a training leaves and says: metrics, network, evaluation and checkpoints of the chief."""
 
 import zipfile
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import keras
 
@@ -12,7 +13,11 @@ from keras_resnet.runs.checkpoints import Checkpoints
 from keras_resnet.runs.figures import Figure
 from keras_resnet.runs.progress import Progress
 from keras_resnet.runs.run_directory import RunDirectory
+from keras_resnet.texts import harmless
 from keras_resnet.training.state import State
+
+# Is given a line of metrics: `step`, `epoch`, `split` ("train" or "validation") and figures.
+OnMetrics: TypeAlias = Callable[[dict[str, Any]], object]
 
 
 class DivergedError(UserError):
@@ -29,6 +34,7 @@ class Records:
       figure: by which networks are compared.
       state: `State` whose progress is recorded.
       step_images, epoch_images: number of images of a step, and of an epoch.
+      on_metrics: is given each line of metrics, on the chief; None: nobody is.
     """
 
     def __init__(
@@ -40,6 +46,7 @@ class Records:
         state: State,
         step_images: int,
         epoch_images: int,
+        on_metrics: OnMetrics | None = None,
     ) -> None:
         self._workers = workers
         self._run = run
@@ -48,6 +55,7 @@ class Records:
         self._state = state
         self._step_images = step_images
         self._epoch_images = epoch_images
+        self._on_metrics = on_metrics
         self._saved_step = state.step
 
     def epochs(self, step: int) -> float:
@@ -60,8 +68,19 @@ class Records:
         row = {"step": step, "epoch": self.epochs(step), "split": split, **figures}
         if self._run is not None:
             self._run.metrics.add(row)
+            self._tell(row, progress)
         self._state.rows += 1
         progress.log(row)
+
+    def _tell(self, row: dict[str, Any], progress: Progress) -> None:
+        """Gives a line to whoever asked for it, whose failures do not end a training of weeks."""
+        if self._on_metrics is None:
+            return
+        try:
+            self._on_metrics(dict(row))
+        except Exception as error:
+            failed = harmless(f"`on_metrics` failed at step {row['step']}: {error!r}")
+            progress.note(f"{failed}. The training goes on.")
 
     def write_network(self, network: keras.Model, is_best: bool) -> None:
         """The network of the last evaluation."""

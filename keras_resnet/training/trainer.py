@@ -22,6 +22,7 @@ from keras_resnet.process.memory import grow_gpu_memory, keep_freed_memory
 from keras_resnet.runs.checkpoints import Checkpoints
 from keras_resnet.runs.config import TrainConfig
 from keras_resnet.runs.environment import Environment, environment, software, start
+from keras_resnet.runs.options import window
 from keras_resnet.runs.run_directory import RunDirectory
 from keras_resnet.runs.task import OfBatch, Task
 from keras_resnet.training import changes
@@ -31,8 +32,9 @@ from keras_resnet.training.early_statistics import EarlyStatistics
 from keras_resnet.training.given import Given, given_sources
 from keras_resnet.training.learner import Learner
 from keras_resnet.training.loop import Loop, StopRequested
+from keras_resnet.training.profiler import Profiler
 from keras_resnet.training.rates import Rates, make_rates
-from keras_resnet.training.records import Records
+from keras_resnet.training.records import OnMetrics, Records
 from keras_resnet.training.state import State
 from keras_resnet.training.steps import TakeSteps, steps_function
 from keras_resnet.training.timetable import Timetable
@@ -42,6 +44,7 @@ def train(
     config: TrainConfig,
     run_dir: str | os.PathLike[str],
     sources: Mapping[str, Given] | None = None,
+    on_metrics: OnMetrics | None = None,
 ) -> dict[str, Any]:
     """Trains a network, from the beginning or from the newest good checkpoint in `run_dir`.
 
@@ -54,6 +57,10 @@ def train(
       sources: images in place of the data set of the configuration: of "train", and "validation"
         unless `config.validation_images` are kept of the others, a `Source` or (images or paths,
         labels). Of a run that was begun with some a resumption needs the same again.
+      on_metrics: function that is given each line of metrics when it is there, for a tracker of
+        experiments: a dict of `step`, `epoch`, `split` ("train" or "validation") and figures. After
+        a kill it gets those since the last checkpoint again. Only the chief calls it, and what it
+        raises is noted and does not end the training.
 
     Returns:
       The last evaluation: the figures of the task by name, with `images` and `step`.
@@ -67,6 +74,8 @@ def train(
     """
     if not isinstance(config, TrainConfig):
         raise UserError(f"`config` must be a TrainConfig. Received: {shown(config)}")
+    if on_metrics is not None and not callable(on_metrics):
+        raise UserError(f"`on_metrics` must be a function. Received: {shown(on_metrics)}")
     run_dir = check_local("run_dir", check_text("run_dir", run_dir))
     if sources is not None:
         config = config.with_options(dataset=GIVEN)
@@ -123,7 +132,9 @@ def train(
                 state,
                 config.global_batch_size,
                 len(seen),
+                on_metrics,
             ),
+            profiler=_profiler(config, run),
             workers=workers,
             state=state,
         )
@@ -273,6 +284,12 @@ def _note_start(state: State, here: list[Environment], run: RunDirectory | None)
 def _print_lines(lines: Iterable[str]) -> None:
     for line in lines:
         print(line)
+
+
+def _profiler(config: TrainConfig, run: RunDirectory | None) -> Profiler:
+    steps = config.profile_steps
+    window_of_steps = None if steps is None else window("profile_steps", steps)
+    return Profiler(window_of_steps, None if run is None else run.path / "profile")
 
 
 def _steps(

@@ -170,6 +170,7 @@ def test_where_data_are_and_what_is_written_when_change_no_result():
         "evaluate_every_steps",
         "checkpoint_every_steps",
         "keep_checkpoints",
+        "profile_steps",
     }
 
 

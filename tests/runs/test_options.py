@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from keras_resnet.checks import UserError
-from keras_resnet.runs.options import Options, fields, integer, number, one_of, option
+from keras_resnet.runs.options import Options, fields, integer, number, one_of, option, window
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,3 +74,10 @@ def test_values_of_numpy_and_paths_are_kept_as_pythons_own():
         *(int, int),
     ]
     assert Drink("water", 1, times=range(2)) == Drink("water", 1, times=(0, 1))
+
+
+@pytest.mark.parametrize("text", ["100", "110:100", "5:5", "a:b", "1:2:3", "-1:4", ""])
+def test_a_window_of_steps_is_two_numbers(text):
+    with pytest.raises(UserError, match="`profile_steps` must be FIRST:LAST"):
+        window("profile_steps", text)
+    assert window("profile_steps", "0:7") == (0, 7)

@@ -23,11 +23,11 @@ def run(tmp_path):
     return run
 
 
-def make(run, state):
+def make(run, state, on_metrics=None):
     variable = keras.Variable(np.zeros(3, np.float32))
     checkpoints = run and Checkpoints(run.checkpoints, keep=1, weights=[variable])
     workers = Workers(tf.distribute.get_strategy())
-    return Records(workers, run, checkpoints, TOP1, state, step_images=8, epoch_images=24)
+    return Records(workers, run, checkpoints, TOP1, state, 8, 24, on_metrics)
 
 
 def test_a_line_of_metrics_says_where_it_was_taken(run):
@@ -36,6 +36,26 @@ def test_a_line_of_metrics_says_where_it_was_taken(run):
         make(run, state).add("validation", {"top1": 0.5}, progress)
     assert run.metrics.read() == [{"step": 6, "epoch": 2.0, "split": "validation", "top1": 0.5}]
     assert state.rows == 1
+
+
+def test_a_tracker_is_given_each_line_and_its_failures_end_nothing(run, capsys):
+    state, given = State(step=6), []
+
+    def track(row):
+        given.append(row)
+        row.clear()  # What it does with it is its own matter.
+        raise ConnectionError("no answer\nfrom the tracker")
+
+    with show_progress(10, 0) as progress:
+        records = make(run, state, track)
+        records.add("train", {"loss": 0.5}, progress)
+        state.step = 7
+        records.add("validation", {"top1": 0.5}, progress)
+    assert len(given) == 2
+    assert [row["step"] for row in run.metrics.read()] == [6, 7]
+    said = capsys.readouterr().out
+    failure = r"ConnectionError('no answer\nfrom the tracker')"
+    assert f"`on_metrics` failed at step 6: {failure}. The training goes on." in said
 
 
 def test_a_checkpoint_is_of_now_and_the_best_is_kept(run):
