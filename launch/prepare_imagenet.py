@@ -9,7 +9,6 @@ imagenet2012 as ArrayRecord files, which launch/imagenet.py reads.
 """
 
 import os
-import pathlib
 import shlex
 
 from absl import flags
@@ -44,7 +43,7 @@ def read(arguments):
 
 
 def work(source):
-    from keras_resnet.data.imagenet_archives import prepare
+    from keras_resnet.data.imagenet_preparation import prepare
 
     info = prepare(source, FLAGS.data_dir, FLAGS.verify)
     given = FLAGS.data_dir
@@ -53,9 +52,6 @@ def work(source):
         print(f"{split}: {split_info.num_examples:,} images")
     prepared, train = harmless(str(info.data_dir)), f"{command('imagenet')} --depth=50{data_dir}"
     print(f"Prepared: {prepared}\n  train:  {train}")
-    for leftover in pathlib.Path(info.data_dir).parent.glob("incomplete.*"):
-        place = harmless(str(leftover))
-        print(f"Left by an interrupted preparation, unless one is running, remove it: {place}")
 
 
 if __name__ == "__main__":

@@ -1,171 +1,215 @@
-"""Prepares ImageNet from its official archives: every check first, then TFDS writes the records."""
+"""The two archives of ImageNet that image-net.org offers: whether they are whole, what is in them.
+
+TensorFlow Datasets leaves out what it does not read, and labels validation pictures by their places
+among the sorted names. So all headers are looked at before.
+"""
 
 import dataclasses
 import hashlib
-import os
 import pathlib
 import re
-import shutil
 import tarfile
 import typing
+from collections.abc import Iterator, Mapping
 
 import tqdm
 
 from keras_resnet.checks import UserError
-from keras_resnet.data.tfds import check_prepared, checked_data_dir
+from keras_resnet.class_names import imagenet_synsets
+from keras_resnet.data.tar_archives import TarArchive
 
-if typing.TYPE_CHECKING:
-    import tensorflow_datasets as tfds
+_READ_AT_ONCE = 2**24
 
-# Records take about as much as the pictures in the archives; the rest is for what TFDS sorts.
-DISK_FACTOR = 1.05
+# Its pictures have no labels; TensorFlow Datasets would make a third split of them.
+_TEST_NAME = "ILSVRC2012_img_test.tar"
+
+# Pictures to validate on that have labels in TensorFlow Datasets.
+_LABELED = 50_000
+
+# Of so many classes a line gives all numbers of pictures.
+_LISTED_CLASSES = 10
 
 
 @dataclasses.dataclass(frozen=True)
-class Archive:
-    """One of the archives that image-net.org offers.
+class Published:
+    """One of the archives, as it was published.
 
     Attributes:
+      name: of the file.
       size: in bytes.
-      md5: hexadecimal, as image-net.org publishes it.
-      member: pattern of the names inside.
+      md5: hexadecimal, as image-net.org gives it.
+      pictures: number of them.
+      classes: number of those that they are of.
     """
 
+    name: str
     size: int
     md5: str
-    member: str
+    pictures: int
+    classes: int = 1000
 
 
-ARCHIVES = {
-    "ILSVRC2012_img_train.tar": Archive(
-        147_897_477_120, "1d675b47d978889d74fa0da5fadfb00e", r"n\d{8}\.tar"
-    ),
-    "ILSVRC2012_img_val.tar": Archive(
-        6_744_924_160, "29b22e2961454d5413ddabcf34fc5622", r"ILSVRC2012_val_\d{8}\.JPEG"
-    ),
-}
+TRAIN = Published(
+    *("ILSVRC2012_img_train.tar", 147_897_477_120, "1d675b47d978889d74fa0da5fadfb00e"), 1_281_167
+)
+VALIDATION = Published(
+    *("ILSVRC2012_img_val.tar", 6_744_924_160, "29b22e2961454d5413ddabcf34fc5622"), 50_000
+)
 
 
-def prepare(
-    source: str | os.PathLike[str],
-    data_dir: str | os.PathLike[str] | None = None,
-    verify: bool = True,
-) -> "tfds.core.DatasetInfo":
-    """Has TFDS's imagenet2012 write ArrayRecord files, unless that was done before.
-
-    Args:
-      source: directory of ILSVRC2012_img_train.tar and ILSVRC2012_img_val.tar.
-      data_dir: where TFDS data go; None: TFDS_DATA_DIR, else ~/tensorflow_datasets.
-      verify: compare the archives' sizes and MD5 with the published ones, which takes minutes;
-        without, archives of other pictures in the official layout are welcome.
-
-    Returns:
-      TFDS's DatasetInfo of the prepared data.
+def checked_paths(source: pathlib.Path) -> tuple[pathlib.Path, pathlib.Path]:
+    """The paths of both archives in a directory.
 
     Raises:
-      UserError: an archive is missing, is not the published one, or is incomplete, or there is too
-        little free disk; nothing was written then. Or TFDS could not write the data.
+      UserError: one is not there, or that to test on is, too.
     """
-    import tensorflow_datasets as tfds
-
-    data_dir = checked_data_dir(data_dir)
-    builder = tfds.builder("imagenet2012", data_dir=data_dir, file_format="array_record")
-    if builder.is_prepared():
-        return builder.info
-    destination, source = pathlib.Path(builder.data_dir), pathlib.Path(source).expanduser()
-    if destination.exists():
-        check_prepared(builder)
-    _check_present(source)
-    _check_disk(source, destination)
-    for name, archive in ARCHIVES.items():
-        if verify:
-            _check_published(source / name, archive)
-        _check_members(source / name, archive)
-    try:
-        builder.download_and_prepare(
-            download_config=tfds.download.DownloadConfig(manual_dir=str(source))
-        )
-    except (tarfile.TarError, ValueError) as error:
-        raise UserError(
-            f"An archive in {source} holds something else than pictures: {error}. Get the archives "
-            "from image-net.org again."
-        ) from error
-    except Exception as error:  # TFDS wraps whatever comes, a full disk for one.
-        raise UserError(
-            f"TensorFlow Datasets could not write {destination}: {type(error).__name__}: {error}"
-        ) from error
-    return builder.info
-
-
-def _check_present(source: pathlib.Path) -> None:
     if not source.is_dir():
         raise UserError(f"`source` must be a directory. Received: {source}")
-    missing = [name for name in ARCHIVES if not (source / name).is_file()]
+    names = TRAIN.name, VALIDATION.name
+    missing = [name for name in names if not (source / name).is_file()]
     if missing:
         found = sorted(path.name for path in source.iterdir())
         raise UserError(
-            f"`source` must be a directory of {' and '.join(ARCHIVES)}, which image-net.org offers "
+            f"`source` must be a directory of {' and '.join(names)}, which image-net.org offers "
             f"to those who register. Not in {source}: {' and '.join(missing)}. "
             f"There: {', '.join(found[:10]) or 'nothing'}"
         )
-
-
-def _check_disk(source: pathlib.Path, destination: pathlib.Path) -> None:
-    needed = DISK_FACTOR * sum((source / name).stat().st_size for name in ARCHIVES)
-    existing = next(path for path in destination.parents if path.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK):
+    if (source / _TEST_NAME).exists():
         raise UserError(
-            f"`data_dir` must be a place to write to; {existing} is not. Name another with "
-            "--data_dir."
+            f"`source` must not hold {_TEST_NAME}, whose pictures have no labels. Move it out of "
+            f"{source}, or make a directory of links to the other two."
         )
-    free = shutil.disk_usage(existing).free
-    if free < needed:
-        leftovers = sorted(map(str, destination.parent.glob("incomplete.*")))
-        hint = f" An unfinished preparation left {', '.join(leftovers)}." if leftovers else ""
-        raise UserError(
-            f"{existing} has {free / 1e9:.1f} GB free and the records need {needed / 1e9:.1f} GB. "
-            f"Name another place with --data_dir, or make room.{hint}"
-        )
+    return source / TRAIN.name, source / VALIDATION.name
 
 
-def _check_published(path: pathlib.Path, archive: Archive) -> None:
+def checked_pictures(train: pathlib.Path, validation: pathlib.Path, verify: bool) -> dict[str, int]:
+    """Looks through both archives, says what is in them, and gives the pictures of each split.
+
+    Args:
+      train, validation: paths of the archives.
+      verify: they must be the published ones, and hold the whole of ImageNet.
+
+    Raises:
+      UserError: one is not, or is not whole, or holds what does not belong there.
+    """
+    if verify:
+        _check_published(train, TRAIN)
+        _check_published(validation, VALIDATION)
+    of_classes = _training_pictures(train)
+    numbers = {"train": sum(of_classes.values()), "validation": _validation_pictures(validation)}
+    if verify:
+        _check_number(train, "pictures", numbers["train"], TRAIN.pictures)
+        _check_number(train, "classes", len(of_classes), TRAIN.classes)
+        _check_number(validation, "pictures", numbers["validation"], VALIDATION.pictures)
+    classes = f"{len(of_classes):,} class{'' if len(of_classes) == 1 else 'es'}"
+    print(f"train: {numbers['train']:,} pictures of {classes} ({_listing(of_classes)})")
+    print(f"validation: {numbers['validation']:,} pictures", flush=True)
+    return numbers
+
+
+def _check_published(path: pathlib.Path, published: Published) -> None:
     size = path.stat().st_size
-    if size != archive.size:
-        what = "truncated" if size < archive.size else "not the published archive"
+    if size != published.size:
+        what = "truncated" if size < published.size else "not the published archive"
         raise UserError(
-            f"{path} is {what}: it has {size:,} bytes instead of {archive.size:,}. Get it again, "
+            f"{path} is {what}: it has {size:,} bytes instead of {published.size:,}. Get it again, "
             "or pass --verify=false for other pictures in the same layout."
         )
     digest = hashlib.md5(usedforsecurity=False)
-    with (
-        path.open("rb") as file,
-        tqdm.tqdm(desc=f"MD5 of {path.name}", total=size, unit="B", unit_scale=True) as progress,
-    ):
-        while block := file.read(2**24):
+    with path.open("rb") as file, _progress("MD5 of", path) as progress:
+        while block := file.read(_READ_AT_ONCE):
             digest.update(block)
             progress.update(len(block))
-    if digest.hexdigest() != archive.md5:
+    if digest.hexdigest() != published.md5:
         raise UserError(
-            f"{path} is damaged: its MD5 is {digest.hexdigest()} instead of {archive.md5}. Get it "
-            "again."
+            f"{path} is damaged: its MD5 is {digest.hexdigest()} instead of {published.md5}. Get "
+            "it again."
         )
 
 
-def _check_members(path: pathlib.Path, archive: Archive) -> None:
-    """Follows the archive from member to member up to its end."""
-    number = 0
-    try:
-        with tarfile.open(path, "r:") as tar:
-            for member in tar:
-                number += 1
-                if not re.fullmatch(archive.member, member.name):
-                    raise UserError(
-                        f"{path} is not {path.name} in the official layout: it holds "
-                        f"{member.name!r}, and names like {archive.member} were expected."
-                    )
-    except tarfile.TarError as error:
+def _check_number(path: pathlib.Path, what: str, number: int, expected: int) -> None:
+    if number != expected:
         raise UserError(
-            f"{path} is truncated or no archive: {error} (after {number} intact members)."
-        ) from error
-    if not number:
+            f"{path} holds {number:,} {what} instead of ImageNet's {expected:,}. Pass "
+            "--verify=false for a part of ImageNet."
+        )
+
+
+def _training_pictures(path: pathlib.Path) -> dict[str, int]:
+    """The number of pictures of each class, of which the archive holds an archive."""
+    known, numbers = set(imagenet_synsets()), {}
+    with path.open("rb") as file:
+        archive = TarArchive(file, str(path))
+        for member in _with_progress(archive, path):
+            _check_name(archive, member, r"n\d{8}\.tar", "n01440764.tar")
+            name = member.name.removesuffix(".tar")
+            if name not in known:
+                raise UserError(f"{path} holds {member.name}, and ImageNet has no class {name}.")
+            numbers[name] = _pictures_of_class(archive.within(member), name)
+    if not numbers:
         raise UserError(f"{path} is empty.")
+    return numbers
+
+
+def _pictures_of_class(archive: TarArchive, class_name: str) -> int:
+    number = 0
+    for member in archive:
+        _check_name(archive, member, rf"{class_name}_\d+\.JPEG", f"{class_name}_1.JPEG")
+        number += 1
+    if not number:
+        raise UserError(f"{archive.name} is empty.")
+    return number
+
+
+def _validation_pictures(path: pathlib.Path) -> int:
+    """The number of pictures, which must be the first of ImageNet's, or get labels of others."""
+    found = set()
+    with path.open("rb") as file:
+        archive = TarArchive(file, str(path))
+        for member in _with_progress(archive, path):
+            name = r"ILSVRC2012_val_(\d{8})\.JPEG"
+            found.add(int(_check_name(archive, member, name, "ILSVRC2012_val_00000001.JPEG")[1]))
+    if not found:
+        raise UserError(f"{path} is empty.")
+    expected = range(1, min(len(found), _LABELED) + 1)
+    if wrong := sorted(found.symmetric_difference(expected)):
+        fault = "holds" if wrong[0] in found else "lacks"
+        raise UserError(
+            f"{path} {fault} ILSVRC2012_val_{wrong[0]:08}.JPEG. Pictures to validate on get their "
+            "labels by their places: they must be the first of ImageNet's, from 00000001 on "
+            f"without a gap, and no more than {_LABELED:,}."
+        )
+    return len(found)
+
+
+def _check_name(
+    archive: TarArchive, member: tarfile.TarInfo, pattern: str, example: str
+) -> re.Match[str]:
+    if match := re.fullmatch(pattern, member.name):
+        return match
+    raise UserError(
+        f"{archive.name} is not in the official layout: it holds {member.name!r}, and names like "
+        f"{example} were expected."
+    )
+
+
+def _with_progress(archive: TarArchive, path: pathlib.Path) -> Iterator[tarfile.TarInfo]:
+    """The members; a bar shows how far in the file the reader has come."""
+    with _progress("Headers of", path) as progress:
+        for member in archive:
+            yield member
+            progress.update(member.offset_data + member.size - progress.n)
+        progress.update(path.stat().st_size - progress.n)
+
+
+def _progress(what: str, path: pathlib.Path) -> "tqdm.tqdm[typing.Never]":
+    size = path.stat().st_size
+    return tqdm.tqdm(desc=f"{what} {path.name}", total=size, unit="B", unit_scale=True)
+
+
+def _listing(numbers: Mapping[str, int]) -> str:
+    """The number of pictures of each class, or of many classes the least and the most."""
+    if len(numbers) <= _LISTED_CLASSES:
+        return ", ".join(f"{name} {number:,}" for name, number in sorted(numbers.items()))
+    least, most = min(numbers, key=numbers.__getitem__), max(numbers, key=numbers.__getitem__)
+    return f"from {numbers[least]:,} ({least}) to {numbers[most]:,} ({most})"
