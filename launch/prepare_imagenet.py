@@ -3,9 +3,10 @@
   python launch/prepare_imagenet.py --source=DIR --data_dir=/data
   python launch/imagenet.py --depth=50 --data_dir=/data
 
-DIR holds ILSVRC2012_img_train.tar (148 GB) and ILSVRC2012_img_val.tar (6.7 GB). Their names, sizes,
-MD5 and members and the free disk (162 GB) are checked first; then TensorFlow Datasets writes its
-imagenet2012 as ArrayRecord files, which launch/imagenet.py reads.
+DIR holds ILSVRC2012_img_train.tar (148 GB) and ILSVRC2012_img_val.tar (6.7 GB). Their sizes and MD5,
+every header in them and the free disk (162 GB) are checked first; then TensorFlow Datasets writes its
+imagenet2012 as ArrayRecord files, which launch/imagenet.py reads. An interrupted preparation begins
+anew; of two at once one waits for the other.
 """
 
 import os
@@ -29,8 +30,8 @@ flags.DEFINE_string(
 flags.DEFINE_bool(
     "verify",
     True,
-    "compare sizes and MD5 with the published ones (about 10 minutes); false: for other pictures "
-    "in the same layout, such as a part of ImageNet",
+    "demand the published sizes and MD5 (about 10 minutes) and the whole of ImageNet; false: for "
+    "a part of it, or other pictures in the same layout",
     flag_values=FLAGS,
 )
 PROGRAM.document("Flags", "source", "data_dir", "verify")

@@ -1,4 +1,4 @@
-"""Trainings that are killed, stopped and stuck, as real processes: `make faults`."""
+"""Trainings and preparations that are killed, stopped or stuck, as processes: `make faults`."""
 
 import os
 import random
@@ -11,8 +11,10 @@ import time
 import numpy as np
 import pytest
 from harness import LOOP_SIGNAL, Training, assert_same_bits, flags, on_small_disk, tiny_training
+from ilsvrc import write_archives
 from pictures import make_picture_folder
-from processes import ROOT
+from preparations import Preparation, prepared_pictures
+from processes import LAUNCH, ROOT
 
 from keras_resnet.distribution.watchdog import EXIT_WORKER_LOST
 
@@ -161,3 +163,85 @@ def test_a_worker_that_dies_or_hangs_ends_the_other_within_a_minute(
     training.statuses()
     Training(config, run_dir, 2).finish()
     assert_same_bits(run_dir, expected)
+
+
+@pytest.fixture(scope="module")
+def archives(tmp_path_factory):
+    """Archives that take seconds to prepare, and what an undisturbed preparation makes of them."""
+    root = tmp_path_factory.mktemp("archives")
+    source = write_archives(root / "source", np.random.default_rng(0), 1000, 100)
+    Preparation(source, root / "data", root / "log").finish()
+    return source, prepared_pictures(root / "data")
+
+
+def test_twenty_kills_leave_nothing_of_a_preparation_but_its_end(archives, tmp_path):
+    source, expected = archives
+    log = tmp_path / "log"
+    started = time.monotonic()
+    Preparation(source, tmp_path / "timed", log).finish()
+    seconds = time.monotonic() - started
+    data, chance, kills = tmp_path / "data", random.Random(0), 0
+    while kills < 20:
+        preparation = Preparation(source, data, log)
+        time.sleep(chance.uniform(0, seconds))
+        preparation.kill()
+        if preparation.wait(10) == 0:
+            assert prepared_pictures(data) == expected
+            shutil.rmtree(data)
+            continue
+        kills += 1
+        if (data / "imagenet2012" / "5.1.0").exists():
+            assert prepared_pictures(data) == expected
+            shutil.rmtree(data)
+    Preparation(source, data, log).finish()
+    assert prepared_pictures(data) == expected
+    output = log.read_text()
+    assert "Traceback" not in output
+    print(f"{output.count('an interrupted preparation has left')} leftovers were removed")
+    assert output.count("an interrupted preparation has left") >= 4
+
+
+def test_of_two_preparations_the_second_takes_over_from_a_killed_first(archives, tmp_path):
+    source, expected = archives
+    data = tmp_path / "data"
+    first = Preparation(source, data, tmp_path / "first.log")
+    first.wait_until_it_says("If it is interrupted, it begins anew.")
+    second, third = (Preparation(source, data, tmp_path / f"{name}.log") for name in "bc")
+    first.send_signal(signal.SIGSTOP)
+    for waiting in (second, third):
+        waiting.wait_until_it_says("Another process prepares in")
+    first.kill()
+    for waiting in (second, third):
+        waiting.finish()
+    said = [each.output().count("train: 3,002 pictures") for each in (second, third)]
+    assert sorted(said) == [0, 1]
+    assert prepared_pictures(data) == expected
+
+
+FULL_DISK_OF_A_PREPARATION = """
+"$@" --data_dir="DISK/data" > "DISK.log" & preparing=$!
+until grep -q "it begins anew" "DISK.log"; do sleep 0.05; done
+head -c 100000000 /dev/zero > "DISK/filler"
+if wait $preparing; then exit 9; fi
+if find "DISK/data" -name "incomplete*" -o -name "*.array_record*" | grep .; then exit 8; fi
+"$@" --data_dir="DISK/data" && exit 7
+rm "DISK/filler"
+"$@" --data_dir="DISK/data" && cp -r "DISK/data" "DISK.kept"
+"""
+
+
+def test_a_full_disk_ends_a_preparation_that_begins_anew_when_there_is_room(archives, tmp_path):
+    source, expected = archives
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    script = FULL_DISK_OF_A_PREPARATION.replace("DISK", str(disk))
+    program = [sys.executable, LAUNCH / "prepare_imagenet.py"]
+    program += [f"--source={source}", "--verify=false"]
+    process = on_small_disk(disk, "80m", ["sh", "-c", script, "sh", *program])
+    output = process.stdout + process.stderr
+    assert process.returncode == 0, output
+    assert "and nothing is prepared: " in process.stderr
+    assert "No space left on device" in process.stderr
+    assert "0.0 kB free and the records need" in process.stderr
+    assert "Traceback" not in output
+    assert prepared_pictures(tmp_path / "disk.kept") == expected

@@ -1,6 +1,7 @@
 """Prepares ImageNet from its official archives: every check first, then TFDS writes the records."""
 
 import contextlib
+import errno
 import io
 import os
 import pathlib
@@ -218,8 +219,11 @@ def _explained(place: pathlib.Path) -> Iterator[None]:
 
 
 def _reason(error: BaseException) -> str:
-    """What was at first wrong, without what TFDS puts before it."""
+    """What was wrong at first, in a line, without what TFDS puts before it."""
     while cause := error.__cause__ or error.__context__:
         error = cause
     text = str(error).strip()
+    full_disk = os.strerror(errno.ENOSPC)
+    if full_disk in text:
+        return full_disk
     return text.splitlines()[-1] if text else type(error).__name__

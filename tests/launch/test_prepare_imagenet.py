@@ -5,6 +5,7 @@ import pytest
 import surroundings
 from harness import Training, assert_same_bits, interrupt_at
 from ilsvrc import write_archives
+from preparations import Preparation
 from processes import LAUNCH, assert_user_error, run_program
 
 from keras_resnet.class_names import imagenet_synsets, readable
@@ -21,6 +22,24 @@ def trainings(tmp_path_factory):
 
 def test_the_source_must_be_named():
     assert_user_error(run_program("prepare_imagenet"), "--source=DIR must say")
+
+
+def test_who_prepares_and_who_waits_can_be_stopped(tmp_path, rng):
+    source = write_archives(tmp_path / "source", rng, train_per_class=100)
+    data = tmp_path / "data"
+    first = Preparation(source, data, tmp_path / "first.log")
+    first.wait_until_it_says("If it is interrupted, it begins anew.")
+    first.send_signal(signal.SIGSTOP)
+    second = Preparation(source, data, tmp_path / "second.log")
+    second.wait_until_it_says("Another process prepares in")
+    for process, number in ((second, signal.SIGINT), (first, signal.SIGUSR1)):
+        process.send_signal(number)
+        process.send_signal(signal.SIGCONT)
+        assert process.wait(30) == 130, process.output()
+        assert "Traceback" not in process.output()
+    assert second.output().endswith("\nInterrupted.\n")
+    assert first.output().endswith("nothing is prepared, and the same command begins anew.\n")
+    assert [path.name for path in (data / "imagenet2012").iterdir()] == [".lock"]
 
 
 @pytest.mark.parametrize(
