@@ -3,10 +3,10 @@
   python launch/prepare_imagenet.py --source=DIR --data_dir=/data
   python launch/imagenet.py --depth=50 --data_dir=/data
 
-DIR holds ILSVRC2012_img_train.tar (148 GB) and ILSVRC2012_img_val.tar (6.7 GB). Their sizes and MD5,
-every header in them and the free disk (162 GB) are checked first; then TensorFlow Datasets writes its
-imagenet2012 as ArrayRecord files, which launch/imagenet.py reads. An interrupted preparation begins
-anew; of two at once one waits for the other.
+DIR holds ILSVRC2012_img_train.tar (148 GB) and ILSVRC2012_img_val.tar (6.7 GB). Their sizes and
+MD5, every header in them and the free disk (162 GB) are checked first; then TensorFlow Datasets
+writes its imagenet2012 as ArrayRecord files, which launch/imagenet.py reads. An interrupted
+preparation begins anew; of two at once one waits for the other.
 """
 
 import os
