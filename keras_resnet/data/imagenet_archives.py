@@ -141,7 +141,7 @@ def _training_pictures(path: pathlib.Path) -> dict[str, int]:
     with path.open("rb") as file:
         archive = TarArchive(file, str(path))
         for member in _with_progress(archive, path):
-            _check_name(archive, member, r"n\d{8}\.tar", "n01440764.tar")
+            _check_name(archive, member, r"n[0-9]{8}\.tar", "n01440764.tar")
             name = member.name.removesuffix(".tar")
             if name not in known:
                 raise UserError(f"{path} holds {member.name}, and ImageNet has no class {name}.")
@@ -154,7 +154,7 @@ def _training_pictures(path: pathlib.Path) -> dict[str, int]:
 def _pictures_of_class(archive: TarArchive, class_name: str) -> int:
     number = 0
     for member in archive:
-        _check_name(archive, member, rf"{class_name}_\d+\.JPEG", f"{class_name}_1.JPEG")
+        _check_name(archive, member, rf"{class_name}_[0-9]+\.JPEG", f"{class_name}_1.JPEG")
         number += 1
     if not number:
         raise UserError(f"{archive.name} is empty.")
@@ -167,7 +167,7 @@ def _validation_pictures(path: pathlib.Path) -> int:
     with path.open("rb") as file:
         archive = TarArchive(file, str(path))
         for member in _with_progress(archive, path):
-            name = r"ILSVRC2012_val_(\d{8})\.JPEG"
+            name = r"ILSVRC2012_val_([0-9]{8})\.JPEG"
             found.add(int(_check_name(archive, member, name, "ILSVRC2012_val_00000001.JPEG")[1]))
     if not found:
         raise UserError(f"{path} is empty.")
