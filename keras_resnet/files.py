@@ -49,9 +49,13 @@ def full_disk_named(path: str | os.PathLike[str]) -> Iterator[None]:
             if os.strerror(errno.ENOSPC) not in str(error):
                 raise
             number = errno.ENOSPC
-        free = shutil.disk_usage(_existing(pathlib.Path(path))).free
-        what = f"{os.strerror(number)}, {free:,} bytes are free"
-        raise OSError(number, what, os.fspath(path)) from error
+        raise full_disk(path, number) from error
+
+
+def full_disk(path: str | os.PathLike[str], number: int = errno.ENOSPC) -> OSError:
+    """The error over a path that there is no room for, which says how much there is."""
+    free = shutil.disk_usage(_existing(pathlib.Path(path))).free
+    return OSError(number, f"{os.strerror(number)}, {free:,} bytes are free", os.fspath(path))
 
 
 def _existing(path: pathlib.Path) -> pathlib.Path:

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import fcntl
+import functools
 import json
 import os
 import pathlib
@@ -69,12 +70,18 @@ def lock(path: str | os.PathLike[str]) -> Lock | None:
             raise
         if is_directory:
             return Lock(descriptor, is_held=False)
-        print(
-            f"The file system of {os.fspath(path)!r} has no locks ({error.strerror}): a file "
-            "beside it says which process is at work."
-        )
+        _say_once(os.fspath(path), error.strerror)
         return _owned(pathlib.Path(path), descriptor)
     return Lock(descriptor)
+
+
+@functools.cache
+def _say_once(path: str, reason: str) -> None:
+    print(
+        f"The file system of {path!r} has no locks ({reason}): a file beside it says which process "
+        "is at work.",
+        flush=True,
+    )
 
 
 class _OwnerLock(Lock):

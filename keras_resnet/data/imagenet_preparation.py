@@ -12,7 +12,7 @@ import time
 import typing
 from collections.abc import Iterator, Mapping
 
-from keras_resnet import files
+from keras_resnet import files, locks
 from keras_resnet.checks import UserError
 from keras_resnet.data.imagenet_archives import checked_paths, checked_pictures
 from keras_resnet.data.records import ArrayRecords
@@ -99,12 +99,12 @@ def _check_writable(place: pathlib.Path) -> None:
 def _alone(directory: pathlib.Path) -> Iterator[None]:
     """Within the context no other process prepares in a directory, which is made."""
     directory.mkdir(parents=True, exist_ok=True)
-    lock = files.lock(directory / ".lock")
+    lock = locks.lock(directory / ".lock")
     if lock is None:
         print(f"Another process prepares in {directory}: waiting for its end.", flush=True)
     while lock is None:
         time.sleep(_SECONDS_BETWEEN_LOOKS)
-        lock = files.lock(directory / ".lock")
+        lock = locks.lock(directory / ".lock")
     with lock:
         yield
 
@@ -214,16 +214,15 @@ def _explained(place: pathlib.Path) -> Iterator[None]:
     except Exception as error:  # TFDS wraps whatever comes, a full disk for one.
         raise UserError(
             f"TensorFlow Datasets could not write {place}, and nothing is prepared: "
-            f"{_reason(error)}. The same command begins anew."
+            f"{_reason(error, place)}. The same command begins anew."
         ) from error
 
 
-def _reason(error: BaseException) -> str:
+def _reason(error: BaseException, place: pathlib.Path) -> str:
     """What was wrong at first, in a line, without what TFDS puts before it."""
     while cause := error.__cause__ or error.__context__:
         error = cause
     text = str(error).strip()
-    full_disk = os.strerror(errno.ENOSPC)
-    if full_disk in text:
-        return full_disk
+    if os.strerror(errno.ENOSPC) in text:
+        return str(files.full_disk(place).strerror)
     return text.splitlines()[-1] if text else type(error).__name__

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from ilsvrc import SYNSETS, TRAIN, publish, write_archives
 
-from keras_resnet import files
+from keras_resnet import locks
 from keras_resnet.checks import UserError
 from keras_resnet.data import datasets, imagenet_preparation
 from keras_resnet.images.preprocessing import decode
@@ -185,7 +185,7 @@ def test_a_place_that_is_no_directory_is_refused(source, tmp_path):
 def test_another_process_is_waited_for(data, source, tmp_path):
     place = tmp_path / "data" / "imagenet2012"
     place.mkdir(parents=True)
-    lock = files.lock(place / ".lock")
+    lock = locks.lock(place / ".lock")
     said = io.StringIO()
 
     def prepare_and_end():
