@@ -2,26 +2,33 @@
 
 TensorFlow waits for all workers in a call during which a process hears no signals and does not say
 whom it waits for. So the workers meet before: each tells the chief that it is there, and how its
-training is configured; when all are there the chief tells them to go on.
+training is configured; when all are there, each at its own address, the chief tells them to go on.
 """
 
 import contextlib
-import json
+import dataclasses
 import socket
 import time
 from collections.abc import Mapping
-from typing import Any
 
 from keras_resnet.checks import UserError
 from keras_resnet.distribution.cluster import Cluster
+from keras_resnet.distribution.messages import UNREADABLE, Connection
+from keras_resnet.distribution.places import Answer, Identity, Listener, look, misplaced
 
 # Until the last worker is there. Machines of a cluster may be given one after the other.
 WAIT_SECONDS = 900
 REMIND_SECONDS = 30
+_FIRST_REMINDER_SECONDS = 2
+# For which a worker may be there and not answer at its address: names spread, and ports open.
+UNREACHED_SECONDS = 20
+# After which a chief that said nothing is called silent: it says every second who is missing.
+SILENT_SECONDS = 10
+# For which a process that found a mistake still answers who it is, so that others find it too.
+_LINGER_SECONDS = 3
+_CONNECT_SECONDS = 10
 _RETRY_SECONDS = 0.2
-# Of one message of a worker that is there.
-_ANSWER_SECONDS = 10
-_MAX_MESSAGE_BYTES = 2**20
+_ROUND_SECONDS = 1
 
 
 def meet(cluster: Cluster, facts: Mapping[str, object], wait_seconds: float = WAIT_SECONDS) -> None:
@@ -33,81 +40,130 @@ def meet(cluster: Cluster, facts: Mapping[str, object], wait_seconds: float = WA
       wait_seconds: until the last one must be there.
 
     Raises:
-      UserError: a worker is not there in time, or has other facts; the message names it. Or the
-        address of this worker cannot be used.
+      UserError: a worker is not there in time, not at its own address, or has other facts; the
+        message names it. Or the address of this worker cannot be used.
     """
-    deadline = time.monotonic() + wait_seconds
-    with _listener(cluster) as listener:
+    reminder = _Reminder(time.monotonic() + wait_seconds)
+    own = Identity.of_this_process(cluster)
+    with Listener(cluster, own) as listener:
         if cluster.is_chief:
-            complaint = _gather(cluster, listener, facts, deadline)
+            complaint = _Chief(cluster, own, listener, facts).gather(reminder)
         else:
-            complaint = _report(cluster, facts, deadline)
-    if complaint:
-        raise UserError(complaint)
+            complaint = _report(cluster, own, facts, reminder)
+        if complaint:
+            time.sleep(_LINGER_SECONDS)
+            raise UserError(complaint)
 
 
-def _listener(cluster: Cluster) -> socket.socket:
-    """A socket at this worker's own address: if another process has it, TensorFlow would hang."""
-    _, port = cluster.address(cluster.index)
-    family = socket.AF_INET6 if socket.has_dualstack_ipv6() else socket.AF_INET
-    try:
-        return socket.create_server(
-            ("", port), family=family, dualstack_ipv6=family == socket.AF_INET6
-        )
-    except OSError as error:
-        raise UserError(
-            f"This process is {cluster.describe(cluster.index)} of TF_CONFIG, but cannot listen at "
-            f"port {port}: {error.strerror}. Has an earlier process not ended yet?"
-        ) from error
+class _Reminder:
+    """Says now and then for whom this process waits, and ends the wait."""
+
+    def __init__(self, deadline: float) -> None:
+        self._deadline = deadline
+        self._next = time.monotonic() + _FIRST_REMINDER_SECONDS
+
+    def check(self, missing: str) -> None:
+        now = time.monotonic()
+        if now > self._deadline:
+            raise UserError(f"Not all workers came. Missing: {missing}.")
+        if now > self._next:
+            self._next = now + REMIND_SECONDS
+            print(f"Waiting for {missing}.", flush=True)
 
 
-def _gather(
-    cluster: Cluster, listener: socket.socket, facts: Mapping[str, object], deadline: float
-) -> str:
-    """Hears all workers and answers them all alike; returns the answer."""
-    with contextlib.ExitStack() as stack:
-        connections: dict[int, socket.socket] = {}
-        reminder = _Reminder(deadline)
+# --- The chief
+
+
+@dataclasses.dataclass
+class _Hello:
+    """What the chief knows of a worker that has told it that it is there."""
+
+    connection: Connection
+    worker: Identity
+    unreached_since: float | None = None
+
+
+class _Chief:
+    """Hears all workers and answers them all alike."""
+
+    def __init__(
+        self, cluster: Cluster, own: Identity, listener: Listener, facts: Mapping[str, object]
+    ) -> None:
+        self._cluster = cluster
+        self._own = own
+        self._listener = listener
+        self._facts = facts
+        self._hellos: dict[int, _Hello] = {}
+
+    def gather(self, reminder: _Reminder) -> str:
+        """Returns when all are there; what is wrong, as all are told, or nothing."""
+        missing = "the others"
         complaint = ""
-        expected = range(1, cluster.num_workers)
-        while missing := [n for n in expected if not _is_open(connections.get(n))]:
-            reminder.check(", ".join(cluster.describe(n) for n in missing))
-            listener.settimeout(_RETRY_SECONDS)
+        while missing and not complaint:
+            complaint = self._hear()
+            if not complaint:
+                answers = look(self._cluster, range(self._cluster.num_workers))
+                missing = "; ".join(self._missing(answers))
+                complaint = misplaced(self._cluster, self._own, answers) or self._unreached()
+            if missing and not complaint:
+                self._tell({"missing": missing})
+                reminder.check(missing)
+        self._tell({"complaint": complaint})
+        return complaint
+
+    def _hear(self) -> str:
+        """Takes what came within a moment; returns how a worker differs, or nothing."""
+        complaint = ""
+        for connection, message in self._listener.newcomers(_ROUND_SECONDS):
             try:
-                connection = stack.enter_context(listener.accept()[0])
-            except OSError:
-                continue  # Nobody.
-            connection.settimeout(_ANSWER_SECONDS)
-            try:
-                hello = _read(connection)
-                place, theirs = expected.index(hello["worker"]), dict(hello["facts"])
-            except (OSError, ValueError, TypeError, KeyError):
-                # Somebody who is no worker, and may come every second.
-                connection.close()
+                worker, facts = Identity.of_message(message["worker"]), dict(message["facts"])
+                if not 0 < worker.index < self._cluster.num_workers:
+                    raise ValueError("no index of a worker")
+            except UNREADABLE:
+                self._listener.turn_away(connection)
                 continue
             # A worker that was started anew has another connection now.
-            connections[expected[place]] = connection
-            complaint = _difference(cluster, expected[place], facts, theirs)
-            if complaint:
-                break
-        complaint = complaint or _unknown_hosts(cluster)
-        for connection in connections.values():
+            self._hellos[worker.index] = _Hello(connection, worker)
+            complaint = complaint or _difference(self._cluster, worker.index, self._facts, facts)
+        return complaint
+
+    def _missing(self, answers: Mapping[int, Answer]) -> list[str]:
+        """Which workers have not said that they are there, or do not answer at their addresses."""
+        missing = []
+        for index in range(1, self._cluster.num_workers):
+            answer, hello = answers[index], self._hellos.get(index)
+            if hello is not None and not hello.connection.is_open():
+                self._listener.turn_away(hello.connection)
+                hello = None
+                del self._hellos[index]
+            if hello is not None and answer == hello.worker:
+                hello.unreached_since = None
+                continue
+            if isinstance(answer, Identity):
+                answer = "it is there, and has not told the chief yet"
+            elif hello is not None:
+                hello.unreached_since = hello.unreached_since or time.monotonic()
+                answer = f"it runs on {hello.worker.host}, but {answer}"
+            missing.append(f"{self._cluster.describe(index)}: {answer}")
+        return missing
+
+    def _unreached(self) -> str:
+        """Which worker is there, but not where the others will look for it; empty if none."""
+        for index, hello in self._hellos.items():
+            since = hello.unreached_since
+            if since is not None and time.monotonic() - since > UNREACHED_SECONDS:
+                return (
+                    f"{self._cluster.describe(index)} reaches the chief from "
+                    f"{hello.worker.host}, but does not answer at that address. Is it another "
+                    "machine, or is there a firewall between? All workers must reach each other "
+                    "at the addresses of TF_CONFIG."
+                )
+        return ""
+
+    def _tell(self, message: Mapping[str, object]) -> None:
+        for hello in self._hellos.values():
             with contextlib.suppress(OSError):
-                _write(connection, {"complaint": complaint})
-    return complaint
-
-
-def _unknown_hosts(cluster: Cluster) -> str:
-    """Which workers the others will not find, as a message; empty if none."""
-    for index in range(cluster.num_workers):
-        try:
-            socket.getaddrinfo(*cluster.address(index))
-        except OSError as error:
-            return (
-                f"TF_CONFIG has {cluster.describe(index)}, but the chief finds no such host: "
-                f"{error.strerror}."
-            )
-    return ""
+                hello.connection.send(message)
 
 
 def _difference(
@@ -125,62 +181,43 @@ def _difference(
     )
 
 
-def _report(cluster: Cluster, facts: Mapping[str, object], deadline: float) -> str:
+# --- The other workers
+
+
+def _report(
+    cluster: Cluster, own: Identity, facts: Mapping[str, object], reminder: _Reminder
+) -> str:
     """Tells the chief that this worker is there; returns the chief's answer."""
-    reminder = _Reminder(deadline)
+    hello = {"worker": dataclasses.asdict(own), "facts": facts}
     while True:
-        reminder.check(f"{cluster.describe(0)}, and those for whom it waits")
-        try:
-            with socket.create_connection(cluster.address(0), _ANSWER_SECONDS) as connection:
-                _write(connection, {"worker": cluster.index, "facts": facts})
-                # The answer comes when the last worker is there.
-                connection.settimeout(max(_RETRY_SECONDS, deadline - time.monotonic()))
-                return str(_read(connection)["complaint"])
-        # Nobody, or somebody who is no chief.
-        except (OSError, ValueError, TypeError, KeyError):
-            time.sleep(_RETRY_SECONDS)
+        answers = look(cluster, (0, own.index))
+        complaint = misplaced(cluster, own, answers)
+        if complaint:
+            return complaint
+        answer = answers[0]
+        if isinstance(answer, Identity):
+            # The chief may end before it answers, and another one be started.
+            with contextlib.suppress(*UNREADABLE):
+                return _answer_of_chief(cluster, hello, reminder)
+            answer = "it has ended the connection"
+        reminder.check(f"{cluster.describe(0)}: {answer}")
+        time.sleep(_RETRY_SECONDS)
 
 
-class _Reminder:
-    """Says now and then for whom this process waits, and ends the wait."""
-
-    def __init__(self, deadline: float) -> None:
-        self._deadline = deadline
-        self._next = time.monotonic() + 2
-
-    def check(self, missing: str) -> None:
-        now = time.monotonic()
-        if now > self._deadline:
-            raise UserError(f"Not all workers came. Missing: {missing}.")
-        if now > self._next:
-            self._next = now + REMIND_SECONDS
-            print(f"Waiting for {missing}.", flush=True)
-
-
-def _is_open(connection: socket.socket | None) -> bool:
-    """Whether the worker at the other side is still there; it has nothing more to say."""
-    if connection is None:
-        return False
-    connection.setblocking(False)
-    try:
-        return connection.recv(1, socket.MSG_PEEK) != b""
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    finally:
-        connection.settimeout(_ANSWER_SECONDS)
-
-
-def _write(connection: socket.socket, message: Mapping[str, object]) -> None:
-    connection.sendall(json.dumps(message).encode() + b"\n")
-
-
-def _read(connection: socket.socket) -> dict[str, Any]:
-    """The message that the other side sent. Raises OSError or ValueError if there is none."""
-    with connection.makefile("rb") as lines:
-        line = lines.readline(_MAX_MESSAGE_BYTES)
-    try:
-        return json.loads(line)
-    except RecursionError as error:  # Of very many brackets.
-        raise ValueError("a message is nested too deeply") from error
+def _answer_of_chief(cluster: Cluster, hello: Mapping[str, object], reminder: _Reminder) -> str:
+    """What the chief says when the last worker is there. Raises OSError if it ends before."""
+    chief = cluster.describe(0)
+    with Connection(socket.create_connection(cluster.address(0), _CONNECT_SECONDS)) as connection:
+        connection.send(hello)
+        missing, heard = f"{chief}, and those for whom it waits", time.monotonic()
+        while True:
+            try:
+                message = connection.receive(_ROUND_SECONDS)
+                if "complaint" in message:
+                    return str(message["complaint"])
+                missing, heard = str(message["missing"]), time.monotonic()
+            except TimeoutError:
+                silence = time.monotonic() - heard
+                if silence > SILENT_SECONDS:
+                    missing = f"{chief}, which has said nothing for {silence:.0f} s"
+            reminder.check(missing)

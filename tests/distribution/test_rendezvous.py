@@ -1,3 +1,7 @@
+import contextlib
+import dataclasses
+import json
+import re
 import socket
 import struct
 import threading
@@ -8,16 +12,22 @@ from harness import free_ports
 
 from keras_resnet.distribution import rendezvous
 from keras_resnet.distribution.cluster import Cluster
+from keras_resnet.distribution.places import Identity, Listener
 
 FACTS = {"depth": 20, "dataset": "shapes"}
-HELLO_OF_1 = b'{"worker": 1, "facts": {"depth": 20, "dataset": "shapes"}}\n'
-HELLO_OF_2 = HELLO_OF_1.replace(b"1", b"2")
+ONE, TWO = (Identity(index, f"host{index}", f"token of {index}") for index in (1, 2))
+
+
+def hello(worker):
+    """What a worker tells the chief."""
+    return json.dumps({"worker": dataclasses.asdict(worker), "facts": FACTS}).encode() + b"\n"
 
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch):
     """What is tried again is tried soon."""
-    monkeypatch.setattr(rendezvous, "_RETRY_SECONDS", 0.01)
+    for name in ("_RETRY_SECONDS", "_ROUND_SECONDS", "_LINGER_SECONDS"):
+        monkeypatch.setattr(rendezvous, name, 0.01)
 
 
 def cluster(ports, index):
@@ -91,10 +101,13 @@ def test_who_is_missing_is_named_again_and_again_and_the_wait_ends(monkeypatch, 
     one, two = (f"worker {index} (127.0.0.1:{ports[index]})" for index in (1, 2))
     with pytest.raises(ValueError, match="Not all workers came. Missing: ") as failure:
         rendezvous.meet(cluster(ports, 0), FACTS, wait_seconds=100)
-    assert str(failure.value).endswith(f"Missing: {one}, {two}.")
+    missing = "; ".join(
+        f"{worker}: nobody answers there (not started, or a firewall)" for worker in (one, two)
+    )
+    assert str(failure.value).endswith(f"Missing: {missing}.")
     # After 3, 34, 65 and 96 s.
-    assert capsys.readouterr().out == f"Waiting for {one}, {two}.\n" * 4
-    with pytest.raises(ValueError, match="Missing: worker 0 .*, the chief.*, and those for whom"):
+    assert capsys.readouterr().out == f"Waiting for {missing}.\n" * 4
+    with pytest.raises(ValueError, match="Missing: worker 0 .*, the chief.*: nobody answers there"):
         rendezvous.meet(cluster(ports, 2), FACTS, wait_seconds=10)
 
 
@@ -136,25 +149,39 @@ def test_strangers_and_workers_that_leave_again_are_not_counted(is_killed):
         b"GET / HTTP/1.1\r\n\r\n",
         b"{}\n",
         b"5\n",
-        b'{"worker": 7, "facts": {}}\n',
-        b'{"worker": 1, "facts": 5}\n',
+        b'{"worker": 1, "facts": {}}\n',
+        hello(Identity(3, "host3", "t")),
+        hello(Identity(0, "host0", "t")),
+        hello(ONE).replace(json.dumps(FACTS).encode(), b"5"),
         b"[" * 100_000 + b"\n",
     ):
         assert_turned_away(ports[0], text)
-    # While worker 2 is missing, so that the chief cannot be done before this one has left.
-    with connect(ports[0]) as leaving:
-        leaving.sendall(HELLO_OF_1)
-        assert_turned_away(ports[0], b"{}\n")  # It has been heard.
+    with waiting_worker(ports, ONE) as (leaving, told):
+        assert "worker 1" not in told_with(told, "worker 2")["missing"]
         # The kernel resets the connections of a process that was killed over unread data.
         leaving.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", is_killed, 0))
-    with connect(ports[0]) as two:
-        two.sendall(HELLO_OF_2)
-        # Whom the chief turns away after that it hears, since it waits for worker 1 again.
-        assert_turned_away(ports[0], b"{}\n")
-        assert_turned_away(ports[0], b"{}\n")
+    with waiting_worker(ports, TWO) as (_, told):
+        told_with(told, "worker 1")
         meeting.begin(1)
-        assert two.makefile("rb").readline() == b'{"complaint": ""}\n'
+        assert told_with(told, "complaint") == {"complaint": ""}
     assert meeting.end() == {0: None, 1: None}
+
+
+@contextlib.contextmanager
+def waiting_worker(ports, worker):
+    """One that has told the chief that it is there: its connection, and what the chief tells it."""
+    with (
+        Listener(cluster(ports, worker.index), worker),
+        connect(ports[0]) as connection,
+        connection.makefile("rb") as told,
+    ):
+        connection.sendall(hello(worker))
+        yield connection, told
+
+
+def told_with(lines, text):
+    """The next message of the chief that has a text."""
+    return next(json.loads(line) for line in lines if text in line.decode())
 
 
 def assert_turned_away(port, text):
@@ -164,18 +191,74 @@ def assert_turned_away(port, text):
         assert stranger.recv(1) == b""
 
 
-def test_a_worker_that_was_started_anew_is_answered():
+def test_a_worker_that_was_started_anew_is_no_second_one():
     ports = free_ports(3)
     meeting = Meeting(ports)
     meeting.begin(0)
-    with connect(ports[0]) as earlier, connect(ports[0]) as later:
+    with connect(ports[0]) as earlier, waiting_worker(ports, ONE) as (_, told):
         # The network has not told yet that the earlier one is dead.
-        earlier.sendall(HELLO_OF_1)
-        later.sendall(HELLO_OF_1)
-        assert_turned_away(ports[0], b"{}\n")
-        meeting.begin(2)
-        assert later.makefile("rb").readline() == b'{"complaint": ""}\n'
+        earlier.sendall(hello(dataclasses.replace(ONE, token="of before")))
+        with connect(ports[0]) as anew:
+            anew.sendall(hello(ONE))
+            meeting.begin(2)
+            assert told_with(anew.makefile("rb"), "complaint") == {"complaint": ""}
     assert meeting.end() == {0: None, 2: None}
+
+
+def test_who_sits_at_the_address_of_another_is_named_on_both_sides():
+    ports = free_ports(3)
+    meeting = Meeting(ports)
+    meeting.begin(0)
+    with waiting_worker(ports, ONE) as (_, told):
+        told_with(told, "worker 2")
+        # On host9 was forgotten to set another index, as where a command was copied.
+        with Listener(cluster(ports, 2), Identity(0, "host9", "t")):
+            complaint = meeting.end()[0]
+        assert told_with(told, "complaint") == {"complaint": complaint}
+    address = f"worker 2 (127.0.0.1:{ports[2]})"
+    assert f"at the address of {address} answers the one on host9, index 0" in complaint
+    assert complaint.endswith("at which the list of workers has its own address.")
+
+
+def test_a_worker_at_the_address_of_the_chief_is_named_by_the_others():
+    ports = free_ports(2)
+    who = r"worker 0 .*, the chief\) answers the one on host9, index 1"
+    with (
+        Listener(cluster(ports, 0), Identity(1, "host9", "t")),
+        pytest.raises(ValueError, match=who),
+    ):
+        rendezvous.meet(cluster(ports, 1), FACTS)
+
+
+def test_a_worker_that_is_not_at_its_address_is_named(monkeypatch):
+    monkeypatch.setattr(rendezvous, "UNREACHED_SECONDS", 0.1)
+    ports = free_ports(2)
+    meeting = Meeting(ports)
+    meeting.begin(0)
+    with connect(ports[0]) as connection, connection.makefile("rb") as told:
+        connection.sendall(hello(ONE))
+        assert "it runs on host1, but nobody answers there" in told_with(told, "miss")["missing"]
+        complaint = told_with(told, "complaint")["complaint"]
+    assert "worker 1 (127.0.0.1:" in complaint and "from host1, but does not answer" in complaint
+    assert meeting.end() == {0: complaint}
+
+
+def test_a_worker_says_whom_the_chief_misses_and_that_the_chief_is_silent(monkeypatch, capsys):
+    monkeypatch.setattr(rendezvous, "_FIRST_REMINDER_SECONDS", 0)
+    monkeypatch.setattr(rendezvous, "REMIND_SECONDS", 0.1)
+    monkeypatch.setattr(rendezvous, "SILENT_SECONDS", 1)
+    ports = free_ports(2)
+    meeting = Meeting(ports)
+    with Listener(cluster(ports, 0), Identity(0, "host0", "t")) as chief:
+        meeting.begin(1)
+        connection, _ = next(chief.newcomers(20))
+        connection.send({"missing": "worker 5 (f:1)"})
+        time.sleep(1.5)
+        connection.send({"complaint": "Enough."})
+        assert meeting.end() == {1: "Enough."}
+    said = capsys.readouterr().out
+    assert "Waiting for worker 5 (f:1).\n" in said
+    assert re.search(r"Waiting for worker 0 .*, the chief\), which has said nothing for 1 s", said)
 
 
 def test_a_message_without_end_is_not_read_to_the_end():
@@ -189,7 +272,9 @@ def test_a_message_without_end_is_not_read_to_the_end():
     assert meeting.end() == {0: None, 1: None}
 
 
-def test_a_host_that_nobody_finds_is_named():
+def test_a_host_that_nobody_finds_is_named(monkeypatch):
+    monkeypatch.setattr(rendezvous, "UNREACHED_SECONDS", 0.1)
+
     def with_unknown_host(ports, index):
         tasks = (
             ("worker", 0, f"127.0.0.1:{ports[0]}"),
@@ -202,7 +287,10 @@ def test_a_host_that_nobody_finds_is_named():
         meeting.begin(index, wait_seconds=90, cluster=with_unknown_host)
     results = meeting.end()
     assert results[0] == results[1]
-    assert "worker 1 (nohost.invalid:" in results[0] and "finds no such host" in results[0]
+    assert (
+        "worker 1 (nohost.invalid:" in results[0]
+        and "does not answer at that address" in results[0]
+    )
 
 
 def test_another_service_at_the_chiefs_address_is_no_chief():
@@ -219,10 +307,12 @@ def test_another_service_at_the_chiefs_address_is_no_chief():
 
         thread = threading.Thread(target=answer)
         thread.start()
-        with pytest.raises(ValueError, match="Not all workers came. Missing: worker 0"):
+        with pytest.raises(
+            ValueError, match="Missing: worker 0 .*: what listens there does not an"
+        ):
             rendezvous.meet(cluster(ports, 1), FACTS, 1)
         thread.join()
-    assert heard == [HELLO_OF_1] * 4
+    assert heard == [b'{"ask": "who"}\n'] * 4
 
 
 def test_a_chief_that_was_started_anew_is_told_again():
@@ -232,7 +322,7 @@ def test_a_chief_that_was_started_anew_is_told_again():
         meeting.begin(1)
         connection, _ = earlier.accept()
         with connection:
-            assert connection.makefile("rb").readline() == HELLO_OF_1
+            assert connection.makefile("rb").readline() == b'{"ask": "who"}\n'
     meeting.begin(0)
     assert meeting.end() == {0: None, 1: None}
 
