@@ -1,5 +1,6 @@
 """Which devices a training runs on."""
 
+import collections
 import contextlib
 import faulthandler
 import functools
@@ -7,12 +8,17 @@ import signal
 from collections.abc import Iterator, Sequence
 
 import tensorflow as tf
+from tensorflow.python.eager import context
 
 from keras_resnet.checks import UserError
 from keras_resnet.distribution.cluster import Cluster
 
 # TensorFlow connects workers, which have met before, within a second or two.
 CONNECT_SECONDS = 60
+# After which a worker that is not heard of counts as dead; after half of them at the earliest.
+# TCP, which doubles its pauses, may take twice as long as a stall to go on after it: stalls of 12 s
+# are survived. More would not help: gRPC gives up a connection after 20 s (docs/reliability.md).
+HEARTBEAT_SECONDS = 48
 
 
 def make_strategy(replicas: int, cluster: Cluster | None = None) -> tf.distribute.Strategy:
@@ -79,6 +85,7 @@ def _connect_workers(
         )
     try:
         tf.config.set_visible_devices(gpus[:wanted], "GPU")
+        _set_heartbeat(cluster)
         with _signals_held(), _exit_after(CONNECT_SECONDS):
             strategy = tf.distribute.MultiWorkerMirroredStrategy()
     except RuntimeError as error:
@@ -94,6 +101,22 @@ def _connect_workers(
     # All workers have as many batches, so none need ask the others before each whether they do.
     strategy.extended.experimental_enable_get_next_as_optional = False
     return strategy
+
+
+def _set_heartbeat(cluster: Cluster) -> None:
+    """Says how long TensorFlow may hear nothing of a worker; it has 10 s, and no option for it.
+
+    The strategy leaves the service that watches over workers as it is configured before.
+    """
+    jobs = tf.compat.v1.ConfigProto().experimental.coordination_config.coordinated_job_list
+    for name, number in collections.Counter(job for job, _, _ in cluster.tasks).items():
+        jobs.add(name=name, num_tasks=number)
+    context.context().configure_coordination_service(
+        service_type="standalone",
+        service_leader=f"/job:{cluster.tasks[0][0]}/replica:0/task:0",
+        heartbeat_timeout_in_ms=1000 * HEARTBEAT_SECONDS,
+        coordinated_jobs=list(jobs),
+    )
 
 
 @contextlib.contextmanager
