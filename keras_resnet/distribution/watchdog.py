@@ -16,6 +16,8 @@ from collections.abc import Iterator, Sequence
 
 import tensorflow as tf
 
+from keras_resnet.distribution.pauses import Pauses
+
 EXIT_WORKER_LOST = 75
 
 # Reading data and computing their mean.
@@ -45,6 +47,9 @@ class Watchdog:
     Args:
       name: of this worker.
       stall_seconds: how long this worker may hold up the others where nothing longer is expected.
+
+    Attributes:
+      pauses: `Pauses` of this process, which count for no activity.
     """
 
     def __init__(self, name: str, stall_seconds: float) -> None:
@@ -58,6 +63,7 @@ class Watchdog:
         self._durations: dict[str, float | None] = {}
         self._called: set[str] = set()
         self._ended = threading.Event()
+        self.pauses = Pauses()
         self._set("starting", START_SECONDS)
         threading.Thread(target=self._watch, daemon=True, name="watchdog").start()
 
@@ -147,7 +153,7 @@ class Watchdog:
                     name = outside
                 else:
                     limit = wait_limit
-            if now - since > limit:
+            if now - since - self.pauses.within(now - since) > limit:
                 self._end_process(name, now - since)
         faulthandler.cancel_dump_traceback_later()
 

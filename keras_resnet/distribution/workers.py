@@ -12,7 +12,7 @@ import tensorflow as tf
 from keras_resnet.checks import UserError
 from keras_resnet.distribution import rendezvous, slurm
 from keras_resnet.distribution.cluster import Cluster, cluster_of_environment
-from keras_resnet.distribution.strategy import make_strategy
+from keras_resnet.distribution.strategy import HEARTBEAT_SECONDS, make_strategy
 from keras_resnet.distribution.watchdog import Watchdog
 
 # What TensorFlow raises when a worker does not answer.
@@ -321,12 +321,23 @@ class Workers:
                 isinstance(error, _SIGNS_OF_LOSS) or "Collective ops is aborted" in text
             ):
                 raise
-            lost = self._cluster.named_in(text)
-            if not lost and "CoordinationService" in text and not self.is_chief:
-                lost = [0]  # The chief has this service.
-            names = " and ".join(map(self._cluster.describe, lost)) or "another worker"
-            raise WorkerLostError(
-                f"{names} died or does not answer; its own output may say why. "
-                f"{self._cluster.describe(self._cluster.index)} ends too. The same command on all "
-                "workers resumes from the last checkpoint."
-            ) from error
+            raise WorkerLostError(self._loss(text)) from error
+
+    def _loss(self, text: str) -> str:
+        """Who is lost, after what TensorFlow said."""
+        own = self._cluster.describe(self._cluster.index)
+        resume = "The same command on all workers resumes from the last checkpoint."
+        pause = self._watchdog.pauses.within(2 * HEARTBEAT_SECONDS)
+        if pause > HEARTBEAT_SECONDS / 2:
+            return (
+                f"{own} did not run for {pause:.0f} s (stopped, or without a processor), so that "
+                f"the others have given it up, and ends too. {resume}"
+            )
+        lost = self._cluster.named_in(text)
+        if not lost and "CoordinationService" in text and not self.is_chief:
+            lost = [0]  # The chief has this service.
+        names = " and ".join(map(self._cluster.describe, lost)) or "another worker"
+        return (
+            f"{names} died or does not answer, or the network is down; its own output may say why. "
+            f"{own} ends too. {resume}"
+        )
