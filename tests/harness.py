@@ -68,7 +68,11 @@ def free_ports(number):
 
 
 def tf_config(ports, index):
-    workers = [f"127.0.0.1:{port}" for port in ports]
+    return tf_config_of([f"127.0.0.1:{port}" for port in ports], index)
+
+
+def tf_config_of(workers, index):
+    """Of the worker of an index, where these are the addresses of all."""
     return json.dumps({"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}})
 
 
@@ -92,6 +96,7 @@ class Training:
       directories: working directory of each; None: that of the repository.
       flags_of_last: more flags for the last worker.
       program: path of the program.
+      network: `Network` on whose hosts the workers run; None: all run on this one.
     """
 
     def __init__(
@@ -102,6 +107,7 @@ class Training:
         directories=None,
         flags_of_last=(),
         program=LAUNCH / "imagenet.py",
+        network=None,
     ):
         self.run_dir = run_dir
         ports = free_ports(workers)
@@ -110,7 +116,11 @@ class Training:
         for index in range(workers):
             environment = dict(os.environ)
             if workers > 1:
-                environment["TF_CONFIG"] = tf_config(ports, index)
+                environment["TF_CONFIG"] = (
+                    tf_config(ports, index)
+                    if network is None
+                    else tf_config_of(network.addresses(), index)
+                )
             process = Process(
                 program,
                 [*arguments, *(flags_of_last if index == workers - 1 else ())],
@@ -118,7 +128,7 @@ class Training:
                 stderr=self._log(index),
                 cwd=ROOT if directories is None else directories[index],
                 env=environment,
-                prepare=_loop_when_told,
+                prepare=_loop_when_told if network is None else network.enter(index),
             )
             self.processes.append(process)
 
