@@ -25,6 +25,9 @@ _CLONE_NEWNS, _CLONE_NEWUSER = 0x00020000, 0x10000000
 
 _HELD = []
 
+# Figures of metrics that differ between runs of the same bits.
+_OF_SPEED = ("images_per_second", "images_per_second_per_replica", "peak_share", "input_wait")
+
 
 def loop(*_):
     while True:
@@ -227,10 +230,7 @@ def checkpoint_values(run_dir):
 def metrics(run_dir):
     """The lines of metrics, but for the speed."""
     rows = map(json.loads, (run_dir / "metrics.jsonl").read_text().splitlines())
-    return [
-        {name: row[name] for name in row if name not in ("images_per_second", "input_wait")}
-        for row in rows
-    ]
+    return [{name: row[name] for name in row if name not in _OF_SPEED} for row in rows]
 
 
 def losses(run_dir):

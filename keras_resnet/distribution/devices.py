@@ -8,7 +8,7 @@ import typing
 
 import tensorflow as tf
 
-from keras_resnet.process import onednn
+from keras_resnet.process import onednn, processor
 from keras_resnet.process.processor import processor_name
 
 _DRIVER = pathlib.Path("/proc/driver/nvidia/version")
@@ -18,6 +18,20 @@ _VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 # The first whose tensor cores have bfloat16 and TF32: Ampere.
 _AMPERE = (8, 0)
+
+
+# TFLOPS in bfloat16 and in float32 by TF32, without sparsity, by words of a GPU's name, the most
+# exact first (NVIDIA's data sheets).
+_PEAKS = {
+    "H200": (989, 494),
+    "H100 PCIe": (756, 378),
+    "H100 NVL": (835, 417),
+    "H100": (989, 494),
+    "A100": (312, 156),
+    "L40S": (362, 183),
+    "L4": (121, 60),
+    "A10": (125, 62.5),
+}
 
 
 class Gpu(typing.NamedTuple):
@@ -111,6 +125,31 @@ def _advice_on_precision(gpus: list[Gpu], dtype: str) -> str | None:
     if dtype == "mixed_bfloat16" and (0, 0) < slowest.capability < _AMPERE:
         return f"{slowest.name} has no bfloat16: --dtype=float32 is faster there."
     return None
+
+
+def peak_operations(gpus: list[Gpu], replicas: int, dtype: str) -> float | None:
+    """Floating point operations per second of a replica's device at most; None: unknown.
+
+    Args:
+      gpus: `used_gpus`.
+      replicas: number of replicas on this machine.
+      dtype: name of the precision.
+    """
+    if not gpus:
+        of_processor = processor.peak_operations(dtype)
+        return None if of_processor is None else of_processor / replicas
+    column = {"mixed_bfloat16": 0, "float32": 1}.get(dtype)
+    peaks = [_peaks(gpu.name) for gpu in gpus]
+    slowest = min((each for each in peaks if each is not None), default=None)
+    if column is None or slowest is None or None in peaks:
+        return None
+    return 1e12 * slowest[column]
+
+
+def _peaks(name: str) -> tuple[float, float] | None:
+    """Those of a GPU of a name, such as "NVIDIA A100-SXM4-80GB"."""
+    words = name.replace("-", " ").split()
+    return next((peaks for key, peaks in _PEAKS.items() if {*key.split()} <= {*words}), None)
 
 
 def memory_bytes(gpus: list[Gpu]) -> int | None:

@@ -100,6 +100,10 @@ class Workers:
         """Number of replicas of this process; of all workers the same."""
         return self.strategy.num_replicas_in_sync // self._cluster.num_workers
 
+    def names(self) -> list[str]:
+        """Of all workers, for messages."""
+        return [self._cluster.describe(index) for index in range(self._cluster.num_workers)]
+
     # --- Exchange
 
     def share(self, numbers: Sequence[int]) -> np.ndarray:

@@ -5,6 +5,16 @@ import pathlib
 import platform
 
 _CPU_INFO = pathlib.Path("/proc/cpuinfo")
+_CORES = pathlib.Path("/sys/devices/system/cpu")
+
+# Operations of a core in a cycle by what it has, the widest first: two units that multiply and add
+# vectors (Haswell, Zen 2 and later), or tiles.
+_FLOAT32 = {"avx512f": 64, "fma": 32}
+_PER_CYCLE = {
+    "float32": _FLOAT32,
+    "mixed_bfloat16": {"amx_bf16": 2048, "avx512_bf16": 128, **_FLOAT32},
+    "float64": {"avx512f": 32, "fma": 16},
+}
 
 
 def _cpu_info(field: str) -> str:
@@ -30,6 +40,29 @@ def processor_name() -> str:
 def cpu_flags() -> set[str]:
     """What the processor can do, a set of names such as "avx2"; empty where it does not say."""
     return set(_cpu_info("flags").split())
+
+
+def peak_operations(dtype: str) -> float | None:
+    """Floating point operations per second that this process can do at most; None: unknown.
+
+    Of each core those of its widest instructions, at the frequency that the system names.
+
+    Args:
+      dtype: name of the precision.
+    """
+    per_cycle = next((n for flag, n in _PER_CYCLE[dtype].items() if flag in cpu_flags()), None)
+    megahertz = _cpu_info("cpu MHz")
+    if per_cycle is None or not megahertz:
+        return None
+    return _usable_cores() * float(megahertz) * 1e6 * per_cycle
+
+
+def _usable_cores() -> int:
+    """Number of cores that this process may use: two processors may be one."""
+    if not hasattr(os, "sched_getaffinity"):
+        return usable_processors()
+    paths = [_CORES / f"cpu{number}/topology/core_cpus_list" for number in os.sched_getaffinity(0)]
+    return len({path.read_text() if path.exists() else path for path in paths})
 
 
 def bfloat16_instructions() -> list[str]:

@@ -14,15 +14,17 @@ _PLACE = ("step", "epoch", "split")
 
 
 @contextlib.contextmanager
-def show_progress(total: int, initial: int) -> Iterator["Progress"]:
+def show_progress(total: int, initial: int, is_chief: bool = True) -> Iterator["Progress"]:
     """Gives a `Progress` over training steps.
 
     Args:
       total: steps of the whole training.
       initial: steps taken before.
+      is_chief: whether this worker shows how far all are; the others say what is theirs alone.
     """
-    with tqdm.tqdm(total=total, initial=initial, unit="step", disable=None) as bar:
-        yield Progress(bar, total - initial)
+    disable = None if is_chief else True
+    with tqdm.tqdm(total=total, initial=initial, unit="step", disable=disable) as bar:
+        yield Progress(bar, total - initial, is_chief)
 
 
 class Progress:
@@ -31,17 +33,24 @@ class Progress:
     Args:
       bar: tqdm bar, disabled where there is no terminal.
       steps_left: steps until the end.
+      shows_rows: whether rows of metrics are shown.
     """
 
-    def __init__(self, bar: "tqdm.tqdm[Any]", steps_left: int) -> None:
+    def __init__(self, bar: "tqdm.tqdm[Any]", steps_left: int, shows_rows: bool = True) -> None:
         self._bar = bar
         self._steps_left = steps_left
-        self._steps_taken = 0
-        self._started = time.monotonic()
+        self._shows_rows = shows_rows
+        self._steps_timed = 0
+        # When the first call ended, in which TensorFlow makes and compiles its graph.
+        self._started: float | None = None
 
     def update(self, steps: int, figures: dict[str, float], images_per_second: float) -> None:
         """Moves on by a number of steps, and shows the figures of the last of them."""
-        self._steps_taken += steps
+        self._steps_left -= steps
+        if self._started is None:
+            self._started = time.monotonic()
+        else:
+            self._steps_timed += steps
         listing = ", ".join(f"{name} {value:.3f}" for name, value in figures.items())
         self._bar.set_postfix_str(f"{listing}, {images_per_second:.0f} images/s", refresh=False)
         self._bar.update(steps)
@@ -63,17 +72,23 @@ class Progress:
 
     def log(self, row: dict[str, Any]) -> None:
         """A line that stays, for a row of metrics (a dict, see run_directory.py)."""
+        if not self._shows_rows:
+            return
         figures = ", ".join(
             f"{name.replace('_', ' ')} {_text(value)}"
             for name, value in row.items()
             if name not in _PLACE
         )
         line = f"step {row['step']}, epoch {row['epoch']:.2f}, {row['split']}: {figures}"
-        self.note(f"{line}, {self._time_left()} left" if self._bar.disable else line)
+        line = f"{time.strftime('%m-%d %H:%M:%S')} {line}"
+        self.note(f"{line}{self._time_left()}" if self._bar.disable else line)
 
     def _time_left(self) -> str:
-        seconds_per_step = (time.monotonic() - self._started) / max(1, self._steps_taken)
-        return self._bar.format_interval(seconds_per_step * (self._steps_left - self._steps_taken))
+        """How long the rest takes, as all after the first call did; nothing before it is known."""
+        if self._started is None or not self._steps_timed:
+            return ""
+        seconds_per_step = (time.monotonic() - self._started) / self._steps_timed
+        return f", {self._bar.format_interval(seconds_per_step * self._steps_left)} left"
 
 
 def _text(value: float) -> str:

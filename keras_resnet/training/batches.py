@@ -6,19 +6,15 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import tensorflow as tf
-from tensorflow.python.framework.config import is_op_determinism_enabled
 
 from keras_resnet.data.batches import training_batches, training_order
 from keras_resnet.data.sources import Source
+from keras_resnet.training.clock import time_after
 
 
 def stamped(batches: tf.data.Dataset) -> tf.data.Dataset:
-    """Pairs of a batch and when it was made: float64 seconds since 1970.
-
-    Where determinism is asked for, TensorFlow has no clock, and the time is 0.
-    """
-    now = (lambda: tf.constant(0.0, tf.float64)) if is_op_determinism_enabled() else tf.timestamp
-    return batches.map(lambda *batch: (batch if len(batch) > 1 else batch[0], now()))
+    """Pairs of a batch and when it was made, see `time_after`."""
+    return batches.map(lambda *batch: (batch if len(batch) > 1 else batch[0], time_after()))
 
 
 @dataclasses.dataclass(frozen=True)

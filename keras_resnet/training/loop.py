@@ -1,7 +1,6 @@
 """The training loop: calls of several steps, between them logs, evaluations and checkpoints."""
 
 import dataclasses
-import math
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -20,7 +19,9 @@ from keras_resnet.training.learner import Learner
 from keras_resnet.training.profiler import Profiler
 from keras_resnet.training.records import Records
 from keras_resnet.training.shortage import shortages_explained
+from keras_resnet.training.speed import Speed
 from keras_resnet.training.state import State, Window
+from keras_resnet.training.step_times import StepTimes, describe
 from keras_resnet.training.steps import TakeSteps
 from keras_resnet.training.timetable import Timetable
 
@@ -51,6 +52,7 @@ class Loop:
       timetable: when to do what.
       records: what it leaves.
       profiler: `Profiler`.
+      speed: `Speed`.
       workers: `Workers`.
       state: to go on from; it moves on.
     """
@@ -64,6 +66,7 @@ class Loop:
     timetable: Timetable
     records: Records
     profiler: Profiler
+    speed: Speed
     workers: Workers
     state: State
 
@@ -84,7 +87,7 @@ class Loop:
         """
         last_step = self.timetable.last_step
         with (
-            show_progress(last_step, self.state.step) as progress,
+            show_progress(last_step, self.state.step, self.workers.is_chief) as progress,
             stop_requests() as stop_requested,
         ):
             progress.note(self._beginning())
@@ -168,7 +171,7 @@ class Loop:
         state = self.state
         count = min(at_most, self._steps_to_next_event())
         self.workers.begin_call("taking steps", "waiting for data")
-        started = time.monotonic()
+        started = time.time()
         indices = self.batches.indices(state.step, count)
         with (
             self.profiler.over(state.step, count, progress.note),
@@ -181,29 +184,31 @@ class Loop:
                 self.workers.local_replicas,
             ),
         ):
-            sums, made = (x.numpy() for x in self.take_steps(batches, tf.constant(count)))
-        seconds = time.monotonic() - started
-        seconds_ahead = self._seconds_ahead(float(made))
+            sums, marks = (x.numpy() for x in self.take_steps(batches, tf.constant(count)))
+        times = self._times(started, time.time(), marks)
         self.workers.begin("between steps")
         means = sums / self.batches.size
         self._check_losses(means[:, 0])
-        state.window.add(self.task.sums, sums, seconds, seconds_ahead)
+        state.window.add(self.task.sums, sums, None if self._is_first_call else times)
+        self._is_first_call = False
         state.step += count
         of_last = dict(zip(self.task.sums, means[-1].tolist(), strict=True))
-        progress.update(count, of_last, count * self.batches.size / seconds)
+        progress.update(count, of_last, count * self.batches.size / times.all)
         if self.timetable.is_due(state.step, self.timetable.log):
             self._log(progress)
         self._observe_steps(means, progress)
-        return int(np.clip(SECONDS_PER_CALL * count / seconds, 1, MAX_STEPS_PER_CALL))
+        return int(np.clip(SECONDS_PER_CALL * count / times.all, 1, MAX_STEPS_PER_CALL))
 
-    def _seconds_ahead(self, made: float) -> float | None:
-        """How long ago the last batch was made; None: unknown."""
-        is_first, self._is_first_call = self._is_first_call, False
-        seconds = time.time() - made
-        if not made or seconds < 0:  # There is no clock, or it was set back.
-            return None
-        # In the first call the input starts, which says nothing of its pace.
-        return math.inf if is_first else seconds
+    def _times(self, started: float, ended: float, marks: np.ndarray) -> StepTimes:
+        """Where the time of a call went; `marks` are the times that `take_steps` gives."""
+        seconds = max(ended - started, 1e-6)  # A clock can be set back.
+        made, ended_steps = marks[-1, 0], marks[-1, 3]
+        if ended_steps:
+            return StepTimes.between(started, marks[:, 1:])
+        if not made or made > ended:  # Nor is there always a clock.
+            return StepTimes(seconds)
+        # A step that waits begins when its images are there: so long it takes itself.
+        return StepTimes(seconds, max(0.0, seconds - len(marks) * (ended - made)))
 
     def _steps_to_next_event(self) -> int:
         step = self.state.step
@@ -225,15 +230,27 @@ class Loop:
         images = window.steps * self.batches.size
         figures = {name: value / images for name, value in window.sums.items()}
         rate = self.learner.rates.of_step(self.state.step - 1)
-        speed = {"learning_rate": rate, "images_per_second": images / window.seconds}
-        if window.seconds_waited is not None:
-            speed["input_wait"] = window.seconds_waited / window.seconds
-        self.records.add("train", {**figures, **speed}, progress)
+        speed = self.speed.figures(window.timed_steps * self.batches.size, window.times)
+        self.records.add("train", {**figures, "learning_rate": rate, **speed}, progress)
         self._note_slow_input(progress, **speed)
+        self._note_times(progress, window.times)
         self.state.window = Window()
 
+    def _note_times(self, progress: Progress, times: StepTimes) -> None:
+        """Says where the time of several workers goes."""
+        shares = times.shares()
+        if self.workers.watchdog is None or shares is None:
+            return
+        millionths = self.workers.share([round(1e6 * share) for share in shares])
+        if self.workers.is_chief:
+            progress.note(describe(millionths / 1e6, self.workers.names()))
+
     def _note_slow_input(
-        self, progress: Progress, images_per_second: float, input_wait: float = 0.0, **_: float
+        self,
+        progress: Progress,
+        images_per_second: float = 0.0,
+        input_wait: float = 0.0,
+        **_: float,
     ) -> None:
         """Says once that the images do not come as fast as the devices would take them."""
         if self._has_noted_input or input_wait <= _INPUT_WAIT:

@@ -7,6 +7,7 @@ from typing import Any, Self
 import numpy as np
 
 from keras_resnet.runs.environment import Environment
+from keras_resnet.training.step_times import StepTimes
 
 _EARLIER = ("replicas", "onednn", "xla")
 
@@ -18,38 +19,38 @@ class Window:
     Attributes:
       sums: the task's, by name, over all images of these steps.
       steps: their number.
-      seconds: that they took.
-      seconds_waited: of them, those that they waited for their images; None: unknown.
+      timed_steps: of them, those whose times are known: not those of a first call, in which
+        TensorFlow makes and compiles its graph.
+      times: of the timed steps on this worker.
     """
 
     sums: dict[str, float] = dataclasses.field(default_factory=dict)
     steps: int = 0
-    seconds: float = 0.0
-    seconds_waited: float | None = 0.0
+    timed_steps: int = 0
+    times: StepTimes = StepTimes(0.0, 0.0, 0.0, 0.0)
 
-    def add(
-        self, names: Sequence[str], sums: np.ndarray, seconds: float, seconds_ahead: float | None
-    ) -> None:
+    def add(self, names: Sequence[str], sums: np.ndarray, times: StepTimes | None) -> None:
         """Takes up some steps.
 
         Args:
           names: of what was summed.
           sums: float64 [steps, names].
-          seconds: that the steps took.
-          seconds_ahead: how long before their end the images of the last one were there; None:
-            unknown.
+          times: of the steps; None: they are not to count.
         """
         # One by one, so that the result does not depend on how steps fell into calls.
         for of_step in sums.tolist():
             for name, value in zip(names, of_step, strict=True):
                 self.sums[name] = self.sums.get(name, 0.0) + value
         self.steps += len(sums)
-        self.seconds += seconds
-        if seconds_ahead is None or self.seconds_waited is None:
-            self.seconds_waited = None
-        else:
-            # A step that waits begins when its images are there: so long it takes itself.
-            self.seconds_waited += max(0.0, seconds - len(sums) * seconds_ahead)
+        if times is not None:
+            self.timed_steps += len(sums)
+            self.times += times
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Self:
+        """The one of its attributes as JSON; earlier versions kept other times, which are lost."""
+        times = StepTimes(**values["times"]) if "times" in values else cls.times
+        return cls(values["sums"], values["steps"], values.get("timed_steps", 0), times)
 
 
 @dataclasses.dataclass
@@ -86,8 +87,7 @@ class State:
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Self:
         """The inverse of `to_json`."""
-        # Of windows that begun before it was counted it is not known.
-        window = Window(**{"seconds_waited": None, **values["window"]})
+        window = Window.from_json(values["window"])
         # What checkpoints of earlier versions say of it.
         earlier = {name: values[name] for name in _EARLIER if name in values}
         environments = values.get("environments", [earlier])

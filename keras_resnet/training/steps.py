@@ -9,6 +9,7 @@ import tensorflow as tf
 from keras_resnet.distribution.watchdog import Watchdog
 from keras_resnet.networks.layer_tree import batch_norms, moving_statistics
 from keras_resnet.runs.task import OfBatch
+from keras_resnet.training.clock import time_after
 
 # See `steps_function`.
 TakeSteps: TypeAlias = Callable[[Any, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
@@ -50,8 +51,9 @@ def steps_function(
 
     Returns:
       A function of (iterator of distributed `stamped` batches, number of steps as int32 tensor)
-      that returns the sums over the global batch of each step, float64 [steps, sums], and when the
-      last batch was made, float64 seconds.
+      that returns the sums over the global batch of each step, float64 [steps, sums], and times,
+      float64 [steps, 4]: when the batch of each was made and, where there is a watchdog, when it
+      was there, its gradients, and what followed of them on all replicas; seconds, 0: unknown.
     """
     replicas = strategy.num_replicas_in_sync
     variables = network.trainable_variables
@@ -80,14 +82,15 @@ def steps_function(
         gradients_and_sums = tf.function(gradients_and_sums, jit_compile=True, autograph=False)
 
     @tf.autograph.experimental.do_not_convert
-    def replica_step(batch: Any) -> tf.Tensor:
+    def replica_step(batch: Any) -> tuple[tf.Tensor, tf.Tensor]:
         gradients, totals = gradients_and_sums(batch)
+        computed = _time_of([totals, *gradients], watchdog)
         optimizer.apply_gradients(zip(gradients, variables, strict=True))
         _average_over_replicas(statistics)
         # They are known before the other replicas' gradients: a step ends with its updates.
         ends = variables if watchdog is not None else []
         with tf.control_dependencies([tf.convert_to_tensor(variable) for variable in ends]):
-            return tf.identity(totals)
+            return tf.identity(totals), computed
 
     if jit_compile and replicas == 1:
         replica_step = tf.function(replica_step, jit_compile=True, autograph=False)
@@ -95,23 +98,33 @@ def steps_function(
     @tf.function
     def take_steps(batches: Any, count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         totals = tf.TensorArray(tf.float64, count, element_shape=[len(sums)])
-        made = tf.constant(0.0, tf.float64)
+        times = tf.TensorArray(tf.float64, count, element_shape=[4])
         for position in tf.range(count):
             batch, made_of_replicas = next(batches)
             made = strategy.experimental_local_results(made_of_replicas)[-1]
+            parts = strategy.experimental_local_results(tf.nest.flatten(batch)[-1])
+            # TensorFlow asks its clock in the order of these lines.
+            there = _time_of(parts, watchdog)
             if watchdog is not None:
-                part = tf.nest.flatten(batch)[-1]
-                watchdog.count_begun(strategy.experimental_local_results(part))
-            of_replicas = strategy.run(replica_step, args=(batch,))
+                watchdog.count_begun(parts)
+            of_replicas, computed = strategy.run(replica_step, args=(batch,))
             # Added up where the first replica is: not on the host, which no step needs.
             with tf.device(strategy.extended.worker_devices[0] if replicas > 1 else None):
                 of_step = strategy.reduce("sum", of_replicas, axis=None)
             if watchdog is not None:
                 watchdog.count_done([of_step])
             totals = totals.write(position, of_step)
-        return totals.stack(), made
+            ended = _time_of([of_step], watchdog)
+            computed = tf.reduce_max(strategy.experimental_local_results(computed))
+            times = times.write(position, tf.stack([made, there, computed, ended]))
+        return totals.stack(), times.stack()
 
     return take_steps
+
+
+def _time_of(values: Sequence[tf.Tensor], watchdog: Watchdog | None) -> tf.Tensor:
+    """When values are there; not for one process alone, which would wait for its GPU to say so."""
+    return time_after(values) if watchdog is not None else tf.constant(0.0, tf.float64)
 
 
 def _moving_statistics(network: keras.Model) -> list[keras.Variable]:

@@ -35,6 +35,7 @@ from keras_resnet.training.loop import Loop, StopRequested
 from keras_resnet.training.profiler import Profiler
 from keras_resnet.training.rates import Rates, make_rates
 from keras_resnet.training.records import OnMetrics, Records
+from keras_resnet.training.speed import Speed
 from keras_resnet.training.state import State
 from keras_resnet.training.steps import TakeSteps, steps_function
 from keras_resnet.training.timetable import Timetable
@@ -135,6 +136,7 @@ def train(
                 on_metrics,
             ),
             profiler=_profiler(config, run),
+            speed=_speed(config, network, workers),
             workers=workers,
             state=state,
         )
@@ -284,6 +286,12 @@ def _note_start(state: State, here: list[Environment], run: RunDirectory | None)
 def _print_lines(lines: Iterable[str]) -> None:
     for line in lines:
         print(line)
+
+
+def _speed(config: TrainConfig, network: keras.Model, workers: Workers) -> Speed:
+    local = workers.local_replicas
+    peak = devices.peak_operations(devices.used_gpus(local), local, config.dtype)
+    return Speed(network, workers.strategy.num_replicas_in_sync, peak)
 
 
 def _profiler(config: TrainConfig, run: RunDirectory | None) -> Profiler:

@@ -153,3 +153,27 @@ def test_a_shortage_is_one_of_memory(message, expected):
         for text in (message, of_graph):
             said = devices.shortage(kind(None, None, text))
             assert said == (message if expected else None)
+
+
+@pytest.mark.parametrize(
+    ("names", "dtype", "expected"),
+    [
+        (["NVIDIA H100 80GB HBM3"], "mixed_bfloat16", 989e12),
+        (["NVIDIA H100 80GB HBM3"], "float32", 494e12),
+        (["NVIDIA H100 PCIe"], "mixed_bfloat16", 756e12),
+        (["NVIDIA A100-SXM4-80GB"] * 2, "float32", 156e12),
+        (["NVIDIA A100-SXM4-80GB", "NVIDIA H200"], "float32", 156e12),
+        # Of other models, and in other precisions, it is not known.
+        (["NVIDIA L40"], "float32", None),
+        (["NVIDIA H200", "NVIDIA L40"], "float32", None),
+        (["NVIDIA H100 80GB HBM3"], "float64", None),
+    ],
+)
+def test_the_peak_of_a_gpu_is_its_data_sheets(names, dtype, expected):
+    gpus = [Gpu(name, (9, 0)) for name in names]
+    assert devices.peak_operations(gpus, len(gpus), dtype) == expected
+
+
+def test_replicas_on_a_processor_share_its_peak():
+    whole = devices.peak_operations([], 1, "float32")
+    assert devices.peak_operations([], 2, "float32") == whole / 2

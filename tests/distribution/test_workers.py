@@ -305,10 +305,18 @@ def test_two_workers_and_two_replicas_compute_what_one_device_does(config, tmp_p
             expected, load_network(tmp_path / name).get_weights(), strict=True
         ):
             assert np.abs(value - actual).max() <= 1e-10 * np.abs(value).max()
-    # Every worker logs, the chief alone writes.
+    # Every worker says who it is; how far all are the chief alone.
     for index in range(2):
         assert f"This is worker {index} " in workers.output(index)
-        assert "step 8, epoch 2.00, validation: top1" in workers.output(index)
+        assert "Beginning a training of " in workers.output(index)
+        assert ("step 8, epoch 2.00, validation: top1" in workers.output(index)) == (index == 0)
+    (parts, *_) = re.findall(r"by worker: 0: (\S+), 1: (\S+)\.", workers.output(0))
+    for of_worker in parts:
+        percents = [int(each) for each in of_worker.replace("%", "").split("/")]
+        assert sum(percents) == pytest.approx(100, abs=2) and min(percents) >= 0
+    assert "by worker" not in workers.output(1)
+    environments = json.loads((tmp_path / "workers" / "environment.json").read_text())[0]["workers"]
+    assert [each["replicas"] for each in environments] == [2, 2]
 
 
 def endless_training(photographs):

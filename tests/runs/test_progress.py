@@ -1,7 +1,9 @@
 import io
 import os
+import re
 import subprocess
 import sys
+import time
 import types
 
 import tqdm
@@ -19,27 +21,42 @@ ROW = {
 }
 
 
-def test_a_log_file_gets_a_line_for_each_row(capsys):
+def test_a_log_file_gets_a_line_with_its_time_for_each_row(capsys):
     with progress.show_progress(100, 10) as shown:
         shown.update(10, {"loss": 1.0, "top1": 0.5}, 3.0)
         shown.log(ROW)
     output = capsys.readouterr().out
-    assert output.startswith(
-        "step 20, epoch 0.50, train: loss 1.25, top1 0.5, learning rate 0.1, "
-        "images per second 123.4, "
+    assert re.fullmatch(
+        r"\d\d-\d\d \d\d:\d\d:\d\d step 20, epoch 0.50, train: loss 1.25, top1 0.5, "
+        r"learning rate 0.1, images per second 123.4\n",
+        output,
     )
-    assert output.endswith(" left\n")
+    stamp = time.strptime(f"{time.localtime().tm_year}-{output[:14]}", "%Y-%m-%d %H:%M:%S")
+    assert abs(time.time() - time.mktime(stamp)) < 60
 
 
-def test_the_time_left_is_that_of_the_steps_left(capsys, monkeypatch):
+def test_the_time_left_is_that_of_the_steps_left_without_the_first_call(capsys, monkeypatch):
     now = [100.0]
-    monkeypatch.setattr(progress, "time", types.SimpleNamespace(monotonic=lambda: now[0]))
+    clock = types.SimpleNamespace(monotonic=lambda: now[0], strftime=time.strftime)
+    monkeypatch.setattr(progress, "time", clock)
     with progress.show_progress(100, 10) as shown:
-        shown.update(30, {"loss": 1.0, "top1": 0.5}, 3.0)
+        now[0] += 500  # It makes a graph.
+        shown.update(1, {"loss": 1.0, "top1": 0.5}, 3.0)
         now[0] += 60
+        shown.update(29, {"loss": 1.0, "top1": 0.5}, 3.0)
+        now[0] -= 2
         shown.log(ROW)
     # 2 seconds per step, and 60 steps.
     assert capsys.readouterr().out.endswith(", 02:00 left\n")
+
+
+def test_rows_are_for_the_chief_to_show_and_notes_for_all(capsys):
+    with progress.show_progress(100, 10, is_chief=False) as shown:
+        shown.update(10, {"loss": 1.0, "top1": 0.5}, 3.0)
+        shown.log(ROW)
+        shown.note("The input is slow here.")
+    captured = capsys.readouterr()
+    assert captured.out == "The input is slow here.\n" and captured.err == ""
 
 
 def test_a_terminal_shows_the_last_step():

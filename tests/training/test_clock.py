@@ -1,0 +1,39 @@
+import subprocess
+import sys
+import time
+
+import tensorflow as tf
+
+from keras_resnet.training.clock import time_after
+
+
+def test_the_time_is_that_at_which_values_are_there():
+    ends = []
+
+    def slow():
+        time.sleep(0.2)
+        ends.append(time.time())
+        return 1.0
+
+    @tf.function
+    def when():
+        value = tf.numpy_function(slow, [], tf.float64, stateful=False)
+        return time_after([value]), value
+
+    found = when()[0].numpy()
+    assert ends[-1] <= found <= time.time()
+
+
+DETERMINISTIC = """
+import tensorflow as tf
+from keras_resnet.training.clock import time_after
+tf.config.experimental.enable_op_determinism()
+print(tf.function(lambda: time_after([tf.zeros([])]))().numpy())
+"""
+
+
+def test_where_determinism_is_asked_for_there_is_no_clock():
+    process = subprocess.run(
+        [sys.executable, "-c", DETERMINISTIC], capture_output=True, text=True, check=True
+    )
+    assert process.stdout == "0.0\n"
