@@ -93,8 +93,9 @@ def builder_of(
     except UserError:
         raise
     except Exception as error:  # TFDS lets through whatever reading of names and files raises.
+        part = " A part of a set is chosen by --train_images." if "[" in name else ""
         raise UserError(
-            f"`dataset` must be {expected}. Received: dataset={name!r} ({_first_line(error)})"
+            f"`dataset` must be {expected}.{part} Received: dataset={name!r} ({_first_line(error)})"
         ) from error
 
 

@@ -301,6 +301,12 @@ def test_unknown_data_sets_are_named(tmp_path, name):
         load(name, "train", data_dir=tmp_path)
 
 
+def test_who_slices_a_set_by_its_name_is_told_of_the_flag(tmp_path):
+    with pytest.raises(UserError, match="chosen by --train_images") as error:
+        load("blobs/train[:10%]", "train", data_dir=tmp_path)
+    assert "\n" not in str(error.value)
+
+
 def test_imagenet_says_how_it_is_prepared(tmp_path):
     with pytest.raises(UserError, match="ImageNet is not prepared: looked in") as error:
         load("imagenet2012", "train", data_dir=tmp_path)
