@@ -82,7 +82,7 @@ class Loop:
 
         Raises:
           DivergedError: loss or weights are not finite.
-          Interrupted: SIGINT or SIGTERM came to one of the workers; the state was saved before.
+          Interrupted: a signal asked one of the workers to stop; the state was saved before.
           WorkerLostError: another worker died or does not answer.
         """
         last_step = self.timetable.last_step

@@ -70,7 +70,7 @@ def train(
       UserError: the configuration, the data or the directory cannot be used; `DivergedError` when
         the loss is not finite.
       OSError: a file cannot be read or written.
-      Interrupted: SIGINT or SIGTERM came; the state was saved before.
+      Interrupted: a signal asked to stop; the state was saved before.
       WorkerLostError: another worker died or does not answer.
     """
     if not isinstance(config, TrainConfig):
