@@ -7,6 +7,7 @@ import sys
 
 import nbclient
 import nbformat
+import numpy as np
 import pytest
 from harness import metrics
 from processes import ROOT
@@ -78,32 +79,38 @@ def text_of(notebook):
     )
 
 
-def test_the_tracker_has_what_the_run_has_also_over_an_interruption(tmp_path, monkeypatch):
+def test_the_tracker_has_what_the_run_has_also_over_an_interruption(tmp_path, monkeypatch, rng):
     import mlflow
 
     monkeypatch.chdir(tmp_path)
     example = runpy.run_path(str(ROOT / "examples" / "mlflow_tracking.py"))
-    short = example["config"].with_options(
-        train_steps=4, log_every_steps=1, checkpoint_every_steps=2, image_size=16, replicas=1
-    )
-    example["main"].__globals__["config"] = short
-    train = keras_resnet.train
+    options = {"train_steps": 4, "log_every_steps": 1, "checkpoint_every_steps": 2}
+    small = example["config"].with_options(**options, image_size=16, global_batch_size=4)
+    example["main"].__globals__["config"] = small
+    pictures = rng.integers(0, 256, (8, 16, 16, 3), np.uint8), np.arange(8) % 2
+    sources = {"train": pictures, "validation": pictures}
+
+    def train(config, run_dir, on_metrics):
+        return keras_resnet_train(config, run_dir, sources, on_metrics)
+
+    def interrupted(config, run_dir, on_metrics):
+        def track(row):
+            if row["step"] == 3:
+                raise KeyboardInterrupt
+            on_metrics(row)
+
+        return train(config, run_dir, track)
+
+    keras_resnet_train = keras_resnet.train
+    monkeypatch.setattr(keras_resnet, "train", interrupted)
     run_dir = tmp_path / "runs" / "followed"
-
-    def broken(row):
-        if row["step"] == 3:
-            raise KeyboardInterrupt
-        example["log"](row)
-
-    monkeypatch.setattr(keras_resnet, "train", lambda *given, **_: train(*given, on_metrics=broken))
     with pytest.raises(KeyboardInterrupt):
         example["main"](run_dir)
     monkeypatch.setattr(keras_resnet, "train", train)
     example["main"](run_dir)
     (run,) = mlflow.search_runs(output_format="list")
     assert run.data.params["depth"] == "8"
-    client = mlflow.MlflowClient()
-    history = client.get_metric_history(run.info.run_id, "train/loss")
+    history = mlflow.MlflowClient().get_metric_history(run.info.run_id, "train/loss")
     followed = {(metric.step, metric.value) for metric in history}
     rows = [row for row in metrics(run_dir) if row["split"] == "train"]
     assert followed == {(row["step"], row["loss"]) for row in rows}
