@@ -2,7 +2,6 @@
 
 import collections
 import contextlib
-import faulthandler
 import functools
 import signal
 from collections.abc import Iterator, Sequence
@@ -11,6 +10,7 @@ import tensorflow as tf
 from tensorflow.python.eager import context
 
 from keras_resnet.checks import UserError
+from keras_resnet.distribution.alarm import Alarm
 from keras_resnet.distribution.cluster import Cluster
 
 # TensorFlow connects workers, which have met before, within a second or two.
@@ -86,7 +86,7 @@ def _connect_workers(
     try:
         tf.config.set_visible_devices(gpus[:wanted], "GPU")
         _set_heartbeat(cluster)
-        with _signals_held(), _exit_after(CONNECT_SECONDS):
+        with _signals_held(), _alarm_after(CONNECT_SECONDS):
             strategy = tf.distribute.MultiWorkerMirroredStrategy()
     except RuntimeError as error:
         raise UserError(
@@ -135,13 +135,14 @@ def _signals_held() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _exit_after(seconds: float) -> Iterator[None]:
+def _alarm_after(seconds: float) -> Iterator[None]:
     """Ends the process where TensorFlow hangs, which no thread of Python could meanwhile do."""
-    faulthandler.dump_traceback_later(seconds, exit=True)
+    alarm = Alarm(seconds)
+    alarm.put_off()
     try:
         yield
     finally:
-        faulthandler.cancel_dump_traceback_later()
+        alarm.end()
 
 
 def _make_logical_cpus(number: int) -> None:

@@ -5,7 +5,6 @@ alive and does not get on. Only that worker can tell that it is not waiting for 
 """
 
 import contextlib
-import faulthandler
 import os
 import sys
 import threading
@@ -16,6 +15,7 @@ from collections.abc import Iterator, Sequence
 
 import tensorflow as tf
 
+from keras_resnet.distribution.alarm import Alarm
 from keras_resnet.distribution.pauses import Pauses
 
 EXIT_WORKER_LOST = 75
@@ -138,10 +138,11 @@ class Watchdog:
         self._ended.set()
 
     def _watch(self) -> None:
+        # Where not even this thread gets on.
+        alarm = Alarm(2 * self._stall_seconds)
         counts, counted_since = (-1, -1), time.monotonic()
         while not self._ended.wait(_POLL_SECONDS):
-            # Where not even this thread gets on, as in a library that does not let go of Python.
-            faulthandler.dump_traceback_later(2 * self._stall_seconds, exit=True)
+            alarm.put_off()
             now = time.monotonic()
             if (self._begun.numpy(), self._done.numpy()) != counts:
                 counts = (self._begun.numpy(), self._done.numpy())
@@ -155,7 +156,7 @@ class Watchdog:
                     limit = wait_limit
             if now - since - self.pauses.within(now - since) > limit:
                 self._end_process(name, now - since)
-        faulthandler.cancel_dump_traceback_later()
+        alarm.end()
 
     def _end_process(self, activity: str, seconds: float) -> None:
         # A thread that runs has an `ident`.
