@@ -13,12 +13,15 @@ from collections.abc import Mapping
 
 from keras_resnet.checks import UserError
 from keras_resnet.distribution.cluster import Cluster
+from keras_resnet.distribution.lost import WorkerLostError
 from keras_resnet.distribution.messages import UNREADABLE, Connection
 from keras_resnet.distribution.places import Answer, Identity, Listener, look, misplaced
 
 # Until the last worker is there. Machines of a cluster may be given one after the other.
 WAIT_SECONDS = 900
 REMIND_SECONDS = 30
+# For which a worker that was there may be gone: whoever starts it again soon does it within.
+GONE_SECONDS = 60
 _FIRST_REMINDER_SECONDS = 2
 # For which a worker may be there and not answer at its address: names spread, and ports open.
 UNREACHED_SECONDS = 20
@@ -40,14 +43,15 @@ def meet(cluster: Cluster, facts: Mapping[str, object], wait_seconds: float = WA
       wait_seconds: until the last one must be there.
 
     Raises:
-      UserError: a worker is not there in time, not at its own address, or has other facts; the
-        message names it. Or the address of this worker cannot be used.
+      UserError: a worker is not at its own address, or has other facts; the message names it. Or
+        the address of this worker cannot be used.
+      WorkerLostError: a worker is not there in time, or is gone again.
     """
     reminder = _Reminder(time.monotonic() + wait_seconds)
     own = Identity.of_this_process(cluster)
     with Listener(cluster, own) as listener:
         if cluster.is_chief:
-            complaint = _Chief(cluster, own, listener, facts).gather(reminder)
+            complaint = _Chief(cluster, own, listener, facts, reminder).gather()
         else:
             complaint = _report(cluster, own, facts, reminder)
         if complaint:
@@ -60,12 +64,22 @@ class _Reminder:
 
     def __init__(self, deadline: float) -> None:
         self._deadline = deadline
+        self._deadlines_of_gone: dict[int, float] = {}
         self._next = time.monotonic() + _FIRST_REMINDER_SECONDS
 
+    def note_here(self, index: int) -> None:
+        """A worker is there, perhaps again."""
+        self._deadlines_of_gone.pop(index, None)
+
+    def note_gone(self, index: int) -> None:
+        """A worker that was there is there no more."""
+        self._deadlines_of_gone.setdefault(index, time.monotonic() + GONE_SECONDS)
+
     def check(self, missing: str) -> None:
+        """Raises WorkerLostError when the wait is to end."""
         now = time.monotonic()
-        if now > self._deadline:
-            raise UserError(f"Not all workers came. Missing: {missing}.")
+        if now > min([self._deadline, *self._deadlines_of_gone.values()]):
+            raise WorkerLostError(f"Not all workers came, or stayed. Missing: {missing}.")
         if now > self._next:
             self._next = now + REMIND_SECONDS
             print(f"Waiting for {missing}.", flush=True)
@@ -87,15 +101,21 @@ class _Chief:
     """Hears all workers and answers them all alike."""
 
     def __init__(
-        self, cluster: Cluster, own: Identity, listener: Listener, facts: Mapping[str, object]
+        self,
+        cluster: Cluster,
+        own: Identity,
+        listener: Listener,
+        facts: Mapping[str, object],
+        reminder: _Reminder,
     ) -> None:
         self._cluster = cluster
         self._own = own
         self._listener = listener
         self._facts = facts
+        self._reminder = reminder
         self._hellos: dict[int, _Hello] = {}
 
-    def gather(self, reminder: _Reminder) -> str:
+    def gather(self) -> str:
         """Returns when all are there; what is wrong, as all are told, or nothing."""
         missing = "the others"
         complaint = ""
@@ -106,10 +126,17 @@ class _Chief:
                 missing = "; ".join(self._missing(answers))
                 complaint = misplaced(self._cluster, self._own, answers) or self._unreached()
             if missing and not complaint:
-                self._tell({"missing": missing})
-                reminder.check(missing)
+                self._wait_for(missing)
         self._tell({"complaint": complaint})
         return complaint
+
+    def _wait_for(self, missing: str) -> None:
+        try:
+            self._reminder.check(missing)
+        except WorkerLostError as error:
+            self._tell({"lost": str(error)})
+            raise
+        self._tell({"missing": missing})
 
     def _hear(self) -> str:
         """Takes what came within a moment; returns how a worker differs, or nothing."""
@@ -124,6 +151,7 @@ class _Chief:
                 continue
             # A worker that was started anew has another connection now.
             self._hellos[worker.index] = _Hello(connection, worker)
+            self._reminder.note_here(worker.index)
             complaint = complaint or _difference(self._cluster, worker.index, self._facts, facts)
         return complaint
 
@@ -136,6 +164,7 @@ class _Chief:
                 self._listener.turn_away(hello.connection)
                 hello = None
                 del self._hellos[index]
+                self._reminder.note_gone(index)
             if hello is not None and answer == hello.worker:
                 hello.unreached_since = None
                 continue
@@ -196,10 +225,12 @@ def _report(
             return complaint
         answer = answers[0]
         if isinstance(answer, Identity):
+            reminder.note_here(0)
             # The chief may end before it answers, and another one be started.
             with contextlib.suppress(*UNREADABLE):
                 return _answer_of_chief(cluster, hello, reminder)
             answer = "it has ended the connection"
+            reminder.note_gone(0)
         reminder.check(f"{cluster.describe(0)}: {answer}")
         time.sleep(_RETRY_SECONDS)
 
@@ -215,6 +246,8 @@ def _answer_of_chief(cluster: Cluster, hello: Mapping[str, object], reminder: _R
                 message = connection.receive(_ROUND_SECONDS)
                 if "complaint" in message:
                     return str(message["complaint"])
+                if "lost" in message:
+                    raise WorkerLostError(str(message["lost"]))
                 missing, heard = str(message["missing"]), time.monotonic()
             except TimeoutError:
                 silence = time.monotonic() - heard

@@ -12,6 +12,7 @@ import tensorflow as tf
 from keras_resnet.checks import UserError
 from keras_resnet.distribution import rendezvous, slurm
 from keras_resnet.distribution.cluster import Cluster, cluster_of_environment
+from keras_resnet.distribution.lost import WorkerLostError
 from keras_resnet.distribution.strategy import HEARTBEAT_SECONDS, make_strategy
 from keras_resnet.distribution.watchdog import Watchdog
 
@@ -28,10 +29,6 @@ _KEPT: list[object] = []
 T = TypeVar("T")
 
 
-class WorkerLostError(Exception):
-    """Another worker died or does not answer; the message names it."""
-
-
 def join_workers(replicas: int, stall_seconds: int, facts: dict[str, Any]) -> "Workers":
     """The `Workers` of this training, connected: this process alone, or those of TF_CONFIG.
 
@@ -44,12 +41,14 @@ def join_workers(replicas: int, stall_seconds: int, facts: dict[str, Any]) -> "W
 
     Raises:
       UserError: TF_CONFIG or the devices cannot be used, or the workers are not alike.
+      WorkerLostError: another worker did not come, or is gone again.
     """
     slurm.set_tf_config()
     cluster = cluster_of_environment()
     if cluster.num_workers > 1:
         print(f"This is {cluster.describe(cluster.index)} of {cluster.num_workers}.", flush=True)
         rendezvous.meet(cluster, {"TF_CONFIG": [list(task) for task in cluster.tasks], **facts})
+        print(f"All {cluster.num_workers} workers are here.", flush=True)
     return Workers(make_strategy(replicas, cluster), cluster, stall_seconds)
 
 

@@ -211,8 +211,8 @@ def mistakes_explained():
 def _with_workers(work, request):
     """Does the work; a worker that lost the others ends with a status that says so."""
     # They import TensorFlow.
+    from keras_resnet.distribution.lost import WorkerLostError
     from keras_resnet.distribution.watchdog import EXIT_WORKER_LOST
-    from keras_resnet.distribution.workers import WorkerLostError
 
     try:
         work(*request)

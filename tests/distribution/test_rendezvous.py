@@ -12,6 +12,7 @@ from harness import free_ports
 
 from keras_resnet.distribution import rendezvous
 from keras_resnet.distribution.cluster import Cluster
+from keras_resnet.distribution.lost import WorkerLostError
 from keras_resnet.distribution.places import Identity, Listener
 
 FACTS = {"depth": 20, "dataset": "shapes"}
@@ -50,7 +51,7 @@ class Meeting:
             try:
                 rendezvous.meet(cluster(self._ports, index), facts, wait_seconds)
                 self.results[index] = None
-            except ValueError as error:
+            except (ValueError, WorkerLostError) as error:
                 self.results[index] = str(error)
 
         thread = threading.Thread(target=meet)
@@ -99,7 +100,7 @@ def test_who_is_missing_is_named_again_and_again_and_the_wait_ends(monkeypatch, 
     ports = free_ports(3)
     monkeypatch.setattr(rendezvous, "time", HurriedTime(1))
     one, two = (f"worker {index} (127.0.0.1:{ports[index]})" for index in (1, 2))
-    with pytest.raises(ValueError, match="Not all workers came. Missing: ") as failure:
+    with pytest.raises(WorkerLostError, match="Not all workers came, or stayed. Mis") as failure:
         rendezvous.meet(cluster(ports, 0), FACTS, wait_seconds=100)
     missing = "; ".join(
         f"{worker}: nobody answers there (not started, or a firewall)" for worker in (one, two)
@@ -107,7 +108,8 @@ def test_who_is_missing_is_named_again_and_again_and_the_wait_ends(monkeypatch, 
     assert str(failure.value).endswith(f"Missing: {missing}.")
     # After 3, 34, 65 and 96 s.
     assert capsys.readouterr().out == f"Waiting for {missing}.\n" * 4
-    with pytest.raises(ValueError, match="Missing: worker 0 .*, the chief.*: nobody answers there"):
+    nobody = "Missing: worker 0 .*, the chief.*: nobody answers there"
+    with pytest.raises(WorkerLostError, match=nobody):
         rendezvous.meet(cluster(ports, 2), FACTS, wait_seconds=10)
 
 
@@ -128,7 +130,7 @@ class HurriedTime:
 
 def test_the_wait_is_a_quarter_of_an_hour_if_nothing_else_is_said(monkeypatch, capsys):
     monkeypatch.setattr(rendezvous, "time", HurriedTime(60))
-    with pytest.raises(ValueError, match="Missing"):
+    with pytest.raises(WorkerLostError, match="Missing"):
         rendezvous.meet(cluster(free_ports(2), 0), FACTS)
     assert capsys.readouterr().out.count("Waiting for worker 1 ") == 900 // 60 - 1
 
@@ -189,6 +191,39 @@ def assert_turned_away(port, text):
     with connect(port) as stranger:
         stranger.sendall(text)
         assert stranger.recv(1) == b""
+
+
+def test_all_learn_who_is_gone_again_long_before_the_wait_for_all_ends(monkeypatch):
+    monkeypatch.setattr(rendezvous, "GONE_SECONDS", 0.5)
+    ports = free_ports(4)
+    meeting = Meeting(ports)
+    meeting.begin(0, wait_seconds=100)
+    with waiting_worker(ports, TWO) as (_, told):
+        with waiting_worker(ports, ONE) as (_, told_one):
+            told_with(told_one, "worker 3")
+        lost = told_with(told, "lost")["lost"]
+    assert meeting.end() == {0: lost}
+    assert f"Missing: worker 1 (127.0.0.1:{ports[1]}): nobody answers there" in lost
+
+
+def test_a_chief_that_is_gone_again_is_missed_long_before_the_wait_for_all_ends(monkeypatch):
+    monkeypatch.setattr(rendezvous, "GONE_SECONDS", 0.5)
+    ports = free_ports(2)
+    meeting = Meeting(ports)
+    with Listener(cluster(ports, 0), Identity(0, "host0", "t")) as chief:
+        meeting.begin(1, wait_seconds=100)
+        chief.turn_away(next(chief.newcomers(20))[0])
+    chief = f"worker 0 (127.0.0.1:{ports[0]}, the chief): nobody answers there"
+    assert f"Missing: {chief}" in meeting.end()[1]
+
+
+def test_a_worker_that_the_chief_has_lost_ends_the_others(monkeypatch):
+    ports = free_ports(2)
+    meeting = Meeting(ports)
+    with Listener(cluster(ports, 0), Identity(0, "host0", "t")) as chief:
+        meeting.begin(1)
+        next(chief.newcomers(20))[0].send({"lost": "worker 5 (f:1) is missing."})
+        assert meeting.end() == {1: "worker 5 (f:1) is missing."}
 
 
 def test_a_worker_that_was_started_anew_is_no_second_one():
@@ -308,7 +343,7 @@ def test_another_service_at_the_chiefs_address_is_no_chief():
         thread = threading.Thread(target=answer)
         thread.start()
         with pytest.raises(
-            ValueError, match="Missing: worker 0 .*: what listens there does not an"
+            WorkerLostError, match="Missing: worker 0 .*: what listens there does not an"
         ):
             rendezvous.meet(cluster(ports, 1), FACTS, 1)
         thread.join()

@@ -56,6 +56,7 @@ PROGRAM = """
     import tensorflow as tf
     from keras_resnet import checks
     from keras_resnet.distribution import workers as workers_lib
+    from keras_resnet.distribution.lost import WorkerLostError
 
     index = json.loads(os.environ["TF_CONFIG"])["task"]["index"]
     result = {}
@@ -236,7 +237,7 @@ def test_the_dead_one_of_three_workers_is_named(tmp_path):
         try:
             while True:
                 workers.share([index])
-        except workers_lib.WorkerLostError as error:
+        except WorkerLostError as error:
             result["lost"] = str(error)
             end(75)
     """
