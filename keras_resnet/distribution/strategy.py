@@ -12,9 +12,12 @@ from tensorflow.python.eager import context
 from keras_resnet.checks import UserError
 from keras_resnet.distribution.alarm import Alarm
 from keras_resnet.distribution.cluster import Cluster
+from keras_resnet.distribution.lost import is_of_loss, loss_of
 
 # TensorFlow connects workers, which have met before, within a second or two.
 CONNECT_SECONDS = 60
+# After which one that does not connect counts as dead.
+_REGISTER_SECONDS = 30
 # After which a worker that is not heard of counts as dead; after half of them at the earliest.
 # TCP, which doubles its pauses, may take twice as long as a stall to go on after it: stalls of 12 s
 # are survived. More would not help: gRPC gives up a connection after 20 s (docs/reliability.md).
@@ -31,6 +34,7 @@ def make_strategy(replicas: int, cluster: Cluster | None = None) -> tf.distribut
 
     Raises:
       UserError: there are not so many devices, or TensorFlow cannot connect the workers.
+      WorkerLostError: another worker died meanwhile.
     """
     cluster = cluster or Cluster()
     gpus = tf.config.list_physical_devices("GPU")
@@ -94,6 +98,8 @@ def _connect_workers(
             f"start a process for each training. ({error})"
         ) from error
     except tf.errors.OpError as error:
+        if is_of_loss(error):
+            raise loss_of(cluster, error) from error
         raise UserError(
             f"TensorFlow cannot connect {cluster.describe(cluster.index)} with the other workers: "
             f"{error.message}"
@@ -114,6 +120,7 @@ def _set_heartbeat(cluster: Cluster) -> None:
     context.context().configure_coordination_service(
         service_type="standalone",
         service_leader=f"/job:{cluster.tasks[0][0]}/replica:0/task:0",
+        cluster_register_timeout_in_ms=1000 * _REGISTER_SECONDS,
         heartbeat_timeout_in_ms=1000 * HEARTBEAT_SECONDS,
         coordinated_jobs=list(jobs),
     )

@@ -12,17 +12,9 @@ import tensorflow as tf
 from keras_resnet.checks import UserError
 from keras_resnet.distribution import rendezvous, slurm
 from keras_resnet.distribution.cluster import Cluster, cluster_of_environment
-from keras_resnet.distribution.lost import WorkerLostError
+from keras_resnet.distribution.lost import RESUME, WorkerLostError, is_of_loss, loss_of
 from keras_resnet.distribution.strategy import HEARTBEAT_SECONDS, make_strategy
 from keras_resnet.distribution.watchdog import Watchdog
-
-# What TensorFlow raises when a worker does not answer.
-_SIGNS_OF_LOSS = (
-    tf.errors.UnavailableError,
-    tf.errors.DeadlineExceededError,
-    tf.errors.AbortedError,
-    tf.errors.CancelledError,
-)
 
 _KEPT: list[object] = []
 
@@ -319,28 +311,17 @@ class Workers:
         try:
             yield
         except tf.errors.OpError as error:
-            text = str(error)
-            if self._alone or not (
-                isinstance(error, _SIGNS_OF_LOSS) or "Collective ops is aborted" in text
-            ):
+            if self._alone or not is_of_loss(error):
                 raise
-            raise WorkerLostError(self._loss(text)) from error
+            raise self._pause() or loss_of(self._cluster, error) from error
 
-    def _loss(self, text: str) -> str:
-        """Who is lost, after what TensorFlow said."""
-        own = self._cluster.describe(self._cluster.index)
-        resume = "The same command on all workers resumes from the last checkpoint."
+    def _pause(self) -> WorkerLostError | None:
+        """What to raise where the others miss this process; None if it has run all the time."""
         pause = self._watchdog.pauses.within(2 * HEARTBEAT_SECONDS)
-        if pause > HEARTBEAT_SECONDS / 2:
-            return (
-                f"{own} did not run for {pause:.0f} s (stopped, or without a processor), so that "
-                f"the others have given it up, and ends too. {resume}"
-            )
-        lost = self._cluster.named_in(text)
-        if not lost and "CoordinationService" in text and not self.is_chief:
-            lost = [0]  # The chief has this service.
-        names = " and ".join(map(self._cluster.describe, lost)) or "another worker"
-        return (
-            f"{names} died or does not answer, or the network is down; its own output may say why. "
-            f"{own} ends too. {resume}"
+        if pause <= HEARTBEAT_SECONDS / 2:
+            return None
+        return WorkerLostError(
+            f"{self._cluster.describe(self._cluster.index)} did not run for {pause:.0f} s "
+            "(stopped, or without a processor), so that the others have given it up, and ends too. "
+            f"{RESUME}"
         )
