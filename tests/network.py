@@ -3,6 +3,7 @@
 import ctypes
 import functools
 import os
+import pathlib
 import socket
 import subprocess
 
@@ -16,19 +17,25 @@ _PORT = 2222
 class Network:
     """Hosts at one switch. Within the context they are there.
 
+    What tests that were killed have left of theirs is removed; `ip netns list` shows it as
+    resnet-PID-..., and `ip netns delete NAME` removes it by hand.
+
     Args:
       hosts: their number.
+
+    Attributes:
+      name: that of no other. With the end of its address it is that of a host: NAME-1.
     """
 
     def __init__(self, hosts):
-        # Names that no other test has, nor one that was killed.
-        name = f"resnet-{os.getpid()}-{id(self):x}"
-        self._switch = f"{name}-switch"
-        self._hosts = [f"{name}-{index}" for index in range(hosts)]
+        self.name = f"resnet-{os.getpid()}-{id(self):x}"
+        self._switch = f"{self.name}-switch"
+        self._hosts = [f"{self.name}-{index + 1}" for index in range(hosts)]
 
     def __enter__(self):
         if os.getuid() != 0:
             pytest.fail("Network namespaces need root: sudo make faults.")
+        _remove_leftovers()
         try:
             for space in (self._switch, *self._hosts):
                 _run("ip", "netns", "add", space)
@@ -86,6 +93,12 @@ class Network:
     def enter(self, index):
         """For `prepare` of a `Process`: it runs on a host."""
         return functools.partial(_enter, self._hosts[index], f"host{index}")
+
+
+def _remove_leftovers():
+    for space in pathlib.Path("/run/netns").glob("resnet-*-*"):
+        if not os.path.exists(f"/proc/{space.name.split('-')[1]}"):
+            _run("ip", "netns", "delete", space.name)
 
 
 def _run(*command):
