@@ -19,7 +19,7 @@ CONNECT_SECONDS = 60
 # After which one that does not connect counts as dead.
 _REGISTER_SECONDS = 30
 # After which a worker that is not heard of counts as dead; after half of them at the earliest.
-# TCP, which doubles its pauses, may take twice as long as a stall to go on after it: stalls of 12 s
+# TCP, which doubles its pauses, may take twice as long as a stall to go on after it: stalls of 10 s
 # are survived. More would not help: gRPC gives up a connection after 20 s (docs/reliability.md).
 HEARTBEAT_SECONDS = 48
 
