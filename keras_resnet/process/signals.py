@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 # Of a person who waits: a second one ends at once.
 _OF_PEOPLE = (signal.SIGINT, signal.SIGTERM)
 
-# What a scheduler warns with before its SIGTERM (Slurm's --signal; Grid Engine and LSF have SIGXCPU
-# at limits of time, as ulimit -t has), and the end of a terminal,
-# unless the process was started so that it outlives it (nohup).
+# What a scheduler warns with before its SIGTERM (Slurm's --signal; SIGXCPU at limits of time, as of
+# Grid Engine and ulimit -t), and the end of a terminal, unless the process was started so that it
+# outlives it (nohup).
 _IS_DETACHED = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
 _WARNINGS = (
     *(signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU),
