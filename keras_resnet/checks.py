@@ -6,8 +6,8 @@ import re
 from collections.abc import Collection
 from typing import Any
 
-# Also as pathlib writes it, with one slash.
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/")
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/(/?)")
+_WAYS_OUT = {"file": "Leave it out", "http": "Download it", "https": "Download it"}
 
 # Characters of a value in a message.
 _SHOWN = 200
@@ -70,10 +70,14 @@ def check_local(name: str, path: str | os.PathLike[str]) -> str:
     Such a path would be taken for that of a directory called "gs:".
     """
     text = os.fspath(path)
+    # Of two slashes pathlib leaves one.
+    has_two_slashes = isinstance(path, str)
     scheme = _SCHEME.match(text)
-    if scheme is None:
+    if scheme is None or (has_two_slashes and not scheme[2]):
         return text
-    way_out = "Leave it out" if scheme[1] == "file" else "Mount the place, or copy from and to it"
+    if not has_two_slashes and os.path.exists(text):
+        return text
+    way_out = _WAYS_OUT.get(scheme[1].lower(), "Mount the place, or copy from and to it")
     raise UserError(
         f"`{name}` must be a path in the file system of this machine, without {scheme[1]}://. "
         f'{way_out} (docs/reliability.md, "Where a run may lie"). Received: {name}={shown(text)}'

@@ -12,9 +12,11 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Mapping
 
 # How file systems answer that have no locks: Lustre by default, some NFS, FUSE.
-_NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EBADF}
+# (524 is the kernel's own ENOTSUPP, which some let through.)
+_NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EBADF, 524}
 
 BEAT_SECONDS = 5.0
 # Without a beat for so long an owner on another machine is taken for dead.
@@ -67,7 +69,8 @@ def lock(path: str | os.PathLike[str]) -> Lock | None:
     except OSError as error:
         if error.errno not in _NO_LOCKS:
             os.close(descriptor)
-            raise
+            what = f"It cannot be locked: {error.strerror}"
+            raise OSError(error.errno, what, os.fspath(path)) from error
         if is_directory:
             return Lock(descriptor, is_held=False)
         _say_once(os.fspath(path), error.strerror)
@@ -147,15 +150,22 @@ def _owned(path: pathlib.Path, descriptor: int) -> Lock | None:
         newest = _newest(path)
         if newest is not None and _is_alive(newest):
             os.close(descriptor)
+            print(f"{str(newest)!r} is of {_described(_read(newest))}, which is at work.")
             return None
         owner = path.with_name(f"{path.name}.owner{_number(newest) + 1}")
         try:
             os.close(os.open(owner, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         except FileExistsError:
             continue  # Another one was faster.
+        try:
+            lock = _OwnerLock(descriptor, owner)
+        except OSError as error:  # A full disk: the one before stays as it is.
+            owner.unlink(missing_ok=True)
+            os.close(descriptor)
+            raise OSError(error.errno, error.strerror, os.fspath(owner)) from error
         if newest is not None:
             newest.unlink(missing_ok=True)
-        return _OwnerLock(descriptor, owner)
+        return lock
 
 
 def _newest(path: pathlib.Path) -> pathlib.Path | None:
@@ -184,11 +194,11 @@ def _is_alive(owner: pathlib.Path) -> bool:
         if content != first:
             return True
         if content.get("place") == _this_process()["place"]:
-            return os.path.exists(f"/proc/{content['process']}")
+            return _started(content.get("process")) == content.get("started")
         if not is_said:
             print(
-                f"{str(owner)!r} is of process {content.get('process')} on {content.get('host')}. "
-                f"Waiting for a sign of life, {DEAD_SECONDS:.0f} s at most.",
+                f"{str(owner)!r} is of {_described(content)}. Waiting for a sign of life, "
+                f"{DEAD_SECONDS:.0f} s at most.",
                 flush=True,
             )
             is_said = True
@@ -200,12 +210,31 @@ def _read(owner: pathlib.Path) -> dict[str, object]:
     """What a file of an owner says; nothing while it is being made, or if it is gone."""
     try:
         return dict(json.loads(owner.read_text()))
-    except (OSError, ValueError):
+    except (OSError, ValueError, TypeError):
         return {}
+
+
+def _described(content: Mapping[str, object]) -> str:
+    if not content:
+        return "an unknown process"
+    return f"process {content.get('process')} on {content.get('host')!r}"
+
+
+def _started(process: object) -> str | None:
+    """When a process of this machine started, by its own clock; None if it does not run."""
+    try:
+        # The name of the program, in parentheses, may hold anything.
+        fields = pathlib.Path(f"/proc/{process}/stat").read_text().rpartition(") ")[2].split()
+    except OSError:
+        return None
+    # The third field is the state, of which Z has ended, and the 22nd the start (proc(5)).
+    return None if fields[0] == "Z" else fields[19]
 
 
 def _this_process() -> dict[str, object]:
     """Whose lock it is: numbers of processes mean nothing in another container or machine."""
     boot = pathlib.Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     place = f"{boot} {os.readlink('/proc/self/ns/pid')}"
-    return {"host": socket.gethostname(), "process": os.getpid(), "place": place}
+    started = _started(os.getpid())
+    host = socket.gethostname()
+    return {"host": host, "process": os.getpid(), "started": started, "place": place}

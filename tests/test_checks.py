@@ -125,6 +125,7 @@ def test_of_a_large_array_a_message_shows_the_beginning():
         ("s3a://bucket", "s3a"),
         ("hdfs://name:9000/runs", "hdfs"),
         (pathlib.Path("gs://bucket/runs"), "gs"),
+        ("GS://bucket", "GS"),
     ],
 )
 def test_a_path_with_a_scheme_is_refused_with_the_way_out(path, scheme):
@@ -137,6 +138,11 @@ def test_a_path_with_a_scheme_is_refused_with_the_way_out(path, scheme):
         checks.check_local("run_dir", "file:///runs/mine")
 
 
-def test_other_paths_are_local_whatever_is_in_them(tmp_path):
-    for path in ("runs/a:b", "C:/runs", "runs/gs://x", "mine:", "12:30", tmp_path):
+def test_other_paths_are_local_whatever_is_in_them(tmp_path, monkeypatch):
+    (tmp_path / "gs:" / "x").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    existing = pathlib.Path("gs://x")
+    for path in ("runs/a:b", "exp:/runs", "C:/runs", "runs/gs://x", "mine:", tmp_path, existing):
         assert checks.check_local("run_dir", path) == str(path)
+    with pytest.raises(checks.UserError, match="without https://. Download it"):
+        checks.check_local("weights", "https://here/resnet50.pth")

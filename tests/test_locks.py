@@ -10,6 +10,7 @@ import sys
 import time
 
 import pytest
+from harness import on_small_disk
 
 from keras_resnet import locks
 
@@ -181,3 +182,71 @@ def test_of_many_that_find_an_owner_dead_one_succeeds_it(tmp_path):
             process.communicate()
     assert sorted(answers) == ["held"] + 5 * ["refused"]
     assert [name for name in os.listdir(tmp_path) if "owner" in name] == ["lock.owner8"]
+
+
+@pytest.mark.usefixtures("no_flock")
+def test_a_number_that_another_process_has_now_is_not_the_owner(tmp_path):
+    with another_process(tmp_path / "lock", beat=60) as process:
+        process.kill()
+        process.wait()
+        (owner,) = tmp_path.glob("lock.owner*")
+        # As where the system has given the number to another one.
+        content = {**json.loads(owner.read_text()), "process": os.getpid()}
+        owner.write_text(json.dumps(content))
+        with locks.lock(tmp_path / "lock") as lock:
+            assert lock.is_held
+
+
+@pytest.mark.usefixtures("no_flock")
+def test_an_owner_that_has_ended_and_was_not_waited_for_is_dead(tmp_path):
+    with another_process(tmp_path / "lock", beat=60) as process:
+        process.kill()
+        # It stays in the system's list.
+        status = pathlib.Path(f"/proc/{process.pid}/status")
+        while "State:\tZ" not in status.read_text():
+            time.sleep(0.01)
+        with locks.lock(tmp_path / "lock") as lock:
+            assert lock.is_held
+
+
+@pytest.mark.usefixtures("no_flock")
+@pytest.mark.parametrize("content", ["[1, 2]", "5", '{"place": "here"}', "half a"])
+def test_an_owner_that_says_nothing_is_watched(tmp_path, content, capsys):
+    (tmp_path / "lock.owner4").write_text(content)
+    with locks.lock(tmp_path / "lock") as lock:
+        assert lock.is_held
+    assert "Waiting for a sign of life" in capsys.readouterr().out
+
+
+FULL_DISK = """
+import importlib.util, pathlib, sys
+place = pathlib.Path(sys.argv[2])
+spec = importlib.util.spec_from_file_location("locks", sys.argv[1])
+locks = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(locks)
+def refuse(*_): raise OSError(38, "Function not implemented")
+locks.fcntl.flock = refuse
+(place / "lock").touch()
+with open(place / "filler", "wb", buffering=0) as filler:
+    try:
+        while True: filler.write(bytes(4096))
+    except OSError:
+        pass
+try:
+    locks.lock(place / "lock")
+except OSError as error:
+    print(error)
+print(sorted(path.name for path in place.iterdir()))
+"""
+
+
+def test_a_full_disk_names_the_file_and_leaves_none(tmp_path):
+    (tmp_path / "program.py").write_text(FULL_DISK)
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    command = [sys.executable, tmp_path / "program.py", locks.__file__, disk]
+    process = on_small_disk(disk, "1m", command)
+    assert process.returncode == 0, process.stderr
+    _, said, names = process.stdout.splitlines()
+    assert said.endswith(f"No space left on device: '{disk}/lock.owner1'")
+    assert names == "['filler', 'lock']"

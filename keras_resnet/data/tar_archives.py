@@ -15,6 +15,10 @@ _END = bytes(2 * tarfile.BLOCKSIZE)
 
 _READ_AT_ONCE = 2**20
 
+# Programs fill up their last record, of 10 kB as a rule. More is a part that was never written, as
+# of a download into a file of the whole size.
+_LONGEST_PADDING = 2**16
+
 
 class TarArchive:
     """The members of a tar archive, of which only the headers are read.
@@ -69,9 +73,13 @@ class TarArchive:
             raise UserError(self._broken("it ends without two blocks of zeros", names))
         if end != _END:
             raise UserError(self._broken(f"no header at byte {self._tar.offset:,}", names))
+        padding = 0
         while block := self._file.read(_READ_AT_ONCE):
+            padding += len(block)
             if block.count(0) < len(block):
                 raise UserError(f"{self.name} is damaged: something follows its end.")
+        if padding > _LONGEST_PADDING:
+            raise UserError(self._broken(f"{padding:,} zeros follow its end", names))
 
     def _broken(self, reason: str, names: set[str]) -> str:
         return (

@@ -175,8 +175,12 @@ def checked_data_dir(data_dir: str | os.PathLike[str] | None) -> str | None:
     Raises:
       UserError: it is in the home directory, and there is none.
     """
-    given = data_dir or os.environ.get("TFDS_DATA_DIR") or "~"
-    place = os.path.expanduser(check_local("data_dir", given))
+    of_environment = os.environ.get("TFDS_DATA_DIR")
+    if data_dir:
+        place = check_local("data_dir", data_dir)
+    else:
+        place = check_local("TFDS_DATA_DIR", of_environment) if of_environment else "~"
+    place = os.path.expanduser(place)
     if os.fspath(place).startswith("~"):
         raise UserError(
             "`data_dir` or TFDS_DATA_DIR must name a place for data sets: this process has no home "

@@ -7,7 +7,7 @@ import pathlib
 from collections.abc import Callable
 from typing import Any, Self
 
-from keras_resnet.checks import UserError, check_positive
+from keras_resnet.checks import UserError, check_local, check_positive
 from keras_resnet.data.names import same_data
 from keras_resnet.networks.families import (
     ACTIVATIONS,
@@ -334,6 +334,7 @@ class TrainConfig(Options):
             )
 
     def _check_data(self) -> None:
+        check_local("dataset", self.dataset)
         check_positive("validation_share", self.validation_share)
         if self.classes is not None and len(set(self.classes)) < 2:
             raise UserError(

@@ -2,6 +2,7 @@
 
 import datetime
 import functools
+import hashlib
 import importlib.metadata
 import json
 import os
@@ -27,6 +28,9 @@ Environment: TypeAlias = dict[str, Any]
 
 _PACKAGE = pathlib.Path(__file__).parents[1]
 
+# A commit may change nothing of the code.
+_NOT_OF_BITS = ("host", "commit")
+
 # Numbers of threads, by which sums are split.
 _OF_THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTEROP_THREADS", "TF_NUM_INTRAOP_THREADS")
 
@@ -39,6 +43,14 @@ def software() -> Environment:
         "keras": keras.__version__,
         "onednn": onednn.is_on(),
     }
+
+
+def _code() -> str:
+    """A digest of the package's own code, by which changes are noticed that have no commit."""
+    digest = hashlib.sha256()
+    for path in sorted(_PACKAGE.rglob("*.py")):
+        digest.update(f"{path.relative_to(_PACKAGE)}\0".encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def environment(gpus: Sequence[str], replicas: int, dtype: str, xla: bool) -> Environment:
@@ -54,6 +66,7 @@ def environment(gpus: Sequence[str], replicas: int, dtype: str, xla: bool) -> En
         "host": socket.gethostname(),
         **software(),
         "commit": commit(),
+        "code": _code(),
         "numpy": np.__version__,
         "python": platform.python_version(),
         "processor": processor_name(),
@@ -121,6 +134,22 @@ def start(step: int, workers: Sequence[Environment]) -> dict[str, Any]:
     }
 
 
+def are_starts(values: Any) -> bool:
+    """Whether JSON values are a list of what `start` gives."""
+    texts = ("time", "command")
+    return isinstance(values, list) and all(
+        isinstance(each, dict)
+        and all(isinstance(each.get(name), str) for name in texts)
+        and isinstance(each.get("step"), int)
+        and isinstance(each.get("workers"), list)
+        and each["workers"]
+        and all(isinstance(worker, dict) for worker in each["workers"])
+        for each in values
+    )
+
+
 def differing(was: Environment, now: Environment) -> list[str]:
     """Names of that on which bits depend and which is otherwise, where both know it."""
-    return [name for name in now if name in was and was[name] != now[name] and name != "host"]
+    return [
+        name for name in now if name in was and was[name] != now[name] and name not in _NOT_OF_BITS
+    ]

@@ -67,7 +67,7 @@ def window(name: str, value: Any) -> tuple[int, int]:
     Raises:
       UserError: it is none, or has no step.
     """
-    match = re.fullmatch(r"(\d{1,9}):(\d{1,9})", checks.check_text(name, value))
+    match = re.fullmatch(r"([0-9]{1,9}):([0-9]{1,9})", checks.check_text(name, value))
     first, last = map(int, match.groups()) if match else (0, 0)
     if first >= last:
         raise checks.UserError(

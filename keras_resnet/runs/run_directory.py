@@ -29,6 +29,7 @@ from keras_resnet import files, locks
 from keras_resnet.checks import UserError
 from keras_resnet.runs.config import TrainConfig, differences
 from keras_resnet.runs.curves import draw_curves
+from keras_resnet.runs.environment import are_starts
 from keras_resnet.runs.figures import Figure
 from keras_resnet.runs.metrics import Metrics
 from keras_resnet.runs.options import TaskOptions
@@ -76,7 +77,8 @@ class RunDirectory:
           UserError: another process trains in it.
         """
         self.path.mkdir(parents=True, exist_ok=True)
-        self._lock = locks.lock(self.path / ".lock")
+        with files.full_disk_named(self.path):
+            self._lock = locks.lock(self.path / ".lock")
         if self._lock is None:
             raise UserError(
                 f"Another process trains in {self.path}. Wait for it, end it, or name another "
@@ -189,9 +191,13 @@ class RunDirectory:
         files.write_text(self.path / "data.json", json.dumps({**description, **setup}) + "\n")
 
     def add_start(self, start: dict[str, Any]) -> None:
-        """Remembers a start, see environment.py."""
-        starts = [*load_starts(self.path), start]
-        files.write_text(self.path / "environment.json", json.dumps(starts, indent=2) + "\n")
+        """Remembers a start, see environment.py; a damaged record of others is set aside."""
+        path = self.path / "environment.json"
+        starts = load_starts(self.path)
+        if path.exists() and not starts:
+            os.replace(path, path.with_name(f"{path.name}.damaged"))
+            print(f"{path} is damaged: it is kept as {path.name}.damaged, and begun anew.")
+        files.write_text(path, json.dumps([*starts, start], indent=2) + "\n")
 
     @property
     def has_summary(self) -> bool:
@@ -230,10 +236,10 @@ def _check_name(path: str) -> None:
         raise UserError(f"`run_dir` must be UTF-8. Received: run_dir={path!r}") from error
 
 
-def _read_json(path: pathlib.Path, kind: type = dict) -> Any:
-    """The dict, or another container, in a file."""
+def _read_json(path: pathlib.Path) -> dict[str, Any]:
+    """The dict in a file."""
     try:
-        return kind(json.loads(path.read_text()))
+        return dict(json.loads(path.read_text()))
     except (ValueError, TypeError) as error:
         raise _damaged(path, error) from error
 
@@ -286,9 +292,12 @@ def load_evaluation(run_dir: str | os.PathLike[str]) -> dict[str, Any] | None:
 
 
 def load_starts(run_dir: str | os.PathLike[str]) -> list[dict[str, Any]]:
-    """What a run remembers of its starts, see environment.py, in order; nothing if of none."""
-    path = pathlib.Path(run_dir) / "environment.json"
-    return list(_read_json(path, list)) if path.exists() else []
+    """What a run remembers of its starts, see environment.py; nothing if that is damaged."""
+    try:
+        starts = json.loads((pathlib.Path(run_dir) / "environment.json").read_text())
+    except (OSError, ValueError):
+        return []
+    return starts if are_starts(starts) else []
 
 
 def load_data(run_dir: str | os.PathLike[str]) -> dict[str, Any]:

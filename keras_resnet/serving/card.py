@@ -113,21 +113,28 @@ def _starts(starts: Sequence[Mapping[str, Any]]) -> str:
     if not starts:
         return f"With which software and on which machine is {NOT_KNOWN}."
     last = starts[-1]
-    others = sum(
-        any(differing(was, now) for was, now in zip(each["workers"], last["workers"], strict=False))
-        for each in starts[:-1]
-    )
+    others = sum(_is_other(each["workers"], last["workers"]) for each in starts[:-1])
     facts = "\n".join(
         f"| {name} | {harmless(str(value))} |" for name, value in last["workers"][0].items()
     )
     workers = len(last["workers"])
     return (
-        f"Started {len(starts)} times, last on {last['time']} at step {last['step']}, "
-        f"{others} times with other software or machines, on {workers} "
-        f"worker{'s' if workers > 1 else ''}. The last time with:\n\n"
+        f"Started {_times(len(starts))}, last on {last['time']} at step {last['step']} with what "
+        f"is below, on {workers} worker{'s' if workers > 1 else ''}; {_times(others)} before with "
+        "other software, settings or machines (environment.json of the run).\n\n"
         f"| what | of the chief |\n|---|---|\n{facts}\n\n"
         f"```\n{harmless(last['command'])}\n```"
     )
+
+
+def _is_other(was: Sequence[Mapping[str, Any]], now: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether workers had something else on which bits depend."""
+    pairs = zip(was, now, strict=False)
+    return len(was) != len(now) or any(differing(*map(dict, pair)) for pair in pairs)
+
+
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{number} times"
 
 
 def _accuracy(origin: Origin, figures: Sequence[Figure]) -> str:

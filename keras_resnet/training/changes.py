@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from keras_resnet.process import onednn
 from keras_resnet.runs.environment import Environment, differing
 
-_BITS = "the same batches, but not the same bits."
+_BATCHES = "the same batches, but"
+_BITS = f"{_BATCHES} not the same bits."
 
 
 def of_resumption(was: Sequence[Environment], now: Sequence[Environment]) -> list[str]:
@@ -23,7 +24,10 @@ def of_resumption(was: Sequence[Environment], now: Sequence[Environment]) -> lis
                 place = f" of worker {index}" if len(now) > 1 else ""
                 changes.append(f"{name}{place} was {before[name]!r} and is {after[name]!r}")
     if changes:
-        lines.append(f"This training resumes otherwise: {', '.join(changes)}: {_BITS}")
+        listing = ", ".join(changes)
+        lines.append(
+            f"This training resumes otherwise: {listing}: {_BATCHES} perhaps not the same bits."
+        )
     return list(dict.fromkeys(lines))
 
 
@@ -39,7 +43,8 @@ def of_workers(environments: Sequence[Environment]) -> list[str]:
 
 
 def _of_replicas(was: int, now: int) -> str:
-    return f"This training was on {was} replicas and resumes on {now}: {_BITS}"
+    replicas = "replica" if was == 1 else "replicas"
+    return f"This training was on {was} {replicas} and resumes on {now}: {_BITS}"
 
 
 def _of_onednn(was: bool, now: bool) -> str:

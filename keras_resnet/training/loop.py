@@ -95,7 +95,7 @@ class Loop:
             try:
                 self._train(batches, progress, stop_requested)
             finally:
-                self.profiler.end()
+                self.profiler.end(progress.note)
             self._restore_network()
             self.workers.leave(batches)
         assert self.state.result is not None

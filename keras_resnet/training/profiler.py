@@ -21,7 +21,10 @@ class Profiler:
     def __init__(self, window: tuple[int, int] | None, directory: pathlib.Path | None) -> None:
         self._window = window
         self._directory = directory
-        self._runs = False
+        # After which step it began; the last one, since the training did.
+        self._began: int | None = None
+        self._step: int | None = None
+        self._has_begun = False
 
     def steps_to_next(self, step: int) -> list[int]:
         """Steps from one to the beginning or the end of the window, if one is ahead."""
@@ -40,17 +43,29 @@ class Profiler:
             yield
             return
         first, last = self._window
-        if first <= step < last and not self._runs:
+        if first <= step < last and self._began is None:
             with self._failures_noted(note):
                 tf.profiler.experimental.start(str(self._directory))
-                self._runs = True
+                self._began, self._has_begun = step, True
         yield
-        if self._runs and step + count >= last:
-            self._runs = False
-            with self._failures_noted(note):
-                tf.profiler.experimental.stop()
-                place = harmless(str(self._directory))
-                note(f"Profiled up to step {last}: tensorboard --logdir={place}")
+        self._step = step + count
+        if self._began is not None and self._step >= last:
+            self._save(note)
+
+    def end(self, note: Callable[[str], None]) -> None:
+        """Ends a profile with the training, or says that there is none."""
+        if self._began is not None:
+            self._save(note)
+        elif self._window is not None and self._step is not None and not self._has_begun:
+            first, last = self._window
+            note(f"No step of --profile_steps={first}:{last} was taken since this start.")
+
+    def _save(self, note: Callable[[str], None]) -> None:
+        began, self._began = self._began, None
+        with self._failures_noted(note):
+            tf.profiler.experimental.stop()
+            place = harmless(str(self._directory))
+            note(f"Profiled steps {began} to {self._step}: tensorboard --logdir={place}")
 
     @contextlib.contextmanager
     def _failures_noted(self, note: Callable[[str], None]) -> Iterator[None]:
@@ -59,9 +74,3 @@ class Profiler:
         except (tf.errors.OpError, OSError) as error:
             self._window = None
             note(f"The steps cannot be profiled: {harmless(' '.join(str(error).split()))}")
-
-    def end(self) -> None:
-        """Drops a profile that is not complete."""
-        if self._runs:
-            self._runs = False
-            tf.profiler.experimental.stop(save=False)

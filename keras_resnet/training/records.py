@@ -1,5 +1,6 @@
 """What a training leaves and says: metrics, network, evaluation and checkpoints of the chief."""
 
+import traceback
 import zipfile
 from collections.abc import Callable
 from typing import Any, TypeAlias
@@ -18,6 +19,10 @@ from keras_resnet.training.state import State
 
 # Is given a line of metrics: `step`, `epoch`, `split` ("train" or "validation") and figures.
 OnMetrics: TypeAlias = Callable[[dict[str, Any]], object]
+
+
+# Characters of a tracker's error that are shown.
+_REASON_LENGTH = 300
 
 
 class DivergedError(UserError):
@@ -68,9 +73,10 @@ class Records:
         row = {"step": step, "epoch": self.epochs(step), "split": split, **figures}
         if self._run is not None:
             self._run.metrics.add(row)
-            self._tell(row, progress)
         self._state.rows += 1
         progress.log(row)
+        if self._run is not None:
+            self._tell(row, progress)
 
     def _tell(self, row: dict[str, Any], progress: Progress) -> None:
         """Gives a line to whoever asked for it, whose failures do not end a training of weeks."""
@@ -79,8 +85,12 @@ class Records:
         try:
             self._on_metrics(dict(row))
         except Exception as error:
-            failed = harmless(f"`on_metrics` failed at step {row['step']}: {error!r}")
-            progress.note(f"{failed}. The training goes on.")
+            # What no method of the error can spoil.
+            reason = harmless(" ".join(traceback.format_exception_only(error)).strip())
+            progress.note(
+                f"`on_metrics` failed at step {row['step']}: {reason[:_REASON_LENGTH]}. The "
+                "training goes on."
+            )
 
     def write_network(self, network: keras.Model, is_best: bool) -> None:
         """The network of the last evaluation."""

@@ -106,7 +106,7 @@ def train(
         workers.copy_from_chief(learner.variables)
         learner.rates.restore(state.schedules)
         if not timetable.is_over(state.step, state.evaluations_since_best):
-            _note_start(state, here, run)
+            _note_start(state, here, workers, run)
         figure = task.best
         batches = TrainingBatches(
             seen,
@@ -275,12 +275,18 @@ def _environments(config: TrainConfig, workers: Workers, compiled: bool) -> list
     return found
 
 
-def _note_start(state: State, here: list[Environment], run: RunDirectory | None) -> None:
-    """Says on what the training goes on otherwise than before, and takes note of it."""
-    _print_lines(changes.of_resumption(state.environments, here))
-    state.environments = here
-    if run is not None:
+def _note_start(
+    state: State, here: list[Environment], workers: Workers, run: RunDirectory | None
+) -> None:
+    """The chief says on what the training goes on otherwise than before, and takes note of it."""
+
+    def note() -> None:
+        assert run is not None
+        _print_lines(changes.of_resumption(state.environments, here))
         run.add_start(start(state.step, here))
+
+    workers.on_chief(note)
+    state.environments = here
 
 
 def _print_lines(lines: Iterable[str]) -> None:

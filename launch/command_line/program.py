@@ -148,12 +148,12 @@ class Program:
 
     def _check_places(self, arguments):
         """Raises UserError where a path has a scheme, such as gs://, before TensorFlow is there."""
-        given = [(name, self.flags[name].value) for name in self.flags if self.flags[name].present]
-        given += [("PATH", argument) for argument in arguments]
+        names = [name for name in self.flags if self.flags[name].present and name != "license"]
+        given = [(name, self.flags[name].value) for name in names]
+        given += [("PATH", argument) for argument in arguments if not _is_server(argument)]
         for name, value in given:
             for text in value if isinstance(value, list) else [value]:
-                # Servers are asked at such addresses.
-                if isinstance(text, str) and not text.startswith(_OF_SERVERS):
+                if isinstance(text, str):
                     for part in text.removeprefix(FOLDER).split(","):
                         check_local(name, part)
 
@@ -173,6 +173,11 @@ class Program:
             is_empty = equals and not value and self.flags[name].parser.flag_type() == "string"
             if is_empty or (not equals and following.startswith("--")):
                 raise UserError(f"--{name} needs a value: --{name}=VALUE. --help lists all flags.")
+
+
+def _is_server(argument):
+    """Whether an argument may be the address of a server, where `predict` expects a model."""
+    return argument.startswith(_OF_SERVERS)
 
 
 def print_text(text):

@@ -76,7 +76,7 @@ def test_values_of_numpy_and_paths_are_kept_as_pythons_own():
     assert Drink("water", 1, times=range(2)) == Drink("water", 1, times=(0, 1))
 
 
-@pytest.mark.parametrize("text", ["100", "110:100", "5:5", "a:b", "1:2:3", "-1:4", ""])
+@pytest.mark.parametrize("text", ["100", "110:100", "5:5", "a:b", "1:2:3", "-1:4", "٣:٥", ""])
 def test_a_window_of_steps_is_two_numbers(text):
     with pytest.raises(UserError, match="`profile_steps` must be FIRST:LAST"):
         window("profile_steps", text)

@@ -267,3 +267,17 @@ def test_a_network_with_a_flipped_byte_is_damaged(tmp_path):
         path.write_bytes(damaged)
         with pytest.raises(ValueError, match="is damaged"):
             run_directory.load_network(path)
+
+
+@pytest.mark.parametrize("text", ["{", '{"time": 1}', '[{"time": "now"}]', "[]"])
+def test_a_damaged_record_of_starts_is_set_aside(run, text, capsys):
+    path = run.path / "environment.json"
+    path.write_text(text)
+    assert run_directory.load_starts(run.path) == []
+    start = {"time": "now", "step": 7, "command": "train", "workers": [{"host": "here"}]}
+    run.add_start(start)
+    assert run_directory.load_starts(run.path) == [start]
+    assert (run.path / "environment.json.damaged").read_text() == text
+    assert "is damaged: it is kept as environment.json.damaged" in capsys.readouterr().out
+    run.add_start({**start, "step": 9})
+    assert [each["step"] for each in run_directory.load_starts(run.path)] == [7, 9]

@@ -167,8 +167,8 @@ def test_it_says_with_what_the_network_was_trained(model):
     ]
     text = card(model, Origin("mine", "{}", "letters", starts=starts))
     for expected in (
-        "Started 3 times, last on 2026-11-03T20:00:00+00:00 at step 90, 2 times with other",
-        "on 1 worker. The last time with:",
+        "Started 3 times, last on 2026-11-03T20:00:00+00:00 at step 90 with what is below, on 1 ",
+        "worker; 2 times before with other software, settings or machines",
         "| tensorflow | 2.21.0 |\n| commit | 1af25ed |\n| onednn | True |",
         "```\npython launch/imagenet.py --depth=50\n```",
     ):

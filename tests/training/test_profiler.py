@@ -36,8 +36,8 @@ def test_a_window_of_steps_is_profiled_once(tmp_path):
     notes = []
     profiler = Profiler((3, 5), tmp_path / "profile")
     assert steps(profiler, [2, 2, 1, 4, 4], notes) == 9
-    profiler.end()
-    assert notes == [f"Profiled up to step 5: tensorboard --logdir={tmp_path / 'profile'}"]
+    profiler.end(notes.append)
+    assert notes == [f"Profiled steps 3 to 5: tensorboard --logdir={tmp_path / 'profile'}"]
     assert profiles(tmp_path) == ["pb"]
 
 
@@ -48,14 +48,24 @@ def test_another_worker_and_a_training_without_a_window_profile_nothing(tmp_path
         assert notes == [] and profiles(tmp_path) == []
 
 
-def test_what_is_begun_within_the_window_is_dropped_where_a_training_ends_there(tmp_path):
-    profiler = Profiler((0, 9), tmp_path / "profile")
-    steps(profiler, [1, 1], [])
-    profiler.end()
-    assert profiles(tmp_path) == []
-    # Another one may begin.
-    steps(Profiler((0, 1), tmp_path / "profile"), [1], [])
-    assert profiles(tmp_path) == ["pb"]
+def test_what_is_begun_within_the_window_is_kept_where_a_training_ends_there(tmp_path):
+    profiler, notes = Profiler((1, 9), tmp_path / "profile"), []
+    steps(profiler, [1, 1], notes)
+    profiler.end(notes.append)
+    (note,) = notes
+    assert note.startswith("Profiled steps 1 to 2: ") and profiles(tmp_path) == ["pb"]
+
+
+@pytest.mark.parametrize("window", [(7, 9), (0, 0)], ids=["ahead", "behind"])
+def test_a_window_that_no_step_is_of_is_said(tmp_path, window):
+    profiler, notes = Profiler(window, tmp_path / "profile"), []
+    profiler.end(notes.append)
+    # Of a training that is complete already nobody expects one.
+    assert notes == []
+    steps(profiler, [1, 1], notes)
+    profiler.end(notes.append)
+    first, last = window
+    assert notes == [f"No step of --profile_steps={first}:{last} was taken since this start."]
 
 
 def test_a_place_that_cannot_be_written_does_not_end_a_training(tmp_path):
