@@ -68,9 +68,9 @@ def add(tar, name, content):
     tar.addfile(member, io.BytesIO(content))
 
 
-def publish(source, monkeypatch, pictures=44, classes=3):
+def publish(source, monkeypatch, pictures=44, classes=3, validation=12):
     """Has these archives stand for the real ones, which are not to be had in a test."""
-    for name, number in (("TRAIN", pictures), ("VALIDATION", 12)):
+    for name, number in (("TRAIN", pictures), ("VALIDATION", validation)):
         path = source / getattr(imagenet_archives, name).name
         content = path.read_bytes()
         md5 = hashlib.md5(content).hexdigest()

@@ -250,3 +250,13 @@ def test_a_full_disk_names_the_file_and_leaves_none(tmp_path):
     _, said, names = process.stdout.splitlines()
     assert said.endswith(f"No space left on device: '{disk}/lock.owner1'")
     assert names == "['filler', 'lock']"
+
+
+def test_the_tenth_owner_comes_after_the_ninth(tmp_path):
+    # As where a process was killed between making its own file and removing the one before.
+    for number in (2, 9, 10):
+        (tmp_path / f"lock.owner{number}").touch()
+    (tmp_path / "lock.owner11.part").touch()
+    assert locks._newest(tmp_path / "lock") == tmp_path / "lock.owner10"
+    assert locks._newest(tmp_path / "lock.owner9") == tmp_path / "lock.owner10"
+    assert locks._newest(tmp_path / "other") is None

@@ -123,6 +123,7 @@ def test_the_published_sizes_and_hashes_are_compared(source, monkeypatch):
     [
         ({"pictures": 45}, f"{TRAIN} holds 44 pictures instead of ImageNet's 45"),
         ({"classes": 1000}, f"{TRAIN} holds 3 classes instead of ImageNet's 1,000"),
+        ({"validation": 13}, f"{VALIDATION} holds 12 pictures instead of ImageNet's 13"),
     ],
 )
 def test_the_whole_of_imagenet_is_demanded(source, monkeypatch, published, message):

@@ -111,6 +111,15 @@ def test_what_an_interrupted_preparation_left_is_removed(source, tmp_path, capsy
     assert capsys.readouterr().out.startswith(said)
 
 
+def test_another_may_prepare_where_a_preparation_has_failed(source, tmp_path):
+    os.truncate(source / TRAIN, (source / TRAIN).stat().st_size * 2 // 3)
+    assert_refused(source, tmp_path, f"{TRAIN} is truncated or damaged")
+    # Also while the process of the first one lives, as a notebook's does.
+    lock = locks.lock(tmp_path / "data" / "imagenet2012" / ".lock")
+    assert lock is not None
+    lock.close()
+
+
 def test_too_little_disk_is_said_before_work_starts(source, tmp_path):
     # A file with a hole: long, but nothing of it is stored.
     os.truncate(source / TRAIN, 2 * shutil.disk_usage(tmp_path).free)

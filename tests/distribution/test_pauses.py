@@ -4,6 +4,8 @@ import time
 
 from processes import Process
 
+from keras_resnet.distribution import pauses
+
 PROGRAM = """
     import time
     from keras_resnet.distribution import pauses
@@ -36,3 +38,12 @@ def test_a_stopped_process_knows_for_how_long_it_was(tmp_path):
     assert 0.9 < at_once < 20
     assert 0.9 < later < 20
     assert long_after == 0
+
+
+def test_a_pause_counts_before_its_thread_has_noticed_it(monkeypatch):
+    monkeypatch.setattr(pauses, "_POLL_SECONDS", 3600.0)
+    monkeypatch.setattr(pauses, "_LEAST_SECONDS", 0.2)
+    started = time.monotonic()
+    watched = pauses.Pauses()
+    time.sleep(0.3)
+    assert 0.3 <= watched.within(100) <= time.monotonic() - started

@@ -2,6 +2,7 @@ import contextlib
 import socket
 import threading
 
+import pytest
 from harness import free_ports
 
 from keras_resnet.distribution.cluster import Cluster
@@ -66,6 +67,28 @@ def test_a_silent_and_a_slow_client_hold_up_nobody():
         slow.sendall(b"5}\n")
         assert next(listener.newcomers(20))[1] == {"facts": 5}
         assert list(listener.newcomers(0.01)) == []
+
+
+def test_no_connection_is_kept_longer_than_it_is_for():
+    ports = free_ports(2)
+    with contextlib.ExitStack() as stack:
+        with Listener(cluster_of(ports, 0), Identity(0, "a", "t")) as listener:
+            asking, telling, silent = (
+                stack.enter_context(
+                    Connection(socket.create_connection(("127.0.0.1", ports[0]), 20))
+                )
+                for _ in range(3)
+            )
+            asking.send({"ask": "who"})
+            assert asking.receive(20)["token"] == "t"
+            with pytest.raises(ConnectionError):
+                asking.receive(5)
+            telling.send({"facts": 5})
+            told, _ = next(listener.newcomers(20))
+        for connection in (telling, silent):
+            with pytest.raises(ConnectionError):
+                connection.receive(5)
+        assert not told.is_open()
 
 
 def test_a_port_is_free_again_at_once():

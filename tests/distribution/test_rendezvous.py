@@ -10,10 +10,10 @@ import time
 import pytest
 from harness import free_ports
 
-from keras_resnet.distribution import rendezvous
+from keras_resnet.distribution import places, rendezvous
 from keras_resnet.distribution.cluster import Cluster
 from keras_resnet.distribution.lost import WorkerLostError
-from keras_resnet.distribution.places import Identity, Listener
+from keras_resnet.distribution.places import Identity, Listener, look
 
 FACTS = {"depth": 20, "dataset": "shapes"}
 ONE, TWO = (Identity(index, f"host{index}", f"token of {index}") for index in (1, 2))
@@ -94,6 +94,35 @@ def test_a_difference_is_said_although_another_worker_never_comes():
     results = meeting.end()
     assert "has dataset='pets', the chief dataset='shapes'" in results[0]
     assert results[1] == results[0]
+
+
+def test_a_difference_is_said_although_another_worker_that_has_none_came_at_once(monkeypatch):
+    monkeypatch.setattr(places, "_ASK_SECONDS", 1)
+    ports = free_ports(3)
+    meeting = Meeting(ports)
+    with socket.create_server(("127.0.0.1", ports[2])) as silent:
+        meeting.begin(0, wait_seconds=5)
+        # The chief asks there, and hears no worker meanwhile.
+        asking, _ = silent.accept()
+        with asking, connect(ports[0]) as one, connect(ports[0]) as two:
+            one.sendall(hello(ONE).replace(b'"depth": 20', b'"depth": 56'))
+            time.sleep(0.2)
+            two.sendall(hello(TWO))
+            assert "has depth=56, the chief depth=20" in meeting.end()[0]
+
+
+def test_who_has_found_a_mistake_still_answers_for_a_while(monkeypatch):
+    monkeypatch.setattr(rendezvous, "_LINGER_SECONDS", 1)
+    ports = free_ports(2)
+    meeting = Meeting(ports)
+    meeting.begin(0)
+    with connect(ports[0]) as one, one.makefile("rb") as told:
+        one.sendall(hello(ONE).replace(b'"depth": 20', b'"depth": 56'))
+        told_with(told, "has depth=56")
+        # Others that have not asked yet would otherwise wait for it until they give up.
+        time.sleep(0.3)
+        assert look(cluster(ports, 1), [0])[0].index == 0
+    assert meeting.end().keys() == {0}
 
 
 def test_who_is_missing_is_named_again_and_again_and_the_wait_ends(monkeypatch, capsys):
@@ -278,6 +307,21 @@ def test_a_worker_that_is_not_at_its_address_is_named(monkeypatch):
     assert meeting.end() == {0: complaint}
 
 
+def test_a_worker_that_answers_at_last_is_no_longer_counted_as_unreached(monkeypatch):
+    monkeypatch.setattr(rendezvous, "UNREACHED_SECONDS", 1)
+    ports = free_ports(3)
+    meeting = Meeting(ports)
+    meeting.begin(0)
+    with connect(ports[0]) as connection, connection.makefile("rb") as told:
+        connection.sendall(hello(ONE))
+        told_with(told, "it runs on host1, but nobody answers there")
+        with Listener(cluster(ports, 1), ONE):
+            time.sleep(1.2)
+            meeting.begin(2)
+            assert told_with(told, "complaint") == {"complaint": ""}
+    assert meeting.end() == {0: None, 2: None}
+
+
 def test_a_worker_says_whom_the_chief_misses_and_that_the_chief_is_silent(monkeypatch, capsys):
     monkeypatch.setattr(rendezvous, "_FIRST_REMINDER_SECONDS", 0)
     monkeypatch.setattr(rendezvous, "REMIND_SECONDS", 0.1)
@@ -294,6 +338,25 @@ def test_a_worker_says_whom_the_chief_misses_and_that_the_chief_is_silent(monkey
     said = capsys.readouterr().out
     assert "Waiting for worker 5 (f:1).\n" in said
     assert re.search(r"Waiting for worker 0 .*, the chief\), which has said nothing for 1 s", said)
+
+
+def test_a_chief_that_goes_on_saying_whom_it_misses_is_not_called_silent(monkeypatch, capsys):
+    monkeypatch.setattr(rendezvous, "_FIRST_REMINDER_SECONDS", 0)
+    monkeypatch.setattr(rendezvous, "REMIND_SECONDS", 0.02)
+    monkeypatch.setattr(rendezvous, "SILENT_SECONDS", 1)
+    ports = free_ports(2)
+    meeting = Meeting(ports)
+    with Listener(cluster(ports, 0), Identity(0, "host0", "t")) as chief:
+        meeting.begin(1)
+        connection, _ = next(chief.newcomers(20))
+        for _ in range(15):
+            connection.send({"missing": "worker 5 (f:1)"})
+            time.sleep(0.1)
+        connection.send({"complaint": "Enough."})
+        assert meeting.end() == {1: "Enough."}
+    said = capsys.readouterr().out
+    assert said.count("Waiting for worker 5 (f:1).\n") > 2
+    assert "has said nothing" not in said
 
 
 def test_a_message_without_end_is_not_read_to_the_end():

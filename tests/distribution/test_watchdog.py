@@ -105,6 +105,15 @@ def test_nothing_else_may_hold_up_the_others_for_longer_than_said(watched):
     assert_ended(watched(body), "between steps", 5)
 
 
+def test_while_the_whole_process_did_not_run_it_held_nobody_up(watched):
+    body = """
+        dog.begin("between steps")
+        dog.pauses.within = lambda seconds: 10
+        is_ended_after(4 + 10 + 1)
+    """
+    assert_ended(watched(body), "between steps", 15)
+
+
 def test_what_takes_longer_may_so_for_the_first_time_only(watched):
     # Later ten times as long as the last time, which were 3 s, and what may hold up others.
     body = """

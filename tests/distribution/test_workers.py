@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import textwrap
+import types
 
 import numpy as np
 import PIL.Image
@@ -17,7 +18,7 @@ from processes import Process
 
 from keras_resnet.distribution.cluster import Cluster
 from keras_resnet.distribution.strategy import make_strategy
-from keras_resnet.distribution.workers import Workers
+from keras_resnet.distribution.workers import WorkerLostError, Workers
 from keras_resnet.runs.run_directory import load_network
 from keras_resnet.training.trainer import train
 
@@ -47,6 +48,24 @@ def test_a_process_alone_asks_nobody():
         pass
     with pytest.raises(tf.errors.UnavailableError), workers.losses_named():
         raise tf.errors.UnavailableError(None, None, "a disk")
+
+
+@pytest.mark.parametrize(
+    ("pause", "said"),
+    [
+        (20, r"worker 1 \(b:2\) died or does not answer, .* worker 0 \(a:1, the chief\) ends too"),
+        (30, r"worker 0 \(a:1, the chief\) did not run for 30 s .* the others have given it up"),
+    ],
+)
+def test_a_worker_that_did_not_run_itself_blames_nobody_else(monkeypatch, pause, said):
+    workers = Workers(tf.distribute.get_strategy())
+    monkeypatch.setattr(workers, "_cluster", Cluster((("worker", 0, "a:1"), ("worker", 1, "b:2"))))
+    monkeypatch.setattr(workers, "_alone", False)
+    pauses = types.SimpleNamespace(within=lambda seconds: pause if seconds > 48 else 0)
+    watchdog = types.SimpleNamespace(pauses=pauses)
+    monkeypatch.setattr(workers, "_watchdog", watchdog, raising=False)
+    with pytest.raises(WorkerLostError, match=said), workers.losses_named():
+        raise tf.errors.UnavailableError(None, None, "/job:worker/replica:0/task:1 is unreachable")
 
 
 PROGRAM = """

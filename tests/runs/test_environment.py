@@ -96,7 +96,8 @@ def test_the_commit_is_that_of_the_package_and_changes_are_said(commit_of):
     git(clone, "add", ".")
     git(clone, "commit", "--quiet", "--message=ours")
     assert found() == git(clone, "rev-parse", "HEAD")
-    (clone / "notes.txt").write_text("x")
+    for directory in (clone, package):
+        (directory / "notes.txt").write_text("x")
     assert found() == git(clone, "rev-parse", "HEAD")
     (package / "version.py").write_text("__version__ = 'mine'")
     assert found() == f"{git(clone, 'rev-parse', 'HEAD')}+changes"

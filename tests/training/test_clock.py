@@ -9,17 +9,18 @@ from keras_resnet.training.clock import time_after
 def test_the_time_is_that_at_which_values_are_there():
     ends = []
 
-    def slow():
+    def slow(value):
         time.sleep(0.2)
         ends.append(time.time())
-        return 1.0
+        return value
 
+    # Of an argument: what is constant TensorFlow computes before it runs a graph.
     @tf.function
-    def when():
-        value = tf.numpy_function(slow, [], tf.float64, stateful=False)
+    def when(argument):
+        value = tf.numpy_function(slow, [argument], tf.float64, stateful=False)
         return time_after([value]), value
 
-    found = when()[0].numpy()
+    found = when(tf.ones([], tf.float64))[0].numpy()
     assert ends[-1] <= found <= time.time()
 
 
