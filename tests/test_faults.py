@@ -81,7 +81,8 @@ def test_a_worker_whose_data_do_not_come_says_so_and_is_named(tmp_path):
         shutil.copytree(tmp_path / "pictures", directory / "pictures")
     config = config.with_options(dataset="folder:pictures", stall_seconds=10)
     training = Training(config, tmp_path / "run", 2, directories)
-    training.wait_for_step(20)
+    # After the first evaluation, whose functions may take ten minutes for their first call.
+    training.wait_for_step(25)
     # Reading a pipe that nobody writes to takes forever, as from a disk that is gone.
     for picture in (directories[1] / "pictures" / "train").rglob("*.*"):
         os.mkfifo(picture.with_suffix(".pipe"))
