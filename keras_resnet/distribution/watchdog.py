@@ -14,6 +14,7 @@ import typing
 from collections.abc import Iterator, Sequence
 
 import tensorflow as tf
+from tensorflow.python.eager import context
 
 from keras_resnet.distribution.alarm import Alarm
 from keras_resnet.distribution.pauses import Pauses
@@ -29,6 +30,8 @@ SAVE_SECONDS = 300
 WAIT_SECONDS = 900
 
 _POLL_SECONDS = 1.0
+# TensorFlow sends messages beside what else it does.
+_TELL_SECONDS = 1.0
 
 
 class _Activity(typing.NamedTuple):
@@ -169,6 +172,11 @@ class Watchdog:
             file=sys.stderr,
             flush=True,
         )
+        # Else the others may miss this process by its heartbeat only. Where none is connected, as
+        # before TensorFlow is, there is nobody to tell.
+        with contextlib.suppress(tf.errors.OpError):
+            context.context().report_error_to_cluster(tf.errors.UNAVAILABLE, activity)
+            self._ended.wait(_TELL_SECONDS)
         os._exit(EXIT_WORKER_LOST)
 
 
