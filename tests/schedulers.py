@@ -47,6 +47,8 @@ class Script:
                 stdout=said,
                 stderr=said,
                 start_new_session=True,
+                # Whether or not the tests run under nohup: a shell cannot trap what was ignored.
+                preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
             )
         atexit.register(self.kill)  # What a failed test has left behind.
         return self

@@ -49,8 +49,14 @@ class Speed:
 
     @functools.cached_property
     def image_operations(self) -> float | None:
-        """Those of a training step for an image; None: a part is frozen, or images of any size."""
-        if not all(layer.trainable for layer in self.network.layers):
+        """Those of a training step for an image; None: unknown.
+
+        So they are of a network of which a part is frozen, or that takes images of any size, or
+        their sizes beside them, as those on a canvas.
+        """
+        is_trained_whole = all(layer.trainable for layer in self.network.layers)
+        inputs = getattr(self.network, "inputs", ())
+        if not is_trained_whole or len(inputs) != 1:
             return None
         try:
             return _OPERATIONS * multiply_adds(self.network)

@@ -1,3 +1,4 @@
+import keras
 import pytest
 
 import keras_resnet
@@ -34,5 +35,11 @@ def test_of_a_frozen_part_or_images_of_any_size_no_share_is_known():
     frozen = keras_resnet.CifarResNet(8)
     frozen.layers[1].trainable = False
     any_size = keras_resnet.CifarResNet(8, input_shape=(None, None, 3))
-    for network in (frozen, any_size):
+    images, sizes = keras.Input((8, 8, 3)), keras.Input((2,))
+    canvas = keras.Model([images, sizes], keras.layers.Conv2D(2, 3)(images))
+
+    class OfNoGraph(keras.Model):
+        pass
+
+    for network in (frozen, any_size, canvas, OfNoGraph()):
         assert "peak_share" not in Speed(network, 1, 1e9).figures(10, StepTimes(1.0))

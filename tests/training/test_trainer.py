@@ -521,7 +521,7 @@ def test_killed_and_stopped_often_it_ends_with_the_same_bits(config, tmp_path):
     config = config.with_options(train_steps=60)
     whole = Training(config, tmp_path / "whole")
     steps = sorted(random.sample(range(2, 50), 4))
-    numbers = signal.SIGKILL, signal.SIGINT, signal.SIGHUP, signal.SIGTERM
+    numbers = signal.SIGKILL, signal.SIGINT, signal.SIGUSR2, signal.SIGTERM
     stop_and_go_on(config, tmp_path / "killed", zip(steps, numbers, strict=True))
     whole.finish()
     assert_same_bits(tmp_path / "killed", tmp_path / "whole", f"killed at {steps}")
