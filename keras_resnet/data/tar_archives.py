@@ -15,9 +15,9 @@ _END = bytes(2 * tarfile.BLOCKSIZE)
 
 _READ_AT_ONCE = 2**20
 
-# Programs fill up their last record, of 10 kB as a rule. More is a part that was never written, as
-# of a download into a file of the whole size.
-_LONGEST_PADDING = 2**16
+# Programs fill up their last record, of 10 kB unless they are told otherwise. More is a part that
+# was never written, as of a download into a file of the whole size.
+_LONGEST_PADDING = tarfile.RECORDSIZE
 
 
 class TarArchive:
@@ -79,7 +79,8 @@ class TarArchive:
             if block.count(0) < len(block):
                 raise UserError(f"{self.name} is damaged: something follows its end.")
         if padding > _LONGEST_PADDING:
-            raise UserError(self._broken(f"{padding:,} zeros follow its end", names))
+            what = f"{padding:,} zeros follow its end, and a record has {_LONGEST_PADDING:,} bytes"
+            raise UserError(self._broken(what, names))
 
     def _broken(self, reason: str, names: set[str]) -> str:
         return (
