@@ -242,10 +242,11 @@ def shape_of_jpeg_or_png(image_bytes: tf.Tensor) -> tf.Tensor:
     )
 
 
-def bounded(shape: tf.Tensor) -> tf.Tensor:
-    """A shape, or an error where it has more than `MAX_PIXELS` pixels."""
-    message = f"the image has more than {MAX_PIXELS} pixels; its height and width:"
-    with checked(num_pixels(shape) <= MAX_PIXELS, message, shape):
+def bounded(shape: tf.Tensor, max_pixels: tf.Tensor | None = None) -> tf.Tensor:
+    """A shape, or an error where it has more pixels, int64, than that, or than `MAX_PIXELS`."""
+    bound, named = (MAX_PIXELS, MAX_PIXELS) if max_pixels is None else (max_pixels, "the allowed")
+    message = f"the image has more than {named} pixels; its height and width:"
+    with checked(num_pixels(shape) <= bound, message, shape):
         return tf.identity(shape)
 
 

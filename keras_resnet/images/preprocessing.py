@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from keras_resnet import checks
 from keras_resnet.images.conversion import decodable_bytes
-from keras_resnet.images.decoding import decode, decode_plain
+from keras_resnet.images.decoding import Run, decode, decode_plain
 from keras_resnet.images.headers import checked
 
 # Places in a resized image are float32, which holds integers up to this one.
@@ -352,6 +352,18 @@ class Preprocessing:
         if image.dtype != tf.string:
             return image
         return decode(image, self.channels, self.exif_orientation, self.background)
+
+    def attempted_pixels(
+        self, image_bytes: tf.Tensor, max_pixels: tf.Tensor, run: Run
+    ) -> tf.Tensor:
+        """`pixels` of a picture that may be damaged; for the arguments see `decode`."""
+        turns, background = self.exif_orientation, self.background
+        return decode(image_bytes, self.channels, turns, background, max_pixels, run)
+
+    def is_too_narrow(self, shape: tf.Tensor) -> tf.Tensor:
+        """Whether an image of a height and width, int32 [2], cannot be resized, bool scalar."""
+        shape = tf.cast(shape, tf.int64)
+        return tf.reduce_max(shape) * self.resize >= (_MAX_RESIZED_SIDE + 1) * tf.reduce_min(shape)
 
     def center_crop(self, image: tf.Tensor) -> tf.Tensor:
         """Resizes the shorter side to `resize` and keeps the central square of side `size`.

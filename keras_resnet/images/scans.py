@@ -1,0 +1,55 @@
+"""How many scans the JPEG of a picture has: each may take as long as decoding all of another."""
+
+import tensorflow as tf
+
+from keras_resnet.images.headers import all_bytes, once_for_bytes, places_of
+
+# Steps along a JPEG, of some 100 microseconds. A picture has some ten segments and ten scans.
+_MOST_STEPS = 2_000
+
+_SOS, _EOI = 0xDA, 0xD9
+
+
+@once_for_bytes
+def most_scans(image_bytes: tf.Tensor) -> tf.Tensor:
+    """How many scans a JPEG has at most, by the bytes that begin one, int32 scalar.
+
+    Those within comments, thumbnails and behind the end count, too: `number_of_scans` is exact, and
+    slow.
+    """
+    starts = places_of(all_bytes(image_bytes), bytes([0xFF, _SOS]))
+    return tf.math.count_nonzero(starts, dtype=tf.int32)
+
+
+@once_for_bytes
+def number_of_scans(image_bytes: tf.Tensor) -> tf.Tensor:
+    """How many scans a JPEG has until its end, int32 scalar.
+
+    What has more than 2,000 segments and scans counts as having that many scans.
+
+    Source: ITU-T T.81, sections B.1.1 and B.2.1.
+    """
+    values = tf.cast(all_bytes(image_bytes), tf.int32)
+    following = values[1:]
+    # Behind an FF these are data, a fill byte, or stand for themselves: TEM and RST0 to RST7.
+    alone = (following < 0x02) | tf.equal(following, 0xFF) | tf.equal(following // 8, 0xD0 // 8)
+    # The first one, of the picture, is no segment; a last one ends the search.
+    markers = tf.where(tf.equal(values[:-1], 0xFF) & ~alone)[1:, 0]
+    padded = tf.pad(values, [[0, 4]])
+    end = tf.size(values, tf.int64)
+
+    def step(place: tf.Tensor, scans: tf.Tensor, steps: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        # As the decoder does, whatever is between two segments is passed over.
+        index = tf.searchsorted(markers, place[tf.newaxis])[0]
+        place = tf.concat([markers, [end]], 0)[index]
+        kind, high, low = tf.unstack(tf.slice(padded, [place + 1], [3]))
+        after = place + 2 + tf.cast(256 * high + low, tf.int64)
+        after = tf.where(tf.equal(kind, _EOI), end, after)
+        return after, scans + tf.cast(tf.equal(kind, _SOS), tf.int32), steps + 1
+
+    place, scans, steps = tf.while_loop(
+        lambda place, _, steps: (place < end) & (steps < _MOST_STEPS),
+        step,
+        (tf.constant(2, tf.int64), tf.constant(0), tf.constant(0)),
+    )
+    return tf.where(place < end, _MOST_STEPS, scans)
