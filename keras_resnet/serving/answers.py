@@ -6,6 +6,7 @@ OK = "OK"
 TOO_LONG = "too many bytes"
 TOO_LARGE = "too many pixels"
 TOO_MANY_SCANS = "too many scans"
+TOO_MUCH_DATA = "too much data"
 # What Pillow reads and a graph does not, such as TIFF: the clients of this package convert it.
 CONVERT_FIRST = "convert first"
 NOT_AN_IMAGE = "no picture"

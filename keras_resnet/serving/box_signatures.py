@@ -56,11 +56,11 @@ def box_signatures(
         boxes = tf.where(is_one[..., tf.newaxis], answer["boxes"], 0)
         return {**answer, "boxes": boxes, "classes": classes, "labels": labels}
 
-    def seen(image: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        return canvas.inputs(preprocessing.pixels(image), preprocessing)
+    def seen(pixels: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        return canvas.inputs(pixels, preprocessing)
 
     def serve_bytes(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        inputs, places, status = usable_rows(image_bytes, seen, nothing, limits)
+        inputs, places, status = usable_rows(image_bytes, preprocessing, seen, nothing, limits)
         count, places = tf.size(status), places[:, tf.newaxis]
         answer = {}
         for name, values in found(inputs).items():

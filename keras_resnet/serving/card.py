@@ -17,10 +17,10 @@ from keras_resnet.runs.figures import Figure
 from keras_resnet.segmentation.network import FCN
 from keras_resnet.serving import answers as statuses
 from keras_resnet.serving import classifier_card, detector_card, localizer_card, segmenter_card
+from keras_resnet.serving.bounded_pixels import MAX_SCANS
 from keras_resnet.serving.optimization import Optimized
 from keras_resnet.serving.options import Limits
 from keras_resnet.serving.servable import Servable
-from keras_resnet.serving.usable_rows import MAX_SCANS
 from keras_resnet.texts import harmless
 
 NOT_KNOWN = "not known"

@@ -41,11 +41,11 @@ def segmenter_signatures(model: FCN, class_names: Sequence[str], limits: Limits)
     side, channels, classes = canvas.longer, preprocessing.channels, len(class_names)
     nothing = (tf.zeros([side, side, channels]), *[tf.zeros([2], tf.int32)] * 2)
 
-    def seen(image: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        return canvas.inputs(preprocessing.pixels(image), preprocessing)
+    def seen(pixels: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        return canvas.inputs(pixels, preprocessing)
 
     def serve_bytes(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        inputs, places, status = usable_rows(image_bytes, seen, nothing, limits)
+        inputs, places, status = usable_rows(image_bytes, preprocessing, seen, nothing, limits)
         count, places = tf.size(status), places[:, tf.newaxis]
         signature = tf.TensorSpec([], tf.string), tf.TensorSpec([classes], tf.float32)
         written = functools.partial(_written, classes=classes)

@@ -57,7 +57,7 @@ def signatures(
         return probabilities, classes, tf.gather(tf.constant(class_names), classes)
 
     def serve_bytes(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        inputs, places, status = usable_rows(image_bytes, of_model, nothing, limits)
+        inputs, places, status = usable_rows(image_bytes, of_model, of_model, nothing, limits)
         count, places = tf.size(status), places[:, tf.newaxis]
         probabilities, classes, labels = classified(inputs)
         no_classes, no_labels = tf.fill([count, top], -1), tf.fill([count, top], "")
@@ -81,7 +81,7 @@ def signatures(
         }
 
     def serve_features(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        inputs, places, status = usable_rows(image_bytes, of_model, nothing, limits)
+        inputs, places, status = usable_rows(image_bytes, of_model, of_model, nothing, limits)
         features, _ = network(at_least_one(inputs), training=False)
         features = tf.cast(features, tf.float32)[: tf.shape(inputs)[0]]
         shape = [tf.size(status), features.shape[-1]]
