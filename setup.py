@@ -12,7 +12,8 @@ VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "keras_resnet/version.py").
 COCO = ["pycocotools>=2.0.8"]
 
 # scikit-image brings photographs; nbclient and ipykernel run the examples; pydot draws networks;
-# keras-hub has detectors that the networks become a part of; setuptools builds the wheel.
+# keras-hub has detectors that the networks become a part of; setuptools builds the wheel;
+# check-jsonschema and kubernetes-validate bring the schemas of Compose and Kubernetes.
 TEST = [
     *COCO,
     "pytest>=8",
@@ -25,6 +26,8 @@ TEST = [
     "setuptools>=77",
     "openvino",
     "keras-hub",
+    "check-jsonschema",
+    "kubernetes-validate",
     # The example of a tracker, with what its files need.
     "mlflow-skinny",
     "sqlalchemy",

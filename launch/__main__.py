@@ -16,6 +16,7 @@ keras_resnet {version}: Deep Residual Learning for Image Recognition on Keras an
   Evaluate             {evaluate} runs/mine
   Export, to serve     {export} runs/mine --output=exports/mine
   Classify pictures    {predict} exports/mine cat.jpg
+  Serve, to try it     {serve} exports/mine
   Check the paper      {paper}
 
 Also:

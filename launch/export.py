@@ -128,7 +128,9 @@ def work(run, limits):
         print(optimized.describe())
     print(
         f"  model card:  {version}/README.md\n"
-        f"  try it:      {command('predict')} {output} PICTURE ..."
+        f"  try it:      {command('predict')} {output} PICTURE ...\n"
+        f"  serve it:    {command('serve')} {output}; for others by TF Serving, with\n"
+        f"               {output}/compose.yaml"
     )
 
 

@@ -81,6 +81,24 @@ def exported(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def tiny_export(tmp_path_factory):
+    """A directory of versions that is called "mine", with one that doubles; not to be changed."""
+    import tiny_exports
+
+    directory = tmp_path_factory.mktemp("exports") / "mine"
+    tiny_exports.write(directory / "1", 2)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def versions(exported):
+    """That export, as `keras-resnet serve` has it in memory."""
+    from servers import loaded_versions
+
+    return loaded_versions(exported[1].parent)
+
+
+@pytest.fixture(scope="session")
 def serve(exported):
     """The signatures of that export, by name."""
     import tensorflow as tf

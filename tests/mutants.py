@@ -203,6 +203,20 @@ MUTANTS = (
         "tests/serving/test_clients.py::test_a_server_that_refuses_is_not_asked_again",
     ),
     (
+        "keras_resnet/serving/deployment/container.py",
+        'self.directory.replace("$", "$$")',
+        "self.directory",
+        "tests/serving/deployment/test_compose.py::test_the_server_is_on_this_machine_and_may_not_"
+        "write",
+    ),
+    (
+        "keras_resnet/serving/server/versions.py",
+        "not wanted or any(number in self._loaded for number in wanted)",
+        "True",
+        "tests/serving/server/test_versions.py::test_a_version_that_does_not_load_is_said_and_the_"
+        "old_one_goes_on",
+    ),
+    (
         "keras_resnet/serving/export.py",
         "if lock.is_held:",
         "if True:",

@@ -1,7 +1,6 @@
-"""Servers of exports: ours, and TF Serving's where it is installed."""
+"""Servers of exports: `keras-resnet serve`, and TF Serving where it is installed."""
 
 import contextlib
-import json
 import pathlib
 import shutil
 import socket
@@ -14,34 +13,36 @@ import urllib.request
 import numpy as np
 import prediction_server
 import tensorflow as tf
-from processes import ROOT, Process
+from processes import LAUNCH, Process
 from tensorflow.core.protobuf import meta_graph_pb2
+
+from keras_resnet.serving.server.configs import served
+from keras_resnet.serving.server.listening import Listening
+from keras_resnet.serving.server.versions import Versions
 
 SERVERS = ["ours"] + ["tensorflow_model_server"] * bool(shutil.which("tensorflow_model_server"))
 
 
-def start_ours(version):
-    """A process of our server, and its two addresses: gRPC's and REST's."""
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return free.getsockname()[1]
+
+
+def start_ours(export, *flags):
+    """A process of `keras-resnet serve`, and its two addresses: gRPC's and REST's."""
+    ports = [free_port() for _ in range(2)]
+    arguments = [export, f"--port={ports[0]}", f"--rest_api_port={ports[1]}", *flags]
     with tempfile.TemporaryDirectory() as directory:
         outputs = [pathlib.Path(directory, name) for name in ("stdout", "stderr")]
-        process = Process(
-            ROOT / "tests" / "prediction_server.py",
-            [version, "letters"],
-            stdout=outputs[0],
-            stderr=outputs[1],
-        )
-        while not (outputs[0].exists() and outputs[0].read_text().endswith("\n")):
+        process = Process(LAUNCH / "serve.py", arguments, stdout=outputs[0], stderr=outputs[1])
+        while not (outputs[0].exists() and "Try: " in outputs[0].read_text()):
             assert process.poll() is None, outputs[1].read_text()
             time.sleep(0.01)
-        addresses = json.loads(outputs[0].read_text())
-    return process, (addresses["grpc"], addresses["rest"])
+    return process, (f"grpc://127.0.0.1:{ports[0]}", f"http://127.0.0.1:{ports[1]}")
 
 
 def start_tf_serving(version):
-    ports = []
-    for _ in range(2):
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            ports.append(free.getsockname()[1])
+    ports = [free_port() for _ in range(2)]
     process = subprocess.Popen(
         [
             "tensorflow_model_server",
@@ -89,3 +90,19 @@ class Model(prediction_server.Model):
 def serving(model, **options):
     with contextlib.closing(prediction_server.Server(model, **options)) as server:
         yield server
+
+
+def loaded_versions(export):
+    """What `keras-resnet serve` has in memory of an export."""
+    versions = Versions(served(export), lambda _: None)
+    versions.refresh()
+    return versions
+
+
+@contextlib.contextmanager
+def listening(versions):
+    """Gives the two ports of this process at which versions answer: gRPC's and REST's."""
+    ports = free_port(), free_port()
+    listener = Listening(versions, "127.0.0.1", *ports)
+    yield ports
+    listener.stop(grace=5)

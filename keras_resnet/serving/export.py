@@ -13,6 +13,7 @@ import tensorflow as tf
 from keras_resnet import checks, files, locks
 from keras_resnet.serving import warm_up
 from keras_resnet.serving.card import Origin, model_card
+from keras_resnet.serving.deployment.starting_files import starting_files
 from keras_resnet.serving.optimization import Optimized
 from keras_resnet.serving.options import (
     TOP,
@@ -21,16 +22,6 @@ from keras_resnet.serving.options import (
     checked_directory,
 )
 from keras_resnet.serving.servable import Servable, servable
-
-MODELS = """\
-model_config_list {{
-  config {{
-    name: "{name}"
-    base_path: "/models/{name}"
-    model_platform: "tensorflow"
-  }}
-}}
-"""
 
 
 def batching(batch_sizes: Sequence[int]) -> str:
@@ -62,8 +53,8 @@ def export(
 
     A version holds the SavedModel with the functions of `servable`, `assets/labels.txt` (a class
     name in each line), a warm-up file, every request of which was answered, and a model card,
-    README.md. Beside the versions are `batching.config` and `models.config` for TF Serving, unless
-    they are there already.
+    README.md. Beside the versions are `batching.config` and the `starting_files` for TF Serving,
+    unless they are there already.
 
     Args:
       model: `ResNet` with a classifier, `FasterRCNN`, `Localizer` or `FCN`, and a `preprocessing`.
@@ -103,9 +94,12 @@ def export(
         card = model_card(served, origin or Origin(model.name), top, limits, optimized, seconds)
         (unfinished / "README.md").write_text(card, encoding="utf-8")
         _flush_to_disk(unfinished)
-        texts = {"batching": batching(served.batch_sizes), "models": MODELS.format(name=name)}
+        texts = {
+            "batching.config": batching(served.batch_sizes),
+            **starting_files(name, served, limits),
+        }
         for file, text in texts.items():
-            path = output_dir / f"{file}.config"
+            path = output_dir / file
             if not path.exists():
                 files.write_text(path, text)
         published = _publish(unfinished, output_dir, version)

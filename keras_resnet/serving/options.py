@@ -63,7 +63,7 @@ def checked_directory(
     output_dir = pathlib.Path(checks.check_local("output_dir", output_dir))
     if output_dir.exists() and not output_dir.is_dir():
         raise checks.UserError(f"`output_dir` must be a directory. Received: {output_dir}")
-    # TensorFlow takes some for patterns; a name in quotes goes into models.config.
+    # TensorFlow takes some for patterns; quotes and line breaks are misread by people and scripts.
     if not is_text(str(output_dir)) or set(str(output_dir)) & set('*?[]\\"\n'):
         raise checks.UserError(
             '`output_dir` must be UTF-8 without any of *?[]\\" and line breaks. '

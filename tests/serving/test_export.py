@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import textwrap
@@ -66,6 +67,10 @@ def test_the_bundle_is_complete(exported):
         "1/README.md",
         "batching.config",
         "models.config",
+        "monitoring.config",
+        "compose.yaml",
+        "kubernetes.yaml",
+        "kubernetes-gpu.yaml",
     }
     assert (version / "assets" / "labels.txt").read_text() == "a\nb\nc\nd\ne\nf\ng\n"
 
@@ -354,7 +359,7 @@ def test_a_full_disk_is_said_and_leaves_nothing(letters_model, tmp_path, size):
     assert "Traceback" not in process.stderr + process.stdout
     assert "cannot be written" in process.stderr or "No space left" in process.stderr
     *_, listing = process.stdout.splitlines()
-    assert listing in ("[]", "['batching.config']", "['batching.config', 'models.config']")
+    assert not re.search(r"'\d+'", listing), listing
     assert list(disk.iterdir()) == []
 
 

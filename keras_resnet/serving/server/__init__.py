@@ -1,0 +1,1 @@
+"""Both protocols of TF Serving in one Python process, for a laptop or a test bench."""
