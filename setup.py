@@ -12,11 +12,13 @@ VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "keras_resnet/version.py").
 COCO = ["pycocotools>=2.0.8"]
 
 # scikit-image brings photographs; nbclient and ipykernel run the examples; pydot draws networks;
-# keras-hub has detectors that the networks become a part of; setuptools builds the wheel.
+# keras-hub has detectors that the networks become a part of; setuptools builds the wheel;
+# cryptography makes certificates for servers.
 TEST = [
     *COCO,
     "pytest>=8",
     "pytest-xdist",
+    "cryptography",
     "hypothesis",
     "scikit-image",
     "nbclient",
