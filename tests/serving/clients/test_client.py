@@ -37,7 +37,8 @@ def addresses(server, exported, tmp_path_factory):
 @pytest.fixture(scope="module")
 def client_of(addresses):
     """The client of an address, by name."""
-    return functools.cache(lambda name: connect(addresses[name]))
+    # A server that nothing has warmed up prepares its graph within the first answer.
+    return functools.cache(lambda name: connect(addresses[name], timeout=60.0))
 
 
 @pytest.fixture
@@ -51,6 +52,7 @@ def address(request, addresses):
 
 
 anywhere = pytest.mark.parametrize("client", ["network", "here", "grpc", "rest"], indirect=True)
+over_sockets = pytest.mark.parametrize("address", ["grpc", "rest"], indirect=True)
 by_protocol = pytest.mark.parametrize("protocol", ["grpc", "rest"])
 
 
@@ -153,3 +155,22 @@ def test_a_batch_larger_than_grpcs_default_message(client, rng):
     pictures = [buffer.getvalue()] * 6
     assert sum(map(len, pictures)) > 6e6
     assert {answer.status for answer in client.ask(pictures)} == {"OK"}
+
+
+@over_sockets
+def test_more_than_batching_config_lets_through_is_answered(address):
+    answers = connect(address, batch_size=100).ask([b"no picture"] * 33)
+    assert answers == [Answer(NOT_AN_IMAGE)] * 33
+
+
+@over_sockets
+def test_a_version_can_be_named(address, rng):
+    assert connect(f"{address}/1").ask([encoded(rng, 31, 45)])[0].status == "OK"
+    with pytest.raises(ValueError, match=r"letters"):
+        connect(f"{address}/2")
+
+
+@over_sockets
+def test_an_unknown_model_is_named(address):
+    with pytest.raises(ValueError, match="numbers"):
+        connect(address.replace("/letters", "/numbers"))
