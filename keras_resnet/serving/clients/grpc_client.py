@@ -2,7 +2,7 @@
 
 import pathlib
 from collections.abc import Callable, Sequence
-from typing import NoReturn, TypeVar
+from typing import TypeVar
 
 import grpc
 import numpy as np
@@ -102,32 +102,32 @@ class GrpcClient(Client):
             try:
                 return method(request, timeout=self._timeout, metadata=metadata)
             except grpc.RpcError as error:
-                self._explain(error)
+                raise _meaning(error, self._server) from error
 
         return self._retries.answer(ask)
 
-    def _explain(self, error: grpc.RpcError) -> NoReturn:
-        """Raises what an error of gRPC means; see `failures`."""
-        server, code, details = self._server, error.code(), harmless(str(error.details()))
-        which = f", version {server.version or server.label}"
-        message = (
-            f"{server.place} gives no answer for model {server.name!r}"
-            f"{which if server.version or server.label else ''} ({code.name}): {details}"
-        )
-        if code == grpc.StatusCode.UNAVAILABLE:
-            if server.is_encrypted and any(fault in details for fault in _TLS_FAULTS):
-                raise refused_tls(server.place, details) from error
-            # Only where gRPC did not know it: a proxy may.
-            if "resolv" in details and is_unknown(server.host):
-                raise UnknownHostError(server.host, message) from error
-            raise UnavailableError(message) from error
-        if code == grpc.StatusCode.RESOURCE_EXHAUSTED:
-            # It is what a server without memory says, too, and that may pass.
-            is_too_long = "larger than max" in details
-            raise (TooManyBytesError if is_too_long else UnavailableError)(message) from error
-        if code == grpc.StatusCode.INVALID_ARGUMENT and (fault := too_many_rows(message)):
-            raise fault from error
-        raise ServingError(message) from error
+
+def _meaning(error: grpc.RpcError, server: Server) -> Exception:
+    """What an error of gRPC means; see `failures`."""
+    code, details = error.code(), harmless(str(error.details()))
+    version = server.label if server.version is None else server.version
+    message = (
+        f"{server.place} gives no answer for model {server.name!r}"
+        f"{'' if version is None else f', version {version}'} ({code.name}): {details}"
+    )
+    if code == grpc.StatusCode.UNAVAILABLE:
+        if server.is_encrypted and any(fault in details for fault in _TLS_FAULTS):
+            return refused_tls(server.place, details)
+        # What gRPC did not ask about may have a name that only a proxy knows.
+        if "resolv" in details and is_unknown(server.host):
+            return UnknownHostError(server.host, message)
+        return UnavailableError(message)
+    if code == grpc.StatusCode.RESOURCE_EXHAUSTED:
+        # A server that lacks memory says so too, and that may pass.
+        return (TooManyBytesError if "larger than max" in details else UnavailableError)(message)
+    if code == grpc.StatusCode.INVALID_ARGUMENT and (fault := too_many_rows(message)):
+        return fault
+    return ServingError(message)
 
 
 def _channel(server: Server, access: Access) -> grpc.Channel:

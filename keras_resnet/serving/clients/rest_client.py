@@ -1,12 +1,13 @@
 """An export behind TF Serving's REST port."""
 
 import base64
+import functools
 import json
 import socket
 import ssl
 import urllib.parse
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 import requests
 import urllib3
@@ -101,38 +102,21 @@ class RestClient(Client):
     def _answer(self, method: str, url: str, body: dict[str, object] | None) -> bytes:
         """What the server says, once."""
         headers = self._access.headers()
-
-        def with_headers(request: requests.PreparedRequest) -> requests.PreparedRequest:
-            request.headers.update(headers)
-            return request
-
         try:
             response = bounded_http.respond(
                 *(self._session, self._timeout, method, url),
                 json=body,
                 # Else a password in ~/.netrc would take the place of the token.
-                auth=with_headers if headers else None,
+                auth=functools.partial(_with_headers, headers) if headers else None,
                 # Else REQUESTS_CA_BUNDLE would take its place.
                 verify=None if self._access.ca_file is None else str(self._access.ca_file),
             )
         except TimeoutError as error:
             raise ServingError(f"{url} does not answer within {self._timeout:g} s") from error
         except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
-            self._explain(url, error)
+            raise _meaning(error, url, self._server) from error
         _check(url, response)
         return response.content
-
-    def _explain(self, url: str, error: Exception) -> NoReturn:
-        """Raises what it means that there is no response; see `failures`."""
-        origin = _origin(error)
-        message = f"{url} does not answer: {origin}"
-        if isinstance(origin, ssl.SSLError) and not isinstance(origin, _BROKEN_OFF):
-            raise refused_tls(self._server.place, str(origin)) from error
-        if isinstance(origin, socket.gaierror) and is_unknown(self._server.host):
-            raise UnknownHostError(self._server.host, message) from error
-        if isinstance(error, requests.ConnectionError | urllib3.exceptions.ProtocolError):
-            raise UnavailableError(message) from error
-        raise ServingError(message) from error
 
 
 def _path(server: Server) -> str:
@@ -143,6 +127,26 @@ def _path(server: Server) -> str:
     if server.label is not None:
         return f"{name}/labels/{urllib.parse.quote(server.label)}"
     return name
+
+
+def _with_headers(
+    headers: dict[str, str], request: requests.PreparedRequest
+) -> requests.PreparedRequest:
+    request.headers.update(headers)
+    return request
+
+
+def _meaning(error: Exception, url: str, server: Server) -> Exception:
+    """What it means that there is no response; see `failures`."""
+    origin = _origin(error)
+    message = f"{url} does not answer: {origin}"
+    if isinstance(origin, ssl.SSLError) and not isinstance(origin, _BROKEN_OFF):
+        return refused_tls(server.place, str(origin))
+    if isinstance(origin, socket.gaierror) and is_unknown(server.host):
+        return UnknownHostError(server.host, message)
+    if isinstance(error, requests.ConnectionError | urllib3.exceptions.ProtocolError):
+        return UnavailableError(message)
+    return ServingError(message)
 
 
 def _check(url: str, response: bounded_http.Response) -> None:
