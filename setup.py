@@ -13,11 +13,13 @@ COCO = ["pycocotools>=2.0.8"]
 
 # scikit-image brings photographs; nbclient and ipykernel run the examples; pydot draws networks;
 # keras-hub has detectors that the networks become a part of; setuptools builds the wheel;
-# check-jsonschema and kubernetes-validate bring the schemas of Compose and Kubernetes.
+# check-jsonschema and kubernetes-validate bring the schemas of Compose and Kubernetes; cryptography
+# makes certificates for servers.
 TEST = [
     *COCO,
     "pytest>=8",
     "pytest-xdist",
+    "cryptography",
     "hypothesis",
     "scikit-image",
     "nbclient",

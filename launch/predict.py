@@ -4,11 +4,13 @@
   python launch/predict.py runs/detector photos --draw=drawn
   python launch/predict.py exports/cifar10 cat.jpg 'photos/**/*.png' --draw=sheets
   python launch/predict.py grpc://localhost:8500/cifar10 *.jpg --json
+  python launch/predict.py grpcs://host:443/cifar10/stable photos --token_file=token
 
 MODEL is a run directory, of which the network at the last evaluation is taken (model.keras); a
 .keras file, such as a run's best.keras; an export: a directory of versions, of which the newest is
-used, or one version; or where TF Serving has it: grpc://HOST:PORT/NAME, or http://HOST:PORT/NAME
-for REST; /VERSION may follow. All of them answer alike.
+used, or one version; or where TF Serving has it: grpc://HOST:PORT/NAME, grpcs:// with TLS,
+unix:///SOCKET:/NAME through a socket of this machine; http://HOST:PORT/NAME or https:// for REST;
+/VERSION or /LABEL may follow. All of them answer alike.
 
 PICTURE is a file, a directory, for all pictures below it, or a pattern in quotes; each picture is
 asked about once. What the network's decoder does not read is converted before, if Pillow reads it.
@@ -17,6 +19,7 @@ looked at, 2 when some or all are unusable, each of which says why, and 1 when t
 not be asked.
 """
 
+import os
 import pathlib
 import sys
 
@@ -26,6 +29,7 @@ from command_line import printed_classes, printed_masks, printed_objects
 from command_line.pictures import UnreadableError, content_of, pictures_of
 from command_line.program import Program, positional
 from keras_resnet.checks import UserError, check_integer, check_number, check_positive
+from keras_resnet.serving.access import Access, check_access
 from keras_resnet.serving.addresses import parsed
 from keras_resnet.serving.answers import OK, Answer
 from keras_resnet.texts import harmless
@@ -35,12 +39,40 @@ EXIT_UNUSABLE = 2
 PROGRAM = Program(__doc__, "MODEL PICTURE ... [flags]", in_batches=False)
 FLAGS = PROGRAM.flags
 
-flags.DEFINE_integer("batch_size", 16, "pictures sent at once", flag_values=FLAGS)
+flags.DEFINE_integer(
+    "batch_size",
+    None,
+    "most pictures that are asked about at once; by default as many as an export's batching.config "
+    "lets through: 32, of networks with boxes or masks 4; a server that takes fewer gets fewer",
+    flag_values=FLAGS,
+)
 flags.DEFINE_float(
     "timeout", 10.0, "seconds in which a server must answer each time", flag_values=FLAGS
 )
-flags.DEFINE_integer(
-    "retries", 3, "times to ask again a server that is not available", flag_values=FLAGS
+flags.DEFINE_float(
+    "retry_for",
+    60.0,
+    "seconds for which a server that is not available is asked again",
+    flag_values=FLAGS,
+)
+flags.DEFINE_string(
+    "ca_file",
+    None,
+    "certificates of the authorities that vouch for the server (PEM); by default those of the web",
+    flag_values=FLAGS,
+)
+flags.DEFINE_string(
+    "certificate_file",
+    None,
+    "certificate by which a server knows its clients (PEM); --key_file is its key",
+    flag_values=FLAGS,
+)
+flags.DEFINE_string("key_file", None, "key of --certificate_file (PEM)", flag_values=FLAGS)
+flags.DEFINE_string(
+    "token_file",
+    None,
+    "file of a token, sent as `Authorization: Bearer ...`; never without TLS to another machine",
+    flag_values=FLAGS,
 )
 flags.DEFINE_bool("json", False, "print a line of JSON for each picture", flag_values=FLAGS)
 flags.DEFINE_bool(
@@ -67,21 +99,28 @@ flags.DEFINE_string(
     flag_values=FLAGS,
 )
 PROGRAM.document("Output", "json", "csv", "least_score", "draw")
-PROGRAM.document("Asking", "batch_size", "timeout", "retries")
+PROGRAM.document("Asking", "batch_size", "timeout", "retry_for")
+PROGRAM.document("Access to a server", "ca_file", "certificate_file", "key_file", "token_file")
 
 
 def read(arguments):
     model, *names = positional(arguments, "MODEL", "PICTURE ...")
-    check_integer("batch_size", FLAGS.batch_size, 1)
+    if FLAGS.batch_size is not None:
+        check_integer("batch_size", FLAGS.batch_size, 1)
     check_positive("timeout", FLAGS.timeout)
-    check_integer("retries", FLAGS.retries, 0)
+    check_number("retry_for", FLAGS.retry_for, 0)
     check_number("least_score", FLAGS.least_score, 0, below=1)
     if FLAGS.json and FLAGS.csv:
         raise UserError("--json and --csv exclude each other.")
-    parsed(model)
+    check_access(access(), parsed(model))
     if FLAGS.draw is not None:
         check_free(pathlib.Path(FLAGS.draw))
     return model, names
+
+
+def access():
+    """The `Access` of the flags."""
+    return Access(FLAGS.ca_file, FLAGS.certificate_file, FLAGS.key_file, FLAGS.token_file)
 
 
 def check_free(directory):
@@ -97,12 +136,21 @@ def check_free(directory):
 def work(model, names):
     import tqdm
 
+    # What gRPC logs is what its exceptions say.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     from keras_resnet.data.layouts import count, counted
     from keras_resnet.data.pictures import found_below
     from keras_resnet.serving.clients import connect
 
     faults, left_out = pictures_of(names, found_below)
-    client = connect(model, FLAGS.timeout, FLAGS.retries)
+    client = connect(
+        model,
+        FLAGS.timeout,
+        FLAGS.retry_for,
+        access(),
+        FLAGS.batch_size,
+        on_wait=lambda message: tqdm.tqdm.write(harmless(message), file=sys.stderr),
+    )
     drawings = drawings_of(client, model, list(faults)) if FLAGS.draw else None
     statuses = []
 
@@ -149,9 +197,9 @@ def answered(client, faults):
       faults: see `pictures_of`.
     """
     names = list(faults)
-    for start in range(0, len(names), FLAGS.batch_size):
+    for start in range(0, len(names), client.batch_size):
         found, pictures = {}, {}
-        batch = names[start : start + FLAGS.batch_size]
+        batch = names[start : start + client.batch_size]
         for name in batch:
             try:
                 if faults[name] is not None:

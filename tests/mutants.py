@@ -191,16 +191,35 @@ MUTANTS = (
         "tests/classification/test_scores.py::test_members_must_have_seen_the_same_images",
     ),
     (
-        "keras_resnet/serving/clients.py",
+        "keras_resnet/serving/clients/retries.py",
         "pause = min(2 * pause, _LONGEST_PAUSE)",
         "pass",
-        "tests/serving/test_clients.py::test_pauses_grow_up_to_five_seconds",
+        "tests/serving/clients/test_retries.py"
+        "::test_pauses_grow_up_to_five_seconds_and_are_not_the_same_for_all",
     ),
     (
-        "keras_resnet/serving/clients.py",
-        "if error.code() == grpc.StatusCode.UNAVAILABLE:",
+        "keras_resnet/serving/clients/grpc_client.py",
+        "if code == grpc.StatusCode.UNAVAILABLE:",
         "if True:",
-        "tests/serving/test_clients.py::test_a_server_that_refuses_is_not_asked_again",
+        "tests/serving/clients/test_over_sockets.py::test_a_server_that_refuses_is_not_asked_again",
+    ),
+    (
+        "keras_resnet/serving/access.py",
+        "if isinstance(address, Server) and not (address.is_encrypted or address.is_local):",
+        "if False:",
+        "tests/serving/test_access.py::test_no_token_leaves_this_machine_without_encryption",
+    ),
+    (
+        "keras_resnet/serving/clients/grpc_client.py",
+        "int(not server.is_local)",
+        "1",
+        "tests/serving/clients/test_over_sockets.py::test_on_this_machine_no_proxy_sees_the_token",
+    ),
+    (
+        "keras_resnet/serving/clients/parts.py",
+        "answers += ask(part)",
+        "answers += ask(part[::-1])",
+        "tests/serving/clients/test_parts.py::test_no_part_is_larger_than_its_bound",
     ),
     (
         "keras_resnet/serving/deployment/container.py",

@@ -56,6 +56,7 @@ OF_STANDARD_LIBRARY = (
         "process.onednn",
         "process.processor",
         "process.signals",
+        "serving.access",
         "serving.addresses",
         "serving.answers",
         "serving.options",
@@ -128,8 +129,9 @@ def test_no_import_leads_back():
 
 
 def test_folders_export_nothing():
+    """But for the one door of the clients."""
     for name, path in MODULES.items():
-        if name.endswith(".__init__"):
+        if name.endswith(".__init__") and name != "serving.clients.__init__":
             (docstring,) = ast.parse(path.read_text()).body
             assert isinstance(docstring, ast.Expr), path
 

@@ -1,6 +1,7 @@
 """Where a network is that answers about pictures: in a file, in a directory, behind a server."""
 
 import dataclasses
+import ipaddress
 import os
 import pathlib
 import re
@@ -11,8 +12,15 @@ from keras_resnet.texts import harmless
 
 ADDRESS_HELP = (
     "a run directory, a .keras file, a directory of an export, grpc://HOST:PORT/NAME, "
-    "http://HOST:PORT/NAME or https://HOST/NAME; /VERSION may follow the name"
+    "grpcs://HOST:PORT/NAME for TLS, unix:///SOCKET:/NAME, http://HOST:PORT/NAME or "
+    "https://HOST/NAME; /VERSION or /LABEL may follow the name"
 )
+
+_NEED_PORT = ("grpc", "grpcs")
+_ENCRYPTED = ("grpcs", "https")
+
+# The beginnings of all addresses of servers.
+SCHEMES = tuple(f"{scheme}://" for scheme in ("grpc", "grpcs", "unix", "http", "https"))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,16 +28,43 @@ class Server:
     """Where a server of an export is.
 
     Attributes:
-      scheme: "grpc", "http" or "https".
-      place: host:port; of the web the port may be missing.
+      scheme: "grpc", "grpcs", "unix" (gRPC through a socket of this machine), "http" or "https".
+      place: host:port, of the web the port may be missing; the path of the socket.
       name: of the model.
-      version: its number; None: the server's choice.
+      version: its number; None: the label's, or the server's choice.
+      label: that the server gives to a version; None: there is none.
     """
 
     scheme: str
     place: str
     name: str
-    version: int | None
+    version: int | None = None
+    label: str | None = None
+
+    @property
+    def is_grpc(self) -> bool:
+        """Whether it speaks gRPC, not REST."""
+        return self.scheme not in ("http", "https")
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether the connection to it is."""
+        return self.scheme in _ENCRYPTED
+
+    @property
+    def host(self) -> str:
+        """The name or the number of its machine; of a socket "localhost"."""
+        if self.scheme == "unix":
+            return "localhost"
+        return urllib.parse.urlsplit(f"//{self.place}").hostname or ""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether what is sent to it stays on this machine."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
 
 
 def parsed(address: str | os.PathLike[str]) -> Server | pathlib.Path:
@@ -57,18 +92,32 @@ def is_network(path: pathlib.Path) -> bool:
 def _server(address: str) -> Server:
     try:
         address.encode()
-        parts = urllib.parse.urlsplit(address)
-        has_port = parts.port is not None
-        name, _, version = parts.path.strip("/").partition("/")
-        number = int(version) if version else None
+        scheme, place, path = _split(address)
     except ValueError:
         raise _malformed(address) from None
-    is_known = parts.scheme in ("http", "https") or (parts.scheme == "grpc" and has_port)
-    if not is_known or not parts.hostname or not name:
+    name, _, version = path.strip("/").partition("/")
+    if f"{scheme}://" not in SCHEMES or not place or not name or not _is_part(version):
         raise _malformed(address)
-    if number is not None and not (version.isdecimal() and number < 2**63):
+    if not version.isdecimal():
+        return Server(scheme, place, name, label=version or None)
+    if int(version) >= 2**63:
         raise _malformed(address)
-    return Server(parts.scheme, parts.netloc, name, number)
+    return Server(scheme, place, name, int(version))
+
+
+def _split(address: str) -> tuple[str, str, str]:
+    """Scheme, place and the path that names the model; the place is empty where it is none."""
+    if match := re.fullmatch(r"(unix)://(/.+):/([^:]*)", address):
+        return match[1], match[2], match[3]
+    parts = urllib.parse.urlsplit(address)
+    lacks_port = parts.port is None and parts.scheme in _NEED_PORT
+    is_place = parts.hostname and not lacks_port and parts.scheme != "unix"
+    return parts.scheme, parts.netloc if is_place else "", parts.path
+
+
+def _is_part(text: str) -> bool:
+    """Whether TF Serving would take a text for one part of a path: a version or a label."""
+    return not re.search("[/:]", text)
 
 
 def _malformed(address: str | os.PathLike[str], fault: str = "") -> UserError:

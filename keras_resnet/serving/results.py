@@ -15,12 +15,15 @@ class Kind:
     Attributes:
       name: what it answers with.
       columns: names of the results of its signature, in the order of the function's arguments.
+      batch_sizes: for which TensorFlow prepares, the largest last; batching.config lets no larger
+        through.
       answer: from a row of them to an `Answer`; raises ValueError, TypeError, LookupError or
         OverflowError where the row is none.
     """
 
     name: str
     columns: tuple[str, ...]
+    batch_sizes: tuple[int, ...]
     answer: Callable[..., Answer]
 
 
@@ -99,9 +102,13 @@ def segmented(
 
 _PNG = b"\x89PNG"
 
-CLASSES = Kind("classes", ("status", "classes", "labels", "probabilities"), classified)
-OBJECTS = Kind("boxes", ("status", "count", "classes", "labels", "scores", "boxes"), detected)
-MASKS = Kind("masks", ("status", "mask_bytes", "labels", "shares"), segmented)
+CLASSES = Kind(
+    "classes", ("status", "classes", "labels", "probabilities"), (1, 4, 8, 16, 32), classified
+)
+OBJECTS = Kind(
+    "boxes", ("status", "count", "classes", "labels", "scores", "boxes"), (1, 2, 4), detected
+)
+MASKS = Kind("masks", ("status", "mask_bytes", "labels", "shares"), (1, 2, 4), segmented)
 KINDS = (CLASSES, OBJECTS, MASKS)
 
 

@@ -80,7 +80,7 @@ def servable(
                 of_model(model, class_names, limits),
                 [variable.value for variable in model.variables],
                 model.canvas.shorter,
-                (1, 2, 4),
+                answers.batch_sizes,
             )
     _check_classifier(model)
     class_names = _names(model)
@@ -93,7 +93,7 @@ def servable(
         functions,
         [variable.value for variable in tracked.variables],
         model.preprocessing.resize,
-        (1, 4, 8, 16, 32),
+        results.CLASSES.batch_sizes,
     )
 
 

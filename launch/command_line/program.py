@@ -18,6 +18,7 @@ from command_line.help_text import help_text
 from keras_resnet.checks import UserError, check_local
 from keras_resnet.data.names import FOLDER, canonical, paths_of
 from keras_resnet.process.signals import STOP_SIGNALS
+from keras_resnet.serving.addresses import SCHEMES
 from keras_resnet.texts import harmless, harmless_lines
 from keras_resnet.version import __version__
 
@@ -26,8 +27,6 @@ EXIT_INTERRUPTED = 130
 
 # Flags that absl would take from any program.
 _OF_ABSL = ("flagfile", "undefok")
-
-_OF_SERVERS = ("http://", "https://", "grpc://")
 
 _HELP = ("--help", "-help", "-h", "--h", "--helpfull", "--helpshort")
 
@@ -177,7 +176,7 @@ class Program:
 
 def _is_server(argument):
     """Whether an argument may be the address of a server, where `predict` expects a model."""
-    return argument.startswith(_OF_SERVERS)
+    return argument.startswith(SCHEMES)
 
 
 def print_text(text):

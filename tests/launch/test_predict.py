@@ -4,11 +4,12 @@ import os
 
 import numpy as np
 import pytest
+from certificates import certified
 from drawings import number_of_colors
 from letters import evaluated
 from pictures import encoded
 from processes import assert_user_error, run_command, run_program
-from servers import GOOD, Model, serving, start_ours
+from servers import GOOD, Model, Rows, serving, start_ours
 
 from keras_resnet.serving.answers import NOT_AN_IMAGE
 
@@ -166,6 +167,42 @@ def test_sheets_are_drawn(run, pictures, tmp_path):
     assert again.stdout == ""
 
 
+def test_a_server_that_is_trusted_and_trusts(pictures, tmp_path):
+    """By certificates and a token, which no message shows."""
+    made = certified(tmp_path)
+    token = tmp_path / "token"
+    token.write_text("secret")
+    certificate, key = made.client
+    flags = [f"--ca_file={made.authority}", f"--certificate_file={certificate}"]
+    flags += [f"--key_file={key}", f"--token_file={token}"]
+    with serving(Model(), certificates=made, asks_clients=True, token="secret") as server:
+        for address in server.addresses.values():
+            process = run_program("predict", f"{address}/letters/stable", pictures[0], *flags)
+            assert process.returncode == 0, process.stderr
+            assert process.stdout.splitlines()[1:] == ["   75.00%  b", "   25.00%  a"]
+            token.write_text("terces")
+            process = run_program("predict", f"{address}/letters", pictures[0], *flags)
+            assert_user_error(process, "who is it?")
+            assert "terces" not in process.stderr
+            token.write_text("secret")
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 1000])
+def test_any_batch_size_is_answered(batch_size, pictures):
+    """Also by a server that takes two at once, and in the order of the pictures."""
+    for number in range(5):
+        pictures[0].with_name(f"{number}.jpg").write_text(str(number))
+    names = [pictures[0].with_name(f"{number}.jpg") for number in range(5)]
+    with serving(Rows(), largest_batch=2) as server:
+        for address in server.addresses.values():
+            arguments = [f"{address}/letters", *names, "--csv", f"--batch_size={batch_size}"]
+            process = run_program("predict", *arguments)
+            _, *rows = csv.reader(process.stdout.splitlines())
+            assert [row[:3] for row in rows] == [
+                [str(name), "OK", str(number)] for number, name in enumerate(names)
+            ]
+
+
 def test_mistakes_are_explained(tmp_path, pictures):
     here, sheets = [tmp_path, pictures[0]], tmp_path / "sheets"
     sheets.mkdir()
@@ -173,7 +210,7 @@ def test_mistakes_are_explained(tmp_path, pictures):
     for arguments, message in (
         (here, "No SavedModel in"),
         (
-            ["grpc://127.0.0.1:1/x", pictures[0], "--retries=0"],
+            ["grpc://127.0.0.1:1/x", pictures[0], "--retry_for=0"],
             "no answer for model 'x' (UNAVAILABLE)",
         ),
         (
@@ -181,7 +218,8 @@ def test_mistakes_are_explained(tmp_path, pictures):
             "`batch_size` must be an integer of at least 1",
         ),
         ([*here, "--timeout=0"], "`timeout` must be above 0"),
-        ([*here, "--retries=-1"], "`retries` must be an integer of at least 0"),
+        ([*here, "--retry_for=-1"], "`retry_for` must be a finite number of at least 0"),
+        ([*here, f"--token_file={pictures[0]}"], "`token_file` is for servers"),
         ([tmp_path], "Expected MODEL PICTURE ..."),
         ([tmp_path / "runs", pictures[0]], "/runs, where nothing is"),
         ([*here, "--json", "--csv"], "--json and --csv exclude each other"),

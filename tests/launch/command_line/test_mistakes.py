@@ -21,7 +21,8 @@ from command_line import mistakes
         ("evaluate", "global_batch_size", "batch_size"),
         ("export", "run_dir", "output"),
         ("export", "topk", "top"),
-        ("predict", "retry", "retries"),
+        ("predict", "retry", "retry_for"),
+        ("predict", "retries", "retry_for"),
     ],
 )
 def test_a_mistyped_flag_names_the_one_that_is_meant(program, given, meant):
