@@ -108,13 +108,7 @@ def export(
         _flush_to_disk(unfinished)
         texts = {"batching": batching(served.batch_sizes), "models": MODELS.format(name=name)}
         for file, text in texts.items():
-            path = output_dir / f"{file}.config"
-            if not path.exists():
-                # A kill leaves nothing that is not removed with the rest.
-                draft = unfinished / path.name
-                draft.write_text(text, encoding="utf-8")
-                files.flush_to_disk(draft)
-                os.rename(draft, path)
+            _write_once(output_dir / f"{file}.config", text, unfinished)
         published = _publish(unfinished, output_dir, version)
     files.flush_to_disk(output_dir)
     return published
@@ -166,6 +160,15 @@ def _write_saved_model(path: pathlib.Path, served: Servable) -> None:
     options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
     tf.saved_model.save(holder, str(path), traced, options)
     make_canonical(path)
+
+
+def _write_once(path: pathlib.Path, text: str, unfinished: pathlib.Path) -> None:
+    """Writes a file that is not there yet; a kill leaves it in the unfinished version at most."""
+    if not path.exists():
+        draft = unfinished / path.name
+        draft.write_text(text, encoding="utf-8")
+        files.flush_to_disk(draft)
+        os.rename(draft, path)
 
 
 def _flush_to_disk(directory: pathlib.Path) -> None:
