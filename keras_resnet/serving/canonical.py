@@ -1,7 +1,8 @@
 """A SavedModel in the bytes that its network always has, whatever its process made before.
 
 TensorFlow numbers what a process makes, and the numbers are parts of names: of functions, of their
-arguments, of gradients. It serializes maps in any order, and a fingerprint holds a random number.
+arguments, of gradients. It notes how many processors there are, serializes maps in any order, and a
+fingerprint holds a random number.
 """
 
 import hashlib
@@ -15,6 +16,7 @@ from tensorflow.core.framework.attr_value_pb2 import NameAttrList
 from tensorflow.core.framework.function_pb2 import FunctionDef
 from tensorflow.core.framework.graph_pb2 import GraphDef
 from tensorflow.core.framework.node_def_pb2 import NodeDef
+from tensorflow.core.protobuf.config_pb2 import ConfigProto
 from tensorflow.core.protobuf.fingerprint_pb2 import FingerprintDef
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 from tensorflow.core.protobuf.saved_object_graph_pb2 import (
@@ -24,6 +26,12 @@ from tensorflow.core.protobuf.saved_object_graph_pb2 import (
 from tensorflow.python.saved_model.fingerprinting_utils import write_fingerprint
 
 _NUMBER = re.compile(r"_\d+$")
+
+# Of the settings of TensorFlow that calls of functions repeat: a server has its own.
+_OF_MACHINE = (
+    *("device_count", "gpu_options"),
+    *("intra_op_parallelism_threads", "inter_op_parallelism_threads"),
+)
 
 
 def make_canonical(directory: str | os.PathLike[str]) -> None:
@@ -69,13 +77,14 @@ def _rename_functions(graph: GraphDef, objects: SavedObjectGraph) -> None:
         objects.concrete_functions[names[name]].CopyFrom(described[name])
         signature.concrete_function_name = names[name]
     functions = [by_name[name] for name in names]
-    for use_of in _uses([*graph.node, *(node for each in functions for node in each.node_def)]):
+    nodes = [*graph.node, *(node for function in functions for node in function.node_def)]
+    for use_of in _uses(nodes):
         use_of.name = names[use_of.name]
+    for node in nodes:
+        _forget_process(node)
     for function in functions:
         function.signature.name = names[function.signature.name]
         _rename_arguments(function)
-        for node in function.node_def:
-            node.attr.pop("_gradient_op_type", None)
     del graph.library.function[:]
     graph.library.function.extend(functions)
 
@@ -92,6 +101,16 @@ def _uses(nodes: Iterable[NodeDef]) -> Iterator[NameAttrList]:
 def _signatures_of(objects: SavedObjectGraph) -> list[SavedBareConcreteFunction]:
     kind = "bare_concrete_function"
     return [node.bare_concrete_function for node in objects.nodes if node.HasField(kind)]
+
+
+def _forget_process(node: NodeDef) -> None:
+    """Removes the number of a gradient, which is not saved, and what is said of the processors."""
+    node.attr.pop("_gradient_op_type", None)
+    if "config_proto" in node.attr:
+        config = ConfigProto.FromString(node.attr["config_proto"].s)
+        for name in _OF_MACHINE:
+            config.ClearField(name)
+        node.attr["config_proto"].s = config.SerializeToString(deterministic=True)
 
 
 def _rename_arguments(function: FunctionDef) -> None:
