@@ -134,7 +134,7 @@ def test_the_card_has_the_sums_that_sha256sum_checks(exported, tmp_path):
     assert subprocess.run(check, cwd=changed_version, capture_output=True).returncode == 1
 
 
-# What an export has besides its variables: the graph. Of ResNet-18 that is 0.7 MB of 47.6.
+# What an export has besides its variables: the graph. Of ResNet-18 that is 0.7 MB of 47.5.
 GRAPH_BYTES = 1_000_000
 
 
