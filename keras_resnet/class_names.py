@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_resnet.checks import UserError, check_integer, plain
+from keras_resnet.texts import harmless
 
 # A line for each class of ILSVRC2012 in the order of its labels: the WordNet id, and the name that
 # torchvision gives it (0.29.1, torchvision/models/_meta.py).
@@ -77,19 +78,28 @@ def as_seen(class_name: str) -> str:
     return unicodedata.normalize("NFC", class_name)
 
 
-def check_exportable(class_names: Iterable[object]) -> None:
-    """Raises UserError unless each name is a line of UTF-8, as labels of an export are."""
+def check_lines(class_names: Iterable[str]) -> None:
+    """Raises UserError unless each name is a line of UTF-8, as lists of them need it."""
     for class_name in class_names:
         if (
-            not isinstance(class_name, str)
-            or set(class_name) & set("\r\n\0")
+            "\0" in class_name
+            or class_name.splitlines() not in ([], [class_name])
             # What of a name is no UTF-8 Python keeps as surrogates, which have no encoding.
             or class_name.encode(errors="ignore").decode() != class_name
         ):
             raise UserError(
-                "`class_names` must be texts of one line, or a network of them could not be "
-                f"exported. Received: {class_name!r}. Rename the class."
+                "`class_names` must be texts of one line. "
+                f"Received: {class_name!r}. Rename the class."
             )
+
+
+def labels(class_names: Iterable[str]) -> tuple[str, ...]:
+    r"""The names as an export has them: readable, each in one line, and in control of no terminal.
+
+    A trained network cannot rename its classes any more: what would break a line or control a
+    terminal is escaped, as `\x1b`.
+    """
+    return tuple(map(harmless, readable(class_names)))
 
 
 def decode_predictions(

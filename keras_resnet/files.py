@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import hashlib
 import os
 import pathlib
 import re
@@ -68,6 +69,17 @@ def remove_unfinished(directory: str | os.PathLike[str]) -> None:
     for path in pathlib.Path(directory).iterdir():
         if _UNFINISHED.fullmatch(path.name) and path.is_file():
             path.unlink()
+
+
+def digests(directory: str | os.PathLike[str]) -> dict[str, str]:
+    """SHA-256 of each file below a directory, by its path there."""
+    found = {}
+    for path in sorted(pathlib.Path(directory).rglob("*")):
+        if path.is_file():
+            with open(path, "rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            found[path.relative_to(directory).as_posix()] = digest
+    return found
 
 
 def flush_to_disk(path: str | os.PathLike[str]) -> None:

@@ -1,5 +1,6 @@
 """Text of strangers, such as names of files, as it may be printed."""
 
+import re
 import unicodedata
 
 # Control characters, half characters that stand for bytes which are no UTF-8, separators of lines.
@@ -7,6 +8,9 @@ _HARMFUL_CATEGORIES = {"Cc", "Cs", "Zl", "Zp"}
 
 # Embeddings, overrides and isolates, which show what follows in another order.
 _HARMFUL_DIRECTIONS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+
+# What marks something in Markdown; an underscore within a word does not.
+_MARKDOWN = re.compile(r"[\\`*\[\]<>|~&$#!]|(?<![^\W_])_|_(?![^\W_])")
 
 
 def harmless(text: str) -> str:
@@ -21,6 +25,21 @@ def harmless(text: str) -> str:
 def harmless_lines(text: str) -> str:
     """The same for a text of several lines, whose line breaks are meant."""
     return "\n".join(map(harmless, text.split("\n")))
+
+
+def in_markdown(text: str) -> str:
+    r"""A text as Markdown has it within a line, or a cell of a table, to show it as it is.
+
+    Example:
+      in_markdown("a|b`c`_d")  # a\|b\`c\`\_d
+    """
+    return _MARKDOWN.sub(r"\\\g<0>", harmless(text))
+
+
+def fenced(text: str, language: str = "") -> str:
+    """A text of several lines as a block of code of Markdown, which no line of it ends."""
+    fence = "`" * max([3, *(len(run) + 1 for run in re.findall("`+", text))])
+    return f"{fence}{language}\n{harmless_lines(text)}\n{fence}"
 
 
 def escaped(text: str) -> str:

@@ -148,7 +148,7 @@ def check_kind(model):
 
 def origin(run, config):
     """What the model card says of where the network comes from."""
-    from keras_resnet.runs.run_directory import load_evaluation, load_starts
+    from keras_resnet.runs.run_directory import load_data, load_evaluation, load_starts
     from keras_resnet.serving.card import Origin
 
     name = pathlib.Path(run).resolve().name.removesuffix(".keras")
@@ -158,8 +158,17 @@ def origin(run, config):
     if evaluation is not None:
         protocol = "1-crop" if config.task.name == "classification" else "one scale"
         evaluation = {**evaluation, "split": "validation", "protocol": protocol}
-    starts = load_starts(run)
-    return Origin(name, config.to_json(), config.dataset, evaluation, FLAGS.license, starts)
+    known = load_data(run)
+    return Origin(
+        name,
+        config.to_json(),
+        config.dataset,
+        evaluation,
+        FLAGS.license,
+        load_starts(run),
+        None if evaluation is None else evaluation.get("step"),
+        {each: known[each] for each in known if each.endswith(("_images", "_fingerprint"))},
+    )
 
 
 def optimized_network(model, config):

@@ -1,4 +1,5 @@
 import importlib.resources
+import sys
 import unicodedata
 
 import keras
@@ -7,7 +8,8 @@ import pytest
 
 import keras_resnet
 from keras_resnet import class_names
-from keras_resnet.class_names import as_seen, check_exportable
+from keras_resnet.class_names import as_seen, check_lines
+from keras_resnet.texts import escaped
 
 
 def test_imagenets_classes_are_those_of_tfds_in_order():
@@ -112,8 +114,26 @@ def test_names_are_the_same_that_look_so():
     assert as_seen("Cat") != as_seen("cat")
 
 
-@pytest.mark.parametrize("name", ["bee\nhive", "bee\rhive", "bee\0hive", "caf\udce9", 7])
-def test_what_is_no_line_of_utf8_cannot_be_exported(name):
-    check_exportable(["ant", "caf\u00e9", "a b"])
-    with pytest.raises(ValueError, match="texts of one line"):
-        check_exportable(["ant", name])
+# All that `splitlines` knows.
+LINE_BREAKS = ("\n", "\r", "\v", "\f", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029")
+
+
+@pytest.mark.parametrize("strange", [*LINE_BREAKS, "\0", "\udce9"], ids=ascii)
+def test_classes_of_pictures_are_lines_of_utf8(strange):
+    check_lines(["ant", "caf\u00e9", "a b", ""])
+    for name in (f"bee{strange}hive", f"bee{strange}", strange):
+        with pytest.raises(ValueError, match="`class_names` must be texts of one line"):
+            check_lines(["ant", name])
+
+
+def test_line_breaks_are_those_of_python():
+    assert set(LINE_BREAKS) == {
+        chr(code) for code in range(sys.maxunicode + 1) if len(f"a{chr(code)}b".splitlines()) > 1
+    }
+
+
+def test_labels_are_lines_that_control_no_terminal():
+    strange = (*LINE_BREAKS, "\0", "\x1b[31m", "\x9b", "\u202e", "\u2066", "\udce9")
+    found = class_names.labels([f"a{each}b" for each in strange])
+    assert "\n".join(found).splitlines() == [f"a{escaped(each)}b" for each in strange]
+    assert class_names.labels(["n01440764", "中文 a|b`c"]) == ("tench", "中文 a|b`c")

@@ -2,7 +2,7 @@ import unicodedata
 
 import pytest
 
-from keras_resnet.texts import escaped, harmless, harmless_lines
+from keras_resnet.texts import escaped, fenced, harmless, harmless_lines, in_markdown
 
 
 @pytest.mark.parametrize(
@@ -46,3 +46,22 @@ def test_line_breaks_that_are_meant_stay():
 
 def test_escapes_are_ascii():
     assert escaped("中😀") == r"\u4e2d\U0001f600"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a|b", r"a\|b"),
+        ("`a` *b* [c](d) <e> ~f~ &g; $h$ i#", r"\`a\` \*b\* \[c\](d) \<e\> \~f\~ \&g; \$h\$ i\#"),
+        ("my_pictures _a_ b_", r"my_pictures \_a\_ b\_"),
+        ("a\n# b\x1b", r"a\\n\# b\\x1b"),
+        ("2-crop, /data/cats (1.5)", "2-crop, /data/cats (1.5)"),
+    ],
+)
+def test_markdown_shows_a_text_as_it_is(text, expected):
+    assert in_markdown(text) == expected
+
+
+def test_no_line_of_a_block_of_code_ends_it():
+    assert fenced("a\x1b\nb", "json") == "```json\na\\x1b\nb\n```"
+    assert fenced("a\n```\n````") == "`````\na\n```\n````\n`````"

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from keras_resnet.checks import UserError, check_one_of, shown
-from keras_resnet.class_names import as_seen, check_exportable
+from keras_resnet.class_names import as_seen, check_lines
 from keras_resnet.data.annotated import AnnotatedSource
 from keras_resnet.data.folders import surveyed
 from keras_resnet.data.integrity import complaint
@@ -91,8 +91,8 @@ class AnnotatedSet(abc.ABC):
 
 
 def _check_names(class_names: Sequence[str]) -> None:
-    """Raises UserError for classes that could not be exported, or not be told apart."""
-    check_exportable(class_names)
+    """Raises UserError for names of classes that are no lines of text, or cannot be told apart."""
+    check_lines(class_names)
     seen: dict[str, str] = {}
     for name in class_names:
         other = seen.setdefault(as_seen(name), name)

@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 
 from keras_resnet.checks import UserError
-from keras_resnet.class_names import as_seen, check_exportable
+from keras_resnet.class_names import as_seen, check_lines
 from keras_resnet.data import cache, held_out, integrity
 from keras_resnet.data.layouts import (
     ClassDirectories,
@@ -123,9 +123,9 @@ class Folder:
         """Finds out before a training what would be found after it.
 
         Raises:
-          UserError: there is nothing to learn, or what is learned could not be exported.
+          UserError: there is nothing to learn, or a name of a class is no line of text.
         """
-        check_exportable(self.class_names)
+        check_lines(self.class_names)
         if self.has_test and not self.test_fits:
             # They are not needed to train.
             print(f"The pictures to test on cannot be reported as they are: {self._test_fault}")

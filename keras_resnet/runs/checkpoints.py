@@ -5,7 +5,6 @@ leaves the previous ones untouched. It holds TensorFlow's checkpoint of the vari
 (what the loop keeps outside of them) and `checksums.json` (SHA-256 of each file).
 """
 
-import hashlib
 import json
 import os
 import pathlib
@@ -200,9 +199,5 @@ def _remove(path: pathlib.Path) -> None:
 
 def _checksums(directory: pathlib.Path) -> dict[str, str]:
     """SHA-256 of each file of a checkpoint, by name."""
-    checksums = {}
-    for path in sorted(directory.iterdir()):
-        if path.name != _CHECKSUMS and path.is_file():
-            with open(path, "rb") as file:
-                checksums[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
-    return checksums
+    found = files.digests(directory)
+    return {name: digest for name, digest in found.items() if name != _CHECKSUMS}

@@ -1,17 +1,35 @@
 """What an export says about a picture."""
 
 import dataclasses
+import types
+from collections.abc import Mapping
 
 OK = "OK"
+CONVERT_FIRST = "convert first"
+NOT_AN_IMAGE = "no picture"
 TOO_LONG = "too many bytes"
 TOO_LARGE = "too many pixels"
 TOO_MANY_SCANS = "too many scans"
 TOO_MUCH_DATA = "too much data"
-# What Pillow reads and a graph does not, such as TIFF: the clients of this package convert it.
-CONVERT_FIRST = "convert first"
-NOT_AN_IMAGE = "no picture"
-# Also what is a picture by its first bytes only, and what is too narrow to be resized.
 DAMAGED = "damaged"
+
+# What each status says, as the model card and docs/serving.md have it.
+STATUSES: Mapping[str, str] = types.MappingProxyType(
+    {
+        OK: "the picture is answered for",
+        CONVERT_FIRST: "a picture that the graph does not read: TIFF, AVIF, animated WebP, "
+        "transparent GIF ...; the clients of this package convert it to PNG",
+        NOT_AN_IMAGE: "no picture, by its first bytes; also nothing at all",
+        TOO_LONG: "more bytes than `--max_bytes`",
+        TOO_LARGE: "more pixels than `--max_pixels`, by its header: a bomb is not unpacked",
+        TOO_MANY_SCANS: "a JPEG of more than 100 scans, or of so many that they pass over 20 times "
+        "`--max_pixels`: each may take as long as a picture",
+        TOO_MUCH_DATA: "a PNG with more data than its pixels can have, all of which would be "
+        "unpacked",
+        DAMAGED: "cut, flipped, or so narrow that its longer side would be resized beyond "
+        "16,777,216 pixels",
+    }
+)
 
 
 @dataclasses.dataclass(frozen=True)

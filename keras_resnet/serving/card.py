@@ -15,13 +15,12 @@ from keras_resnet.process.processor import processor_name
 from keras_resnet.runs.environment import differing
 from keras_resnet.runs.figures import Figure
 from keras_resnet.segmentation.network import FCN
-from keras_resnet.serving import answers as statuses
 from keras_resnet.serving import classifier_card, detector_card, localizer_card, segmenter_card
-from keras_resnet.serving.bounded_pixels import MAX_SCANS
+from keras_resnet.serving.answers import OK, STATUSES
 from keras_resnet.serving.optimization import Optimized
 from keras_resnet.serving.options import Limits
 from keras_resnet.serving.servable import Servable
-from keras_resnet.texts import harmless
+from keras_resnet.texts import fenced, harmless, in_markdown
 
 NOT_KNOWN = "not known"
 
@@ -45,6 +44,8 @@ class Origin:
         the evaluation.
       license: of the network's weights.
       starts: of its training, see `runs.environment.start`, in order.
+      step: of its training after which it was saved.
+      data: what the run knows its data set again by, such as `train_fingerprint`.
     """
 
     name: str
@@ -53,6 +54,8 @@ class Origin:
     evaluation: dict[str, Any] | None = None
     license: str | None = None
     starts: Sequence[Mapping[str, Any]] = ()
+    step: int | None = None
+    data: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 def model_card(
@@ -62,6 +65,7 @@ def model_card(
     limits: Limits,
     optimized: Optimized | None,
     seconds: Mapping[tuple[str, int], float],
+    digests: Mapping[str, str],
 ) -> str:
     """The text of an export's README.md.
 
@@ -71,41 +75,55 @@ def model_card(
       top: number of classes that a picture gets.
       limits: `Limits` of `image_bytes`.
       optimized: `Optimized` of it that is served; None: it is served as it is.
-      seconds: median seconds of an answer, by signature and batch size.
+      seconds: those of an answer, by signature and batch size.
+      digests: SHA-256 of each file of the export, by its path.
     """
     model = served.model
     of_kind = _CARDS.get(type(model), classifier_card)
     sections = {
-        f"# {origin.name}": _introduction(model, origin),
+        f"# {in_markdown(origin.name)}": _introduction(model, origin),
         "## Network": of_kind.network(model),
         "## Training": _training(origin),
         "## Accuracy": _accuracy(origin, of_kind.figures),
         "## Optimization": _optimization(optimized),
         "## Preprocessing": f"{of_kind.preprocessing(model)} {_colors(model.preprocessing)}",
-        "## Signatures": f"{_table(of_kind.signatures(model, top))}\n\n{_statuses(limits)}",
+        "## Signatures": _signatures(of_kind.signatures(model, top)),
+        "## Statuses": _statuses(limits),
         "## Speed": _speed(seconds),
         "## Classes": f"{len(served.class_names)}, in `assets/labels.txt`.",
-        "## Licence": origin.license or f"Of the weights: {NOT_KNOWN}.",
+        "## Files": _files(digests),
+        "## Licence": f"Of the weights: {in_markdown(origin.license or NOT_KNOWN)}.",
     }
     return "\n\n".join(f"{title}\n\n{text}" for title, text in sections.items()) + "\n"
 
 
 def _introduction(model: keras.Model, origin: Origin) -> str:
-    classes = f"{model.classes} classes of {origin.dataset or 'pictures'}"
+    classes = f"{model.classes} classes of {in_markdown(origin.dataset or 'pictures')}"
+    packages = ("keras-resnet-paper", "tensorflow", "keras")
+    package, tensorflow, keras_version = map(importlib.metadata.version, packages)
     return (
-        f"A network for {classes}, exported for TF Serving by keras_resnet "
-        f"{importlib.metadata.version('keras-resnet-paper')} on TensorFlow "
-        f"{importlib.metadata.version('tensorflow')}, {datetime.date.today().isoformat()}."
+        f"A network for {classes}, exported for TF Serving by keras_resnet {package} on TensorFlow "
+        f"{tensorflow} and Keras {keras_version}, {datetime.date.today().isoformat()}."
     )
 
 
 def _training(origin: Origin) -> str:
     if origin.recipe is None:
         return f"The recipe is {NOT_KNOWN}."
+    step = NOT_KNOWN if origin.step is None else f"{origin.step:,}"
+    data = _rows((name, str(value)) for name, value in origin.data.items())
     return (
-        f"On {origin.dataset}, with this configuration:\n\n```json\n{origin.recipe.strip()}\n```"
-        f"\n\n{_starts(origin.starts)}"
+        f"On {in_markdown(origin.dataset or 'pictures')}, with this configuration:\n\n"
+        f"{fenced(origin.recipe.strip(), 'json')}\n\n"
+        f"The network is that after step {step}. The data set (data.json of the run): "
+        + (f"\n\n| what | |\n|---|---|\n{data}" if data else f"{NOT_KNOWN}.")
+        + f"\n\n{_starts(origin.starts)}"
     )
+
+
+def _rows(facts: Iterable[tuple[str, str]]) -> str:
+    """Of a table with two columns."""
+    return "\n".join(f"| {in_markdown(name)} | {in_markdown(value)} |" for name, value in facts)
 
 
 def _starts(starts: Sequence[Mapping[str, Any]]) -> str:
@@ -114,16 +132,15 @@ def _starts(starts: Sequence[Mapping[str, Any]]) -> str:
         return f"With which software and on which machine is {NOT_KNOWN}."
     last = starts[-1]
     others = sum(_is_other(each["workers"], last["workers"]) for each in starts[:-1])
-    facts = "\n".join(
-        f"| {name} | {harmless(str(value))} |" for name, value in last["workers"][0].items()
-    )
-    workers = len(last["workers"])
+    facts = _rows((name, str(value)) for name, value in last["workers"][0].items())
+    number = len(last["workers"])
+    workers = f"{number} worker{'s' if number > 1 else ''}"
     return (
-        f"Started {_times(len(starts))}, last on {last['time']} at step {last['step']} with what "
-        f"is below, on {workers} worker{'s' if workers > 1 else ''}; {_times(others)} before with "
-        "other software, settings or machines (environment.json of the run).\n\n"
+        f"Started {_times(len(starts))}, last on {in_markdown(last['time'])} at step "
+        f"{last['step']} with what is below, on {workers}; {_times(others)} before with other "
+        "software, settings or machines (environment.json of the run).\n\n"
         f"| what | of the chief |\n|---|---|\n{facts}\n\n"
-        f"```\n{harmless(last['command'])}\n```"
+        f"{fenced(harmless(last['command']))}"
     )
 
 
@@ -145,15 +162,16 @@ def _accuracy(origin: Origin, figures: Sequence[Figure]) -> str:
         figure.written(found[figure.name]) for figure in figures if figure.name in found
     )
     return (
-        f"{listing[0].upper()}{listing[1:]} on all {found['images']:,} images of {origin.dataset}, "
-        f"{found['split']}, {found['protocol']}, before any optimization."
+        f"{listing[0].upper()}{listing[1:]} on all {found['images']:,} images of "
+        f"{in_markdown(origin.dataset or 'pictures')}, {found['split']}, {found['protocol']}, "
+        "before any optimization."
     )
 
 
 def _optimization(optimized: Optimized | None) -> str:
     if optimized is None:
         return "None: the network is served as it was trained."
-    return optimized.describe()
+    return in_markdown(optimized.describe())
 
 
 def _colors(value: Preprocessing) -> str:
@@ -174,31 +192,41 @@ def _listing(numbers: Iterable[float]) -> str:
     return ", ".join(f"{number:.6g}" for number in numbers)
 
 
-def _table(signatures: Sequence[tuple[str, str, str]]) -> str:
-    rows = [("signature", "argument", "answers"), ("---",) * 3, *signatures]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+def _signatures(signatures: Sequence[tuple[str, str, str]]) -> str:
+    return _table([("signature", "argument", "answers"), *signatures])
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    """Of Markdown; the first row is the title."""
+    title, *others = (f"| {' | '.join(row)} |" for row in rows)
+    return "\n".join([title, "|---" * len(rows[0]) + "|", *others])
 
 
 def _statuses(limits: Limits) -> str:
+    table = _table([("`status`", "meaning"), *((f"`{each}`", STATUSES[each]) for each in STATUSES)])
     return (
-        f'`status` is "{statuses.OK}", or says why a picture cannot be used: '
-        f'"{statuses.CONVERT_FIRST}" (of a format that Pillow reads and the graph does not), '
-        f'"{statuses.NOT_AN_IMAGE}", "{statuses.TOO_LONG}" (more than {limits.max_bytes:,}), '
-        f'"{statuses.TOO_LARGE}" (more than {limits.max_pixels:,}), '
-        f'"{statuses.TOO_MANY_SCANS}" (more than {MAX_SCANS}), '
-        f'"{statuses.DAMAGED}". The row of such a picture holds zeros, classes of -1 and empty '
-        "labels; the others are not affected."
+        f"{table}\n\nHere `--max_bytes` is {limits.max_bytes:,}, and `--max_pixels` "
+        f"{limits.max_pixels:,}. The row of a picture whose status is not `{OK}` holds zeros, "
+        "classes of -1 and empty labels; the others are not affected."
     )
 
 
 def _speed(seconds: Mapping[tuple[str, int], float]) -> str:
     rows = [
-        f"| `{signature}` | {batch_size} | {1000 * median:.1f} ms | {batch_size / median:.1f} |"
-        for (signature, batch_size), median in sorted(seconds.items())
+        (f"`{signature}`", f"{size}", f"{1000 * time:.1f} ms", f"{size / time:.1f}")
+        for (signature, size), time in sorted(seconds.items())
     ]
-    title = "| signature | batch size | time | pictures/s |\n|---|---|---|---|"
-    table = "\n".join([title, *rows])
+    table = _table([("signature", "batch size", "time", "pictures/s"), *rows])
     return (
         f"On {processor_name()}, right after the export, with nothing but TensorFlow (a guide, no "
         f"benchmark; pictures of the warm-up file):\n\n{table}"
+    )
+
+
+def _files(digests: Mapping[str, str]) -> str:
+    """Lines that `sha256sum` reads, in the order of the paths."""
+    lines = "\n".join(f"{digest}  {path}" for path, digest in sorted(digests.items()))
+    return (
+        "SHA-256 of each; `sha256sum --check README.md` in this directory checks them. Equal "
+        f"networks have equal ones, whenever they are exported.\n\n{fenced(lines)}"
     )

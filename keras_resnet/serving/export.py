@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from keras_resnet import checks, files, locks
 from keras_resnet.serving import warm_up
+from keras_resnet.serving.canonical import make_canonical
 from keras_resnet.serving.card import Origin, model_card
 from keras_resnet.serving.deployment.starting_files import starting_files
 from keras_resnet.serving.optimization import Optimized
@@ -86,12 +87,14 @@ def export(
             warm_up.write(unfinished, name, served, limits)
             _write_saved_model(unfinished, served)
             (unfinished / "assets").mkdir(exist_ok=True)
-            labels = "".join(f"{class_name}\n" for class_name in served.class_names)
-            (unfinished / "assets" / "labels.txt").write_text(labels, encoding="utf-8")
+            lines = "".join(f"{label}\n" for label in served.class_names)
+            (unfinished / "assets" / "labels.txt").write_text(lines, encoding="utf-8")
         except tf.errors.OpError as error:
             raise OSError(f"{output_dir} cannot be written: {error.message}") from error
         seconds = warm_up.replay(unfinished)
-        card = model_card(served, origin or Origin(model.name), top, limits, optimized, seconds)
+        origin = origin or Origin(model.name)
+        digests = files.digests(unfinished)
+        card = model_card(served, origin, top, limits, optimized, seconds, digests)
         (unfinished / "README.md").write_text(card, encoding="utf-8")
         _flush_to_disk(unfinished)
         texts = {
@@ -99,9 +102,7 @@ def export(
             **starting_files(name, served, limits),
         }
         for file, text in texts.items():
-            path = output_dir / file
-            if not path.exists():
-                files.write_text(path, text)
+            _write_once(output_dir / file, text, unfinished)
         published = _publish(unfinished, output_dir, version)
     files.flush_to_disk(output_dir)
     return published
@@ -115,23 +116,31 @@ def _unfinished_directory(output_dir: pathlib.Path) -> Iterator[pathlib.Path]:
     """
     output_dir.mkdir(parents=True, exist_ok=True)
     for leftover in output_dir.glob(".unfinished-*"):
-        lock = locks.lock(leftover)
-        if lock is not None:
-            with lock:
-                if lock.is_held:
-                    shutil.rmtree(leftover, ignore_errors=True)
-    # Under another name until it is locked.
-    starting = pathlib.Path(tempfile.mkdtemp(prefix=".starting-", dir=output_dir))
-    lock = locks.lock(starting)
-    unfinished = starting.with_name(starting.name.replace("starting", "unfinished", 1))
-    os.rename(starting, unfinished)
-    # As `mkdir` would make it; a server may run as another user.
-    unfinished.chmod(0o755)
-    with lock:  # type: ignore[union-attr]  # Nobody else knows the new directory.
+        with contextlib.suppress(FileNotFoundError):  # Others remove them, too.
+            lock = locks.lock(leftover)
+            if lock is not None:
+                with lock:
+                    if lock.is_held:
+                        shutil.rmtree(leftover, ignore_errors=True)
+    unfinished, lock = _locked_directory(output_dir)
+    with lock:
         try:
             yield unfinished
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _locked_directory(output_dir: pathlib.Path) -> tuple[pathlib.Path, locks.Lock]:
+    """A new directory that no other export takes for a leftover, and its lock."""
+    while True:
+        unfinished = pathlib.Path(tempfile.mkdtemp(prefix=".unfinished-", dir=output_dir))
+        # Until it is locked another export may find it, and remove it.
+        with contextlib.suppress(FileNotFoundError):
+            lock = locks.lock(unfinished)
+            if lock is not None:
+                # As `mkdir` would make it; a server may run as another user.
+                unfinished.chmod(0o755)
+                return unfinished, lock
 
 
 def _write_saved_model(path: pathlib.Path, served: Servable) -> None:
@@ -142,7 +151,18 @@ def _write_saved_model(path: pathlib.Path, served: Servable) -> None:
         name: tf.function(function, input_signature=[spec], autograph=False).get_concrete_function()
         for name, (function, spec) in served.functions.items()
     }
-    tf.saved_model.save(holder, str(path), signatures=traced)
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+    tf.saved_model.save(holder, str(path), traced, options)
+    make_canonical(path)
+
+
+def _write_once(path: pathlib.Path, text: str, unfinished: pathlib.Path) -> None:
+    """Writes a file that is not there yet; a kill leaves it in the unfinished version at most."""
+    if not path.exists():
+        draft = unfinished / path.name
+        draft.write_text(text, encoding="utf-8")
+        files.flush_to_disk(draft)
+        os.rename(draft, path)
 
 
 def _flush_to_disk(directory: pathlib.Path) -> None:
@@ -164,9 +184,12 @@ def _publish(
             check_free(version)
             os.rename(unfinished, version)
             return version
-        except (OSError, checks.UserError):
-            # Another export took the number in the meantime; anything else is an error.
-            if not version.exists() or number is not None:
+        except checks.UserError:
+            if number is not None:
+                raise
+        except OSError:
+            # Unless another export took the number in the meantime it is an error.
+            if not version.exists():
                 raise
 
 

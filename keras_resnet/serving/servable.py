@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from keras_resnet import checks
-from keras_resnet.class_names import check_exportable, readable
+from keras_resnet.class_names import labels
 from keras_resnet.detection.network import FasterRCNN
 from keras_resnet.localization.network import Localizer
 from keras_resnet.networks.resnet import logits_model
@@ -110,6 +110,4 @@ def _check_classifier(model: keras.Model) -> None:
 
 def _names(model: keras.Model) -> tuple[str, ...]:
     """The names of a model's classes as an export has them."""
-    class_names = readable(model.class_names or map(str, range(model.classes)))
-    check_exportable(class_names)
-    return class_names
+    return labels(model.class_names or map(str, range(model.classes)))

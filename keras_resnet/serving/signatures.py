@@ -43,7 +43,8 @@ def signatures(
       dict of pairs, and the Keras model that the functions use, to be tracked with them.
     """
     logits = resnet.logits_model(model)
-    network = keras.Model(model.input, [model.get_layer("avg_pool").output, logits.output])
+    outputs = [model.get_layer("avg_pool").output, logits.output]
+    network = keras.Model(model.input, outputs, name=model.name)
     of_model = model.preprocessing
     top = min(top, len(class_names))
     nothing = tf.zeros([of_model.size, of_model.size, of_model.channels])

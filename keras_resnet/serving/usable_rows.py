@@ -14,9 +14,8 @@ from keras_resnet.serving.answers import OK
 from keras_resnet.serving.bounded_pixels import bounded_pixels
 from keras_resnet.serving.options import Limits
 
-# Pictures of a batch that are decoded at once, each of which may take as much memory as the limits
-# allow.
-_PICTURES_AT_ONCE = 4
+# Of a batch; each may take as much memory as the limits allow.
+PICTURES_AT_ONCE = 2
 
 
 def usable_rows(
@@ -69,7 +68,7 @@ def usable_rows(
                 for value in no_rows
             ],
         ),
-        parallel_iterations=_PICTURES_AT_ONCE,
+        parallel_iterations=PICTURES_AT_ONCE,
     )
     status = statuses.stack()
     values = [array.concat() for array in inputs]

@@ -15,7 +15,6 @@ from keras_resnet.data.shapes import CLASS_NAMES
 from keras_resnet.detection.files import load_detector
 from keras_resnet.networks.layer_tree import batch_norms
 from keras_resnet.runs.run_directory import load_evaluation
-from keras_resnet.serving import warm_up
 
 TINY = (
     *("--recipe=scenes", "--width=4", "--global_batch_size=4", "--train_steps=1"),
@@ -28,8 +27,6 @@ TINY = (
 def small(tmp_path_factory):
     with surroundings.of_trainings(tmp_path_factory), pytest.MonkeyPatch.context() as patch:
         patch.setattr(scenes, "NUM_EXAMPLES", {"train": 12, "validation": 6})
-        patch.setattr(warm_up, "batch_sizes", lambda _: (1,))
-        patch.setattr(warm_up, "ROUNDS", 1)
         scenes.scenes.cache_clear()
         yield
     scenes.scenes.cache_clear()

@@ -11,7 +11,6 @@ from processes import LAUNCH, assert_user_error, run_program
 from keras_resnet.data import scenes
 from keras_resnet.runs.run_directory import load_evaluation
 from keras_resnet.segmentation.files import load_segmenter
-from keras_resnet.serving import warm_up
 
 TINY = (
     *("--recipe=scenes", "--width=4", "--global_batch_size=4", "--train_steps=1"),
@@ -23,8 +22,6 @@ TINY = (
 def small(tmp_path_factory):
     with surroundings.of_trainings(tmp_path_factory), pytest.MonkeyPatch.context() as patch:
         patch.setattr(scenes, "NUM_EXAMPLES", {"train": 12, "validation": 6})
-        patch.setattr(warm_up, "batch_sizes", lambda _: (1,))
-        patch.setattr(warm_up, "ROUNDS", 1)
         scenes.scenes.cache_clear()
         yield
     scenes.scenes.cache_clear()

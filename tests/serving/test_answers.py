@@ -1,9 +1,24 @@
+import re
+
+from processes import ROOT
+
 from keras_resnet.serving import answers
 
 
+def test_every_status_has_a_meaning_which_the_documentation_tells():
+    constants = [value for name, value in vars(answers).items() if name.isupper()]
+    statuses = [value for value in constants if isinstance(value, str)]
+    assert list(answers.STATUSES) == statuses
+    text = (
+        (ROOT / "docs" / "serving.md").read_text().partition("| status | meaning |\n|---|---|\n")[2]
+    )
+    table = re.findall(r"^\| `(.+?)` \| (.+) \|$", text.partition("\n\n")[0], re.MULTILINE)
+    assert dict(table) == dict(answers.STATUSES)
+
+
 def test_only_ok_is_ok():
-    unusable = [getattr(answers, name) for name in vars(answers) if name.isupper() and name != "OK"]
-    assert len(unusable) == 6
+    unusable = answers.STATUSES.keys() - {answers.OK}
+    assert len(unusable) == len(answers.STATUSES) - 1
     assert not any(answers.Answer(status).is_ok for status in unusable)
     assert answers.Answer(answers.OK, (3,), ("cat",), (0.5,)).is_ok
 

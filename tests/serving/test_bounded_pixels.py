@@ -18,7 +18,7 @@ from keras_resnet.serving.answers import (
     TOO_MANY_SCANS,
     TOO_MUCH_DATA,
 )
-from keras_resnet.serving.bounded_pixels import BYTES_PER_BYTE, BYTES_PER_PIXEL, bounded_pixels
+from keras_resnet.serving.bounded_pixels import bounded_pixels, most_memory
 from keras_resnet.serving.options import Limits
 
 SPEC = Preprocessing(24, 27, (100.0,) * 3, exif_orientation=True, background=(9, 99, 199))
@@ -112,8 +112,7 @@ def test_the_largest_picture_costs_what_is_said(look, name):
         pixels, status = look(picture)
         seconds = time.process_time() - started
     assert (pixels.shape, status) == ((SIDE, SIDE, 3), OK)
-    most = BYTES_PER_PIXEL * SIDE**2 + BYTES_PER_BYTE * len(picture)
-    assert growth.kilobytes * 1024 < most
+    assert growth.kilobytes * 1024 < most_memory(SIDE**2, len(picture))
     assert seconds < nanoseconds * SIDE**2 / 1e9
 
 

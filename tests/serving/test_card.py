@@ -1,6 +1,9 @@
+import datetime
 import importlib.metadata
 import json
+import re
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -15,6 +18,7 @@ from keras_resnet.serving.optimization import Optimized
 from keras_resnet.serving.options import Limits
 from keras_resnet.serving.servable import servable
 
+DIGESTS = {"b/2": "22" * 32, "a": "11" * 32}
 SECONDS = {("serving_default", 32): 0.016, ("images", 1): 0.5, ("images", 32): 2.0}
 
 
@@ -25,7 +29,8 @@ def model():
 
 def card(model, origin, optimized=None, limits=None, top=5):
     limits = limits or Limits()
-    return model_card(servable(model, top, limits), origin, top, limits, optimized, SECONDS)
+    served = servable(model, top, limits)
+    return model_card(served, origin, top, limits, optimized, SECONDS, DIGESTS)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +43,9 @@ def full(model):
         "split": "test",
         "protocol": "1-crop",
     }
-    origin = Origin("mine", RECIPES["cifar10"]["paper"].to_json(), "letters", evaluation, "CC0")
+    recipe = RECIPES["cifar10"]["paper"].to_json()
+    data = {"train_images": 50_000, "train_fingerprint": "0123abcd"}
+    origin = Origin("mine", recipe, "letters", evaluation, "CC0", step=64_000, data=data)
     optimized = Optimized(model, "bfloat16", "letters, test", 10_000, 0.00123, 0.9987)
     return card(model, origin, optimized, Limits(12_345, 67_890))
 
@@ -52,7 +59,10 @@ def test_it_says_what_is_known(full):
     for text in (
         "# mine\n",
         "A network for 7 classes of letters, exported for TF Serving by keras_resnet "
-        f"{importlib.metadata.version('keras-resnet-paper')} on TensorFlow {tf.__version__}, ",
+        f"{importlib.metadata.version('keras-resnet-paper')} on TensorFlow {tf.__version__} and "
+        f"Keras {keras.__version__}, {datetime.date.today().isoformat()}.\n",
+        "The network is that after step 64,000. The data set (data.json of the run): ",
+        "| train_images | 50000 |\n| train_fingerprint | 0123abcd |\n",
         "- architecture: cifar_resnet8, residual, stages of [1, 1, 1] basic blocks, shortcut A (He",
         f"parameters: {sum(kernels) + 2 * 240 + 64 * 7 + 7:,}",
         f"multiply-adds: {multiply_adds:,} for a picture",
@@ -69,12 +79,12 @@ def test_it_says_what_is_known(full):
         "`labels` string [n, 5]",
         "`images`: uint8 [n, height, width, 3]",
         "`features` float32 [n, 64]",
-        '"too many bytes" (more than 12,345), "too many pixels" (more than 67,890), "too many '
-        'scans" (more than 100)',
+        "Here `--max_bytes` is 12,345, and `--max_pixels` 67,890.",
         "| `serving_default` | 32 | 16.0 ms | 2000.0 |",
         "| `images` | 1 | 500.0 ms | 2.0 |\n| `images` | 32 | 2000.0 ms | 16.0 |\n| `serving_d",
         "## Classes\n\n7, in `assets/labels.txt`.",
-        "## Licence\n\nCC0\n",
+        f"```\n{'11' * 32}  a\n{'22' * 32}  b/2\n```",
+        "## Licence\n\nOf the weights: CC0.\n",
     ):
         assert text in full, text
     recipe = full.partition("```json\n")[2].partition("```")[0]
@@ -82,12 +92,31 @@ def test_it_says_what_is_known(full):
 
 
 def test_every_status_of_a_picture_is_explained(full):
-    """Of the module's strings, whatever their names."""
-    statuses = [value for name, value in vars(answers).items() if name.isupper()]
-    statuses = [value for value in statuses if isinstance(value, str)]
-    assert len(statuses) == 7
-    for status in statuses:
-        assert f'"{status}"' in full, status
+    for status, meaning in answers.STATUSES.items():
+        assert f"| `{status}` | {meaning} |\n" in full
+
+
+def cells(line):
+    """Number of cells, if it is a row; else what marks a heading or a block of code."""
+    if line.startswith("|"):
+        return len(re.findall(r"(?<!\\)(?:\\\\)*\|", line))
+    return re.match("#*`*", line)[0][:3]
+
+
+@pytest.mark.parametrize("strange", ["a|b", "\n# Title\n", "\n```\n", "\u2028", "\x1b[2J", "\x85|"])
+def test_nothing_of_the_users_breaks_a_line_or_a_table(model, strange):
+    def card_of(text):
+        start = {"time": text, "step": 1, "command": text, "workers": [{"host": text}]}
+        recipe = json.dumps({"dataset": text}, ensure_ascii=False)
+        evaluation = {"top1": 0.5, "images": 4, "split": "test", "protocol": "1-crop"}
+        origin = (text, recipe, text, evaluation, text, [start], 3, {"fingerprint": text})
+        optimized = Optimized(model, "float32", text, 4, 0.001, 1.0)
+        return card(model, Origin(*origin), optimized)
+
+    usual, found = (
+        [cells(line) for line in card_of(text).splitlines()] for text in ("cat", f"cat{strange}dog")
+    )
+    assert found == usual
 
 
 @pytest.mark.parametrize(

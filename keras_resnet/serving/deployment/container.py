@@ -8,8 +8,10 @@ import urllib.parse
 
 import tensorflow as tf
 
+from keras_resnet.serving.bounded_pixels import most_memory
 from keras_resnet.serving.options import Limits
 from keras_resnet.serving.servable import Servable
+from keras_resnet.serving.usable_rows import PICTURES_AT_ONCE
 
 # As num_batch_threads in batching.config.
 PROCESSORS = 2
@@ -20,9 +22,9 @@ METRICS_PATH = "/monitoring/prometheus/metrics"
 # Nobody, who owns nothing.
 USER = 65534
 
-# What TensorFlow takes without a network; decoding for a pixel, of a progressive JPEG; feature maps
-# for a pixel that a network sees (20 MB of ResNet-50 at 224 pixels).
-_TENSORFLOW_BYTES, _DECODED_BYTES, _FEATURE_BYTES = 512 * 2**20, 9, 400
+# What TensorFlow takes without a network; feature maps for a pixel that a network sees (20 MB of
+# ResNet-50 at 224 pixels).
+_TENSORFLOW_BYTES, _FEATURE_BYTES = 512 * 2**20, 400
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,7 +93,7 @@ def container(model: str, served: Servable, limits: Limits) -> Container:
     canvas = getattr(served.model, "canvas", None)
     side = served.model.preprocessing.size if canvas is None else canvas.longer
     batch = served.batch_sizes[-1] * (side * side * _FEATURE_BYTES + limits.max_bytes)
-    decoding = limits.max_pixels * _DECODED_BYTES
+    decoding = PICTURES_AT_ONCE * most_memory(limits.max_pixels, limits.max_bytes)
     # A new version is loaded before the old one goes. Requests that wait come on top of it all.
     memory = _TENSORFLOW_BYTES + 2 * weights + PROCESSORS * (batch + decoding)
     return Container(model, math.ceil(memory / 2**30), math.ceil(weights / 2**30))
