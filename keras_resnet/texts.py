@@ -1,5 +1,6 @@
 """Text of strangers, such as names of files, as it may be printed."""
 
+import re
 import unicodedata
 
 # Control characters, half characters that stand for bytes which are no UTF-8, separators of lines.
@@ -7,6 +8,9 @@ _HARMFUL_CATEGORIES = {"Cc", "Cs", "Zl", "Zp"}
 
 # Embeddings, overrides and isolates, which show what follows in another order.
 _HARMFUL_DIRECTIONS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+
+# A character as `escaped` writes it.
+_ESCAPED = re.compile(r"\\(?:[\\tnr]|x..|u.{4}|U.{8})")
 
 
 def harmless(text: str) -> str:
@@ -33,3 +37,19 @@ def _is_harmful(character: str) -> bool:
         unicodedata.category(character) in _HARMFUL_CATEGORIES
         or unicodedata.bidirectional(character) in _HARMFUL_DIRECTIONS
     )
+
+
+def lossless(text: str) -> str:
+    r"""The same as of `harmless`, from which `original` restores the text.
+
+    So a backslash is escaped, too, as `\\`, and a byte that is no UTF-8, of the name of a file, is
+    the half character by which Python has it, `\udcff`.
+    """
+    if text.isprintable() and "\\" not in text:
+        return text  # As are most.
+    return "".join(escaped(each) if each == "\\" or _is_harmful(each) else each for each in text)
+
+
+def original(text: str) -> str:
+    """The text of which `lossless` made another."""
+    return _ESCAPED.sub(lambda match: match[0].encode().decode("unicode_escape"), text)

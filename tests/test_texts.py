@@ -2,7 +2,7 @@ import unicodedata
 
 import pytest
 
-from keras_resnet.texts import escaped, harmless, harmless_lines
+from keras_resnet.texts import escaped, harmless, harmless_lines, lossless, original
 
 
 @pytest.mark.parametrize(
@@ -46,3 +46,27 @@ def test_line_breaks_that_are_meant_stay():
 
 def test_escapes_are_ascii():
     assert escaped("中😀") == r"\u4e2d\U0001f600"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        *((text, text) for text in ("cat.jpg", "", "café", "中文 図", "a\u00a0b", 'a,"b"')),
+        ("a\nb\r\t\x1b", r"a\nb\r\t\x1b"),
+        (r"a\nb", r"a\\nb"),
+        ("a\\", "a\\\\"),
+        (b"\xff\n\xe2\x80\xa8".decode(errors="surrogateescape"), r"\udcff\n\u2028"),
+    ],
+)
+def test_what_is_escaped_without_loss_can_be_had_again(text, expected):
+    assert lossless(text) == expected
+    assert original(expected) == text
+
+
+def test_every_character_can_be_had_again():
+    """Beside a backslash, too, and in one line of UTF-8 whatever it is."""
+    for start in (0, 0x10FF00):
+        text = "".join(f"{chr(code)}\\" for code in range(start, min(start + 0x10000, 0x110000)))
+        written = lossless(text)
+        assert written.encode() and written.splitlines() == [written]
+        assert original(written) == text
