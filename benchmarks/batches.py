@@ -137,10 +137,8 @@ def count(tables):
         with open(path, newline="") as file:
             for row in csv.DictReader(file):
                 places[row["file"], row["record"]] += row["status"] == "OK"
-    print(
-        f"{places.total():,} rows of {len(places):,} pictures, none more often than once: ", end=""
-    )
-    print(len(places) == MILLION and set(places.values()) == {1})
+    is_right = len(places) == MILLION and set(places.values()) == {1}
+    print(f"{places.total():,} rows of {len(places):,} pictures, each once: {is_right}")
 
 
 def main():
