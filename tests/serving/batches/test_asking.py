@@ -2,27 +2,20 @@ import threading
 
 import numpy as np
 import pytest
-import tensorflow as tf
-from letters import make_network
 from pictures import encoded
+from processes import ROOT
 
-from keras_resnet.serving.answers import NOT_AN_IMAGE
 from keras_resnet.serving.batches.asking import rows_of
 from keras_resnet.serving.batches.pictures import Picture
-from keras_resnet.serving.clients import NetworkClient
+from keras_resnet.serving.clients import connect
 
 
 @pytest.fixture(scope="module")
-def network():
-    return make_network()
+def client():
+    return connect(ROOT / "tests/of_format_1/export")
 
 
-@pytest.fixture(scope="module")
-def client(network):
-    return NetworkClient(network)
-
-
-def test_rows_come_in_order_with_what_the_network_says(network, client, rng, tmp_path):
+def test_rows_come_in_order_with_what_the_network_says(client, rng, tmp_path):
     """Of pictures in files and in records, unusable and unreadable ones, in batches that mix."""
     contents = [encoded(rng, 20 + n, 30, ["PNG", "JPEG"][n % 2]) for n in range(11)]
     for number in range(0, 11, 2):
@@ -34,13 +27,16 @@ def test_rows_come_in_order_with_what_the_network_says(network, client, rng, tmp
     pictures[3:3] = [Picture("missing"), Picture("no", 0, None, b"x"), Picture("fault", fault="f")]
     rows = list(rows_of(client, pictures, 3, 0.5))
     assert [row[:2] for row in rows] == [(each.file, each.record) for each in pictures]
-    assert [row[3] for row in rows[3:6]] == ["No such file or directory", NOT_AN_IMAGE, "f"]
+    assert [row[3] for row in rows[3:6]] == [
+        "No such file or directory",
+        client.ask([b"x"])[0].status,
+        "f",
+    ]
     usable = rows[:3] + rows[6:]
     assert {row[3] for row in usable} == {"OK"}
-    inputs = np.stack([network.preprocessing(tf.constant(content)) for content in contents])
-    for row, probabilities in zip(usable, network(inputs).numpy(), strict=True):
-        assert row[5] == list(np.argsort(-probabilities)) and row[4] == list(map(str, row[5]))
-        np.testing.assert_allclose(row[6], np.sort(probabilities)[::-1], atol=1e-5)
+    for row, answer in zip(usable, client.ask(contents), strict=True):
+        assert (*row[4], *row[5]) == (*answer.labels, *answer.classes)
+        np.testing.assert_allclose(row[6], answer.probabilities, atol=1e-5)
     assert list(rows_of(client, [], 3, 0.5)) == []
 
 

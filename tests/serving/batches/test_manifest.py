@@ -3,6 +3,7 @@ import json
 import shutil
 
 import pytest
+from processes import ROOT
 from record_files import WRITERS
 
 from keras_resnet.checks import UserError
@@ -52,8 +53,8 @@ def test_a_listing_is_known_by_its_names_and_the_sizes_of_files_of_records(tmp_p
     assert len(known) == 6
 
 
-def test_a_network_is_known_by_its_files_wherever_they_are(exported, tmp_path):
-    _, version = exported
+def test_a_network_is_known_by_its_files_wherever_they_are(tmp_path):
+    version = ROOT / "tests/of_format_1/export/1"
     here = manifest.fingerprint_of_model(str(version))
     files = [version / "saved_model.pb", *sorted((version / "variables").iterdir())]
     assert here == hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()

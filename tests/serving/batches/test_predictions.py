@@ -10,9 +10,8 @@ import time
 import numpy as np
 import pyarrow.parquet
 import pytest
-from letters import make_network
 from pictures import encoded
-from processes import LAUNCH, Process, run_program
+from processes import LAUNCH, ROOT, Process, run_program
 from record_files import WRITERS, example
 
 from keras_resnet.data.named_pictures import pictures_of
@@ -22,18 +21,13 @@ from keras_resnet.serving.batches.options import Shard
 from keras_resnet.serving.clients import connect
 from keras_resnet.texts import original
 
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    """The path of a tiny network."""
-    path = tmp_path_factory.mktemp("network") / "tiny.keras"
-    make_network().save(path)
-    return path
+# An export that loads in a second.
+MODEL = str(ROOT / "tests/of_format_1/export")
 
 
 @pytest.fixture(scope="module")
-def client(model):
-    return connect(model)
+def client():
+    return connect(MODEL)
 
 
 def write_pictures(directory, files, records):
@@ -118,40 +112,40 @@ class Prediction:
         return self._process.wait(300)
 
 
-def test_a_shard_goes_on_where_it_was_killed(model, client, tmp_path):
-    files, records = 20, 800
+def test_a_shard_goes_on_where_it_was_killed(client, tmp_path):
+    files, records = 20, 280
     names = write_pictures(tmp_path, files, records)
     tables, whole = tmp_path / "tables", tmp_path / "whole"
-    flags = [f"--output={tables}", "--part_rows=20", "--batch_size=8", "--shard=0/2"]
-    killed = Prediction(tmp_path, model, *names, *flags).kill_at(tables, 3)
+    flags = [f"--output={tables}", "--part_rows=8", "--batch_size=8", "--shard=0/2"]
+    killed = Prediction(tmp_path, MODEL, *names, *flags).kill_at(tables, 3)
     assert killed and not list(tables.glob("_done-*"))
     begun = {path: path.read_bytes() for path in tables.glob("predictions-*")}
-    assert 3 <= len(begun) < 20
-    process = run_program("predict", model, *names, *flags)
+    assert 3 <= len(begun) < 18
+    process = run_program("predict", MODEL, *names, *flags)
     assert process.returncode == 2 and process.stdout == "", process.stderr
     # It says what it has seen of both starts.
-    assert "9 of 411 pictures cannot be used." in process.stderr
+    assert "4 of 151 pictures cannot be used." in process.stderr
     assert {path: path.read_bytes() for path in begun} == begun
     # The other shard need not wait for it; and all of it, in the other format.
     listing, _ = pictures_of(map(str, names), found_below)
-    about = client, str(model), listing
+    about = client, MODEL, listing
     predictions.write_predictions(*about, tables, shard=Shard(1, 2))
     predictions.write_predictions(*about, whole, file_format="parquet")
     assert places_in(tables) == expected_places(tmp_path, files, records)
     assert_same_rows(rows_in(whole), rows_in(tables))
     done = [json.loads(path.read_text()) for path in sorted(tables.glob("_done-*"))]
-    assert [sum(each["statuses"].values()) for each in done] == [411, 411]
-    assert [each["parts"] for each in done] == [21, 1]
+    assert [sum(each["statuses"].values()) for each in done] == [151, 151]
+    assert [each["parts"] for each in done] == [19, 1]
 
 
 @pytest.fixture(scope="module")
-def begun(model, client, tmp_path_factory):
+def begun(client, tmp_path_factory):
     """What is given to `write_predictions`, and tables that it made."""
     directory = tmp_path_factory.mktemp("begun")
     names = list(map(str, write_pictures(directory, 3, 4)))
     listing, _ = pictures_of(names, found_below)
-    predictions.write_predictions(client, str(model), listing, directory / "tables")
-    return client, str(model), listing, directory / "tables"
+    predictions.write_predictions(client, MODEL, listing, directory / "tables")
+    return client, MODEL, listing, directory / "tables"
 
 
 def test_the_order_in_which_pictures_are_named_is_of_no_account(begun):
@@ -166,7 +160,7 @@ def test_what_was_begun_with_something_else_is_refused(begun, tmp_path):
     client, model, listing, tables = begun
     before = {path: path.read_bytes() for path in tables.iterdir()}
     other = tmp_path / "other.keras"
-    make_network(seed=1).save(other)
+    other.write_bytes(b"another network")
     for change, differs in (
         ({"model": str(other)}, "model"),
         ({"listing": {**listing, "new.jpg": None}}, "files: 7, now 8"),
@@ -207,15 +201,15 @@ def test_a_part_also_ends_after_some_time(begun, tmp_path, monkeypatch):
 
 
 @pytest.mark.faults
-def test_of_twenty_thousand_pictures_each_is_a_row_after_thirty_kills(model, tmp_path):
+def test_of_twenty_thousand_pictures_each_is_a_row_after_thirty_kills(tmp_path):
     files, records, shards = 200, 20_000, 3
     names = write_pictures(tmp_path, files, records)
     tables, chance = tmp_path / "tables", random.Random(0)
     kills = 0
     for index in range(shards):
-        flags = [f"--output={tables}", f"--shard={index}/{shards}", "--part_rows=200"]
+        flags = [f"--output={tables}", f"--shard={index}/{shards}", "--part_rows=80"]
         while True:
-            prediction = Prediction(tmp_path, model, *names, *flags)
+            prediction = Prediction(tmp_path, MODEL, *names, *flags)
             if kills == 10 * (index + 1):
                 assert prediction.wait() == 2
                 break
