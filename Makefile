@@ -6,8 +6,9 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do $$p
 VENV := .venv
 BIN := $(VENV)/bin
 PARITY := .venv-parity
+BEAM := .venv-beam
 
-.PHONY: demo demo-detection demo-segmentation demo-localization test faults mutants parity lint format bench clean
+.PHONY: demo demo-detection demo-segmentation demo-localization test faults mutants beam parity lint format bench clean
 
 # Of the thousands of files that are installed pip would compile all, which takes longer than the rest;
 # Python compiles those that it imports, the most of them by the line after.
@@ -47,6 +48,15 @@ faults: $(VENV)/.installed
 # Faults put into the code, each with the test that must notice it.
 mutants: $(VENV)/.installed
 	$(BIN)/python tests/mutants.py
+
+# Predictions by Apache Beam, which needs older versions of what it shares with TensorFlow.
+beam: $(BEAM)/.installed
+	$(BEAM)/bin/python -m pytest -m beam tests/serving/batches/test_beam.py tests/examples/beam
+
+$(BEAM)/.installed: setup.py pyproject.toml
+	$(PYTHON) -m venv $(BEAM)
+	$(BEAM)/bin/pip install --quiet --no-compile --editable ".[test,beam]"
+	touch $@
 
 # Our networks with the weights of torchvision, timm, whose environment takes 6 GB, and Keras.
 parity: $(VENV)/.installed $(PARITY)/.installed

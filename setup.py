@@ -11,12 +11,16 @@ VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "keras_resnet/version.py").
 # COCO's own evaluation of detectors.
 COCO = ["pycocotools>=2.0.8"]
 
+# Tables of predictions in Parquet.
+PARQUET = ["pyarrow>=17"]
+
 # scikit-image brings photographs; nbclient and ipykernel run the examples; pydot draws networks;
 # keras-hub has detectors that the networks become a part of; setuptools builds the wheel;
 # check-jsonschema and kubernetes-validate bring the schemas of Compose and Kubernetes; cryptography
 # makes certificates for servers.
 TEST = [
     *COCO,
+    *PARQUET,
     "pytest>=8",
     "pytest-xdist",
     "cryptography",
@@ -83,6 +87,9 @@ setuptools.setup(
     extras_require={
         "and-cuda": ["tensorflow[and-cuda]>=2.19"],
         "coco": COCO,
+        "parquet": PARQUET,
+        # Not among those of tests: beside it protobuf and Pillow are of an earlier major version.
+        "beam": ["apache-beam>=2.70", *PARQUET],
         "test": TEST,
         "dev": [
             *TEST,

@@ -12,6 +12,9 @@ _HARMFUL_DIRECTIONS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "
 # What marks something in Markdown; an underscore within a word does not.
 _MARKDOWN = re.compile(r"[\\`*\[\]<>|~&$#!]|(?<![^\W_])_|_(?![^\W_])")
 
+# A character as `escaped` writes it.
+_ESCAPED = re.compile(r"\\(?:[\\tnr]|x..|u.{4}|U.{8})")
+
 
 def harmless(text: str) -> str:
     r"""A text in one line that controls no terminal: what would is escaped, as `\x1b`.
@@ -52,3 +55,19 @@ def _is_harmful(character: str) -> bool:
         unicodedata.category(character) in _HARMFUL_CATEGORIES
         or unicodedata.bidirectional(character) in _HARMFUL_DIRECTIONS
     )
+
+
+def lossless(text: str) -> str:
+    r"""The same as of `harmless`, from which `original` restores the text.
+
+    So a backslash is escaped, too, as `\\`, and a byte that is no UTF-8, of the name of a file, is
+    the half character by which Python has it, `\udcff`.
+    """
+    if text.isprintable() and "\\" not in text:
+        return text  # As are most.
+    return "".join(escaped(each) if each == "\\" or _is_harmful(each) else each for each in text)
+
+
+def original(text: str) -> str:
+    """The text of which `lossless` made another."""
+    return _ESCAPED.sub(lambda match: match[0].encode().decode("unicode_escape"), text)

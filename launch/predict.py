@@ -5,6 +5,7 @@
   python launch/predict.py exports/cifar10 cat.jpg 'photos/**/*.png' --draw=sheets
   python launch/predict.py grpc://localhost:8500/cifar10 *.jpg --json
   python launch/predict.py grpcs://host:443/cifar10/stable photos --token_file=token
+  python launch/predict.py exports/cifar10 photos 'data/*.tfrecord*' --output=tables --shard=3/8
 
 MODEL is a run directory, of which the network at the last evaluation is taken (model.keras); a
 .keras file, such as a run's best.keras; an export: a directory of versions, of which the newest is
@@ -19,16 +20,17 @@ looked at, 2 when some or all are unusable, each of which says why, and 1 when t
 not be asked.
 """
 
+import collections
 import os
 import pathlib
 import sys
 
 from absl import flags
 
-from command_line import printed_classes, printed_masks, printed_objects
-from command_line.pictures import UnreadableError, content_of, pictures_of
+from command_line import in_tables, printed_classes, printed_masks, printed_objects
 from command_line.program import Program, positional
 from keras_resnet.checks import UserError, check_integer, check_number, check_positive
+from keras_resnet.data.named_pictures import UnreadableError, content_of, pictures_of
 from keras_resnet.serving.access import Access, check_access
 from keras_resnet.serving.addresses import parsed
 from keras_resnet.serving.answers import OK, Answer
@@ -99,6 +101,7 @@ flags.DEFINE_string(
     flag_values=FLAGS,
 )
 PROGRAM.document("Output", "json", "csv", "least_score", "draw")
+in_tables.define_flags(PROGRAM)
 PROGRAM.document("Asking", "batch_size", "timeout", "retry_for")
 PROGRAM.document("Access to a server", "ca_file", "certificate_file", "key_file", "token_file")
 
@@ -112,6 +115,7 @@ def read(arguments):
     check_number("least_score", FLAGS.least_score, 0, below=1)
     if FLAGS.json and FLAGS.csv:
         raise UserError("--json and --csv exclude each other.")
+    in_tables.check(FLAGS, without=("json", "csv", "draw"))
     check_access(access(), parsed(model))
     if FLAGS.draw is not None:
         check_free(pathlib.Path(FLAGS.draw))
@@ -151,32 +155,42 @@ def work(model, names):
         FLAGS.batch_size,
         on_wait=lambda message: tqdm.tqdm.write(harmless(message), file=sys.stderr),
     )
+    if FLAGS.output:
+        statuses = in_tables.written(FLAGS, client, model, faults)
+    else:
+        statuses = printed(client, model, faults)
+    if left_out:
+        files = count(left_out.total(), "file")
+        print(f"Left out: {files} ({counted(left_out)}).", file=sys.stderr)
+    unusable = statuses.total() - statuses[OK]
+    if unusable:
+        print(f"{unusable} of {statuses.total()} pictures cannot be used.", file=sys.stderr)
+        sys.exit(EXIT_UNUSABLE)
+
+
+def printed(client, model, faults):
+    """Prints what the network says, draws it if asked to, and returns the numbers of statuses."""
+    import tqdm
+
     drawings = drawings_of(client, model, list(faults)) if FLAGS.draw else None
-    statuses = []
+    statuses = collections.Counter()
 
     def rows():
         for name, content, answer in answered(client, faults):
-            statuses.append(answer.status)
+            statuses[answer.status] += 1
             answer = answer.at_least(FLAGS.least_score)
             if drawings is not None:
                 drawings.add(name, content, answer)
             yield name, answer
 
-    printed = {"boxes": printed_objects, "masks": printed_masks}.get(
-        client.kind.name, printed_classes
-    )
-    lines = printed.as_table if FLAGS.csv else printed.as_json if FLAGS.json else printed.as_text
+    modules = {"boxes": printed_objects, "masks": printed_masks}
+    module = modules.get(client.kind.name, printed_classes)
+    lines = module.as_table if FLAGS.csv else module.as_json if FLAGS.json else module.as_text
     for line in lines(tqdm.tqdm(rows(), total=len(faults), leave=False, disable=None)):
         tqdm.tqdm.write(line)
-    if left_out:
-        files = count(left_out.total(), "file")
-        print(f"Left out: {files} ({counted(left_out)}).", file=sys.stderr)
     if drawings is not None:
         print(f"Drawn: {harmless(FLAGS.draw)}/{drawings.PATTERN}", file=sys.stderr)
-    unusable = len(statuses) - statuses.count(OK)
-    if unusable:
-        print(f"{unusable} of {len(statuses)} pictures cannot be used.", file=sys.stderr)
-        sys.exit(EXIT_UNUSABLE)
+    return statuses
 
 
 def drawings_of(client, model, names):

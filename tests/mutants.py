@@ -446,6 +446,19 @@ MUTANTS = (
         "if tensor.shape.rank",
         "tests/networks/test_analysis.py::test_the_gradients_need_what_arithmetic_says",
     ),
+    (
+        "keras_resnet/serving/batches/pictures.py",
+        "first = last.record + shard.number",
+        "first = last.record + 1",
+        "tests/serving/batches/test_pictures.py::test_a_share_goes_on_behind_any_of_its_pictures",
+    ),
+    (
+        "keras_resnet/serving/batches/manifest.py",
+        "if begun.get(name) != about.get(name)]",
+        "if name not in begun]",
+        "tests/serving/batches/test_manifest.py::test_what_tables_are_of_is_written_once_and_compared_"
+        "then",
+    ),
 )
 
 # Decided by whoever imports TensorFlow first: as for the tests.

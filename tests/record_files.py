@@ -30,3 +30,12 @@ def write_tfrecord(path, contents):
 
 
 WRITERS = {"array_record": write_array_record, "tfrecord": write_tfrecord}
+
+
+def example(**features):
+    """The record of some bytes by their names."""
+    features = {
+        name: tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+        for name, value in features.items()
+    }
+    return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()

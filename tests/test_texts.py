@@ -2,7 +2,15 @@ import unicodedata
 
 import pytest
 
-from keras_resnet.texts import escaped, fenced, harmless, harmless_lines, in_markdown
+from keras_resnet.texts import (
+    escaped,
+    fenced,
+    harmless,
+    harmless_lines,
+    in_markdown,
+    lossless,
+    original,
+)
 
 
 @pytest.mark.parametrize(
@@ -65,3 +73,27 @@ def test_markdown_shows_a_text_as_it_is(text, expected):
 def test_no_line_of_a_block_of_code_ends_it():
     assert fenced("a\x1b\nb", "json") == "```json\na\\x1b\nb\n```"
     assert fenced("a\n```\n````") == "`````\na\n```\n````\n`````"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        *((text, text) for text in ("cat.jpg", "", "café", "中文 図", "a\u00a0b", 'a,"b"')),
+        ("a\nb\r\t\x1b", r"a\nb\r\t\x1b"),
+        (r"a\nb", r"a\\nb"),
+        ("a\\", "a\\\\"),
+        (b"\xff\n\xe2\x80\xa8".decode(errors="surrogateescape"), r"\udcff\n\u2028"),
+    ],
+)
+def test_what_is_escaped_without_loss_can_be_had_again(text, expected):
+    assert lossless(text) == expected
+    assert original(expected) == text
+
+
+def test_every_character_can_be_had_again():
+    """Beside a backslash, too, and in one line of UTF-8 whatever it is."""
+    for start in (0, 0x10FF00):
+        text = "".join(f"{chr(code)}\\" for code in range(start, min(start + 0x10000, 0x110000)))
+        written = lossless(text)
+        assert written.encode() and written.splitlines() == [written]
+        assert original(written) == text

@@ -29,9 +29,9 @@ _THREADS = 16
 _OTHER_OPEN_FILES = 256
 
 # A TFRecord's record: length (8 bytes), its checksum (4), the bytes, their checksum (4).
-_LENGTH_BYTES = 8
-_CHECKSUM_BYTES = 4
-_HEADER_BYTES = _LENGTH_BYTES + _CHECKSUM_BYTES
+LENGTH_BYTES = 8
+CHECKSUM_BYTES = 4
+HEADER_BYTES = LENGTH_BYTES + CHECKSUM_BYTES
 
 # The end of an ArrayRecord file: the index, among others of how long each record is, padding up to
 # a multiple of 64 kB, and 64 kB that say where the index begins.
@@ -201,32 +201,30 @@ class TFRecords(Records):
         rows = [(0, 0)]
         with open(self.paths[shard], "rb", buffering=0) as file:
             size = os.fstat(file.fileno()).st_size
-            header = os.pread(file.fileno(), _HEADER_BYTES, 0)
-            while len(header) == _HEADER_BYTES:
-                length = header[:_LENGTH_BYTES]
-                if header[_LENGTH_BYTES:] != _masked_checksum(length):
+            header = os.pread(file.fileno(), HEADER_BYTES, 0)
+            while len(header) == HEADER_BYTES:
+                length = header[:LENGTH_BYTES]
+                if header[LENGTH_BYTES:] != masked_checksum(length):
                     break
-                end = rows[-1][0] + _HEADER_BYTES + int.from_bytes(length, "little")
-                end += _CHECKSUM_BYTES
+                end = rows[-1][0] + HEADER_BYTES + int.from_bytes(length, "little")
+                end += CHECKSUM_BYTES
                 if end > size:
                     break
                 # The checksum of this record and the header of the next lie side by side.
-                both = os.pread(
-                    file.fileno(), _CHECKSUM_BYTES + _HEADER_BYTES, end - _CHECKSUM_BYTES
-                )
-                rows.append((end, int.from_bytes(both[:_CHECKSUM_BYTES], "little")))
-                header = both[_CHECKSUM_BYTES:]
+                both = os.pread(file.fileno(), CHECKSUM_BYTES + HEADER_BYTES, end - CHECKSUM_BYTES)
+                rows.append((end, int.from_bytes(both[:CHECKSUM_BYTES], "little")))
+                header = both[CHECKSUM_BYTES:]
         self._check_number(shard, len(rows) - 1)
         return np.array(rows, np.int64)
 
     def _read_record(self, shard: int, position: int) -> bytes:
         start, end = self._offsets[shard][position : position + 2]
-        start += _HEADER_BYTES
+        start += HEADER_BYTES
         content = os.pread(self._files[shard].fileno(), int(end - start), start)
         if len(content) != end - start:
             raise OSError(f"{self.paths[shard]} was truncated while it was in use")
-        record, checksum = content[:-_CHECKSUM_BYTES], content[-_CHECKSUM_BYTES:]
-        if _masked_checksum(record) != checksum:
+        record, checksum = content[:-CHECKSUM_BYTES], content[-CHECKSUM_BYTES:]
+        if masked_checksum(record) != checksum:
             raise OSError("the checksum of a record is wrong")
         return record
 
@@ -236,7 +234,7 @@ class TFRecords(Records):
         return self._checksums[shard][skip : skip + take].tobytes()
 
 
-def _masked_checksum(content: bytes) -> bytes:
+def masked_checksum(content: bytes) -> bytes:
     """The checksum that TFRecord files hold, 4 bytes: a CRC-32C, rotated and moved."""
     checksum = google_crc32c.value(content)
     return struct.pack("<I", ((checksum >> 15 | checksum << 17) + 0xA282EAD8) % 2**32)

@@ -2,12 +2,13 @@ import collections
 import errno
 import os
 import pathlib
+import resource
 import types
 
 import pytest
 
-from command_line import pictures
-from command_line.pictures import UnreadableError, content_of, pictures_of
+from keras_resnet.data import named_pictures
+from keras_resnet.data.named_pictures import UnreadableError, content_of, pictures_of
 
 
 def found_below(directory):
@@ -84,7 +85,7 @@ def test_what_cannot_be_read_is_said_at_once(photos, monkeypatch):
     os.mkfifo("photos/pipe.jpg")
     os.symlink("nowhere", "photos/link.jpg")
     os.symlink("loop.jpg", "photos/loop.jpg")
-    monkeypatch.setattr(pictures, "MAX_FILE_BYTES", 8)
+    monkeypatch.setattr(named_pictures, "MAX_FILE_BYTES", 8)
     for name, fault in (
         ("missing.jpg", "No such file or directory"),
         ("photos/link.jpg", "No such file or directory"),
@@ -97,3 +98,14 @@ def test_what_cannot_be_read_is_said_at_once(photos, monkeypatch):
     ):
         with pytest.raises(UnreadableError, match=f"^{fault}$"):
             content_of(name)
+
+
+def test_a_shortage_of_the_machine_is_no_fault_of_a_file(photos):
+    """No more files can be opened: what is there may be read later."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        with pytest.raises(OSError, match="Too many open files"):
+            content_of("photos/a.jpg")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
