@@ -23,7 +23,7 @@ def test_memory_is_for_the_largest_pictures_and_batches():
     assert found.memory_gib == pytest.approx(by_hand, abs=0.6) == 7
     assert found.weights_gib == 1
     small = Limits(max_bytes=2**20, max_pixels=10**6)
-    assert container("mine", servable(model, 1, small), small).memory_gib == 2
+    assert container("mine", servable(model, 1, small), small).memory_gib == 3
 
 
 def test_processors_are_those_of_batching_config():
