@@ -1,9 +1,6 @@
 import io
-import os
 
 import bombs
-import hypothesis
-import hypothesis.strategies as st
 import numpy as np
 import PIL.ExifTags
 import PIL.Image
@@ -242,92 +239,3 @@ def test_bad_limits_are_named(values, name):
 
 def test_the_largest_limits_are_those_of_decoding():
     assert Limits(2**31 - 1, 178_956_970) == Limits(max_pixels=178_956_970, max_bytes=2147483647)
-
-
-# --- Any bytes
-
-
-def mutated(samples):
-    """Bytes near those of good pictures: cut, flipped, repeated, spliced, or without sense."""
-
-    def mutate(data, other, changes, cut, kind):
-        data = bytearray(data)
-        for place, value in changes:
-            data[place % len(data)] = value
-        cut %= len(data)
-        if kind == "cut":
-            return bytes(data[:cut])
-        if kind == "splice":
-            return bytes(data[:cut]) + other[cut % len(other) :]
-        if kind == "repeat":
-            return bytes(data[:cut] + data[cut // 2 :])
-        return bytes(data)
-
-    change = st.tuples(st.integers(0, 2**16), st.integers(0, 255))
-    near = st.builds(
-        mutate,
-        st.sampled_from(samples),
-        st.sampled_from(samples),
-        st.lists(change, max_size=3),
-        st.integers(0, 2**16),
-        st.sampled_from(["cut", "splice", "repeat", "flip"]),
-    )
-    start = st.sampled_from(
-        [b"", b"\xff\xd8\xff", b"\xff\xd8\xff\xe0\x00\x10JFIF", samples[0][:33]]
-    )
-    far = st.builds(lambda start, rest: start + rest, start, st.binary(max_size=40))
-    return st.one_of(near, near, far)
-
-
-BATCH = 50
-
-
-@pytest.mark.parametrize(
-    "batches", [11, pytest.param(110, marks=pytest.mark.faults)], ids=["some", "many"]
-)
-def test_no_bytes_harm_the_good_rows(exported, serve, batches):
-    """550 or 5,500 rows; each batch has three good ones besides at its start, middle and end."""
-    model, _ = exported
-    rng = np.random.default_rng(5)
-    samples = [
-        encoded(rng, 12, 14, "PNG"),
-        encoded(rng, 12, 14),
-        encoded(rng, 30, 9, progressive=True),
-        encoded(rng, 9, 11, "PNG", "P"),
-        encoded(rng, 10, 10, "JPEG", "CMYK"),
-    ]
-    good = encoded(rng, 31, 45)
-    (expected,) = evaluated(model, [good])
-    seen = []
-
-    @hypothesis.settings(
-        max_examples=batches,
-        deadline=None,
-        derandomize=True,
-        database=None,
-        suppress_health_check=list(hypothesis.HealthCheck),
-        phases=[hypothesis.Phase.generate],
-    )
-    @hypothesis.given(st.lists(mutated(samples), min_size=BATCH, max_size=BATCH))
-    def ask(rows):
-        places = [0, BATCH // 2, BATCH + 2]
-        for place in places:
-            rows.insert(place, good)
-        answer = serve["serving_default"](image_bytes=tf.constant(rows))
-        found = statuses(answer)
-        assert [found[place] for place in places] == [OK] * 3
-        probabilities = answer["probabilities"].numpy()
-        for place in places:
-            np.testing.assert_allclose(probabilities[place], expected, atol=1e-5)
-        usable = np.array([status == OK for status in found])
-        np.testing.assert_allclose(probabilities.sum(axis=1), usable, atol=1e-5)
-        seen.extend(found)
-
-    with peak_growth() as growth:
-        ask()
-    # One picture of the largest size for each processor, and some.
-    assert growth.kilobytes < (len(os.sched_getaffinity(0)) * 150 + 100) * 1000
-    assert len(seen) >= BATCH * batches * 10 // 11
-    # Of all kinds that such bytes can be.
-    assert {OK, DAMAGED, NOT_AN_IMAGE} <= set(seen)
-    assert seen.count(DAMAGED) > len(seen) / 11
