@@ -104,7 +104,7 @@ def test_what_is_no_fault_of_a_picture_fails_the_bundle(tmp_path, model):
 
     pairs = beam.Create([("a.png", b"x")])
     with pytest.raises(Exception, match="gives no answer for model 'x'"):
-        ran(tmp_path, pairs, Predict("grpc://127.0.0.1:1/x", timeout=1.0, retries=0))
+        ran(tmp_path, pairs, Predict("grpc://127.0.0.1:1/x", timeout=1.0, retry_for=0.1))
     with pytest.raises(Exception, match="Empty match for pattern"):
         ran(tmp_path, ReadPictures([str(tmp_path / "missing*")]), Predict(model))
     assert list(tmp_path.glob("rows*")) == []
