@@ -1,9 +1,7 @@
 """A small server of one export by the rules of TF Serving: gRPC's PredictionService, and REST.
 
-Written after TF Serving's documentation, with its official stubs, on TensorFlow alone. As a program
-it prints its two addresses.
-
-  python prediction_server.py VERSION_DIR NAME
+Written after TF Serving's documentation, with its official stubs, on TensorFlow alone. It does what
+a server may do to a client, which `keras-resnet serve` does not.
 """
 
 import base64
@@ -12,10 +10,8 @@ import contextlib
 import http.server
 import json
 import os
-import pathlib
 import re
 import ssl
-import sys
 import threading
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -356,20 +352,7 @@ class Server:
         scheme = "http" if certificates is None else "https"
         self.addresses["rest"] = f"{scheme}://127.0.0.1:{self._rest.server_address[1]}"
 
-    def wait(self):
-        self._grpc.wait_for_termination()
-
     def close(self):
         self._rest.shutdown()
         self._rest.server_close()
         self._grpc.stop(None)
-
-
-def main(version_dir, name):
-    with contextlib.closing(Server(Model(pathlib.Path(version_dir), name))) as server:
-        print(json.dumps(server.addresses), flush=True)
-        server.wait()
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
