@@ -352,6 +352,9 @@ class Server:
         scheme = "http" if certificates is None else "https"
         self.addresses["rest"] = f"{scheme}://127.0.0.1:{self._rest.server_address[1]}"
 
+    def wait(self):
+        self._grpc.wait_for_termination()
+
     def close(self):
         self._rest.shutdown()
         self._rest.server_close()

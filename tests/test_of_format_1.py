@@ -10,7 +10,6 @@ from processes import LAUNCH, ROOT, assert_user_error, run_program
 import keras_resnet
 from keras_resnet.data import datasets, shapes
 from keras_resnet.runs.run_directory import load_network
-from keras_resnet.serving import warm_up
 from keras_resnet.serving.clients import connect
 from keras_resnet.tasks import load_config
 
@@ -43,8 +42,7 @@ def test_its_network_answers_as_its_export_did(answer):
     np.testing.assert_allclose(probabilities[list(answer.classes)], answer.probabilities, atol=1e-5)
 
 
-def test_it_is_exported(tmp_path, monkeypatch, answer):
-    monkeypatch.setattr(warm_up, "batch_sizes", lambda _: (1,))
+def test_it_is_exported(tmp_path, answer):
     process = run_program("export", BEFORE / "finished", f"--output={tmp_path / 'shapes'}")
     assert process.returncode == 0, process.stderr
     (again,) = connect(str(tmp_path / "shapes")).ask([STAR.read_bytes()])

@@ -166,7 +166,8 @@ def defaults(cls):
 
 def test_every_registered_class_has_its_examples():
     for module in pkgutil.walk_packages(keras_resnet.__path__, "keras_resnet."):
-        importlib.import_module(module.name)
+        if module.name != "keras_resnet.serving.batches.beam":  # Needs an extra.
+            importlib.import_module(module.name)
     registered = {
         name for name in keras.saving.get_custom_objects() if name.startswith("keras_resnet>")
     }

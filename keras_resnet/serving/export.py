@@ -24,6 +24,9 @@ from keras_resnet.serving.options import (
 )
 from keras_resnet.serving.servable import Servable, servable
 
+# Permissions, whatever the user's umask is.
+_OF_FILES, _OF_DIRECTORIES = 0o644, 0o755
+
 
 def batching(batch_sizes: Sequence[int]) -> str:
     """TF Serving's configuration of batching: requests wait for up to 5 ms to share a batch.
@@ -96,7 +99,7 @@ def export(
         digests = files.digests(unfinished)
         card = model_card(served, origin, top, limits, optimized, seconds, digests)
         (unfinished / "README.md").write_text(card, encoding="utf-8")
-        _flush_to_disk(unfinished)
+        _finish(unfinished)
         texts = {
             "batching.config": batching(served.batch_sizes),
             **starting_files(name, served, limits),
@@ -138,8 +141,6 @@ def _locked_directory(output_dir: pathlib.Path) -> tuple[pathlib.Path, locks.Loc
         with contextlib.suppress(FileNotFoundError):
             lock = locks.lock(unfinished)
             if lock is not None:
-                # As `mkdir` would make it; a server may run as another user.
-                unfinished.chmod(0o755)
                 return unfinished, lock
 
 
@@ -161,15 +162,20 @@ def _write_once(path: pathlib.Path, text: str, unfinished: pathlib.Path) -> None
     if not path.exists():
         draft = unfinished / path.name
         draft.write_text(text, encoding="utf-8")
+        draft.chmod(_OF_FILES)
         files.flush_to_disk(draft)
         os.rename(draft, path)
 
 
-def _flush_to_disk(directory: pathlib.Path) -> None:
-    """Makes all that is in a directory durable: the contents of files, then their names."""
+def _finish(directory: pathlib.Path) -> None:
+    """Makes all that is in a directory readable for a server, which may run as another user, and
+    durable: the contents of files, then their names.
+    """
     for path, _, names in os.walk(directory, topdown=False):
         for name in names:
+            os.chmod(os.path.join(path, name), _OF_FILES)
             files.flush_to_disk(os.path.join(path, name))
+        os.chmod(path, _OF_DIRECTORIES)
         files.flush_to_disk(path)
 
 

@@ -10,7 +10,6 @@ from processes import LAUNCH, assert_user_error, run_program
 
 from keras_resnet.class_names import imagenet_synsets, readable
 from keras_resnet.classification.recipes import RECIPES
-from keras_resnet.serving import warm_up
 from keras_resnet.training.trainer import train
 
 
@@ -45,7 +44,7 @@ def test_who_prepares_and_who_waits_can_be_stopped(tmp_path, rng):
 @pytest.mark.parametrize(
     "killed", [False, pytest.param(True, marks=pytest.mark.faults)], ids=["at_once", "killed"]
 )
-def test_from_the_archives_to_a_prediction(tmp_path, rng, monkeypatch, killed):
+def test_from_the_archives_to_a_prediction(tmp_path, rng, killed):
     source = write_archives(tmp_path / "source", rng, train_per_class=4, validation=6)
     data = tmp_path / "data"
     flags = (f"--source={source}", f"--data_dir={data}")
@@ -79,8 +78,6 @@ def test_from_the_archives_to_a_prediction(tmp_path, rng, monkeypatch, killed):
     process = run_program("evaluate", run)
     top1 = json.loads((run / "evaluation.json").read_text())["top1"]
     assert f"top-1 {100 * top1:.2f}%" in process.stdout
-    # One picture at once is asked for.
-    monkeypatch.setattr(warm_up, "batch_sizes", lambda _: (1,))
     process = run_program("export", run, f"--output={tmp_path / 'export'}")
     assert process.returncode == 0, process.stderr
     process = run_program("predict", tmp_path / "export", LAUNCH / "star.jpg")

@@ -13,7 +13,7 @@ def text():
     evaluation = {"map50": 0.5, "map75": 0.25, "images": 12}
     evaluation |= {"split": "validation", "protocol": "one scale"}
     origin = Origin("mine", dataset="boxes", evaluation=evaluation)
-    return model_card(served, origin, 5, Limits(), None, {("images", 1): 0.5})
+    return model_card(served, origin, 5, Limits(), None, {("images", 1): 0.5}, {})
 
 
 def test_it_says_what_is_known(text):
@@ -32,7 +32,7 @@ def test_it_says_what_is_known(text):
         "`boxes` float32 [n, 100, 4]",
         "(highest first, 0.05 and more)",
         "an EXIF orientation is applied",
-        "The row of such a picture holds zeros, classes of -1",
+        "holds zeros, classes of -1 and empty labels",
     ):
         assert expected in text, expected
 

@@ -223,10 +223,19 @@ def crowded(run, tmp_path_factory):
         lock(directory / ".unfinished-others"),
         changed(warm_up, replay=replay),
         recorded_writes() as written,
+        nobody_elses_files(),
     ):
         version = export(model, directory, top=100, limits=Limits(10**4))
     assert len(others_can_lock) == 1
     return Crowded(directory, after_kill, version, model, others_can_lock[0], written)
+
+
+@contextlib.contextmanager
+def nobody_elses_files():
+    """What is made is for its owner alone."""
+    earlier = os.umask(0o077)
+    yield
+    os.umask(earlier)
 
 
 @contextlib.contextmanager
@@ -263,7 +272,13 @@ def test_leftovers_of_kills_are_removed_and_the_work_of_others_is_not(crowded):
     left = [name for name in names_in(crowded.directory) if name.startswith(".")]
     assert left == [".unfinished-others"]
     assert (crowded.directory / ".unfinished-others" / "kept").read_text() == "x"
-    assert oct(crowded.version.stat().st_mode & 0o777) == "0o755"
+
+
+def test_a_server_of_another_user_can_read_all(crowded):
+    made = [crowded.version, *crowded.version.rglob("*"), crowded.directory / "compose.yaml"]
+    for path in made:
+        expected = 0o755 if path.is_dir() else 0o644
+        assert oct(path.stat().st_mode & 0o777) == oct(expected), path
 
 
 def test_an_export_at_work_holds_its_lock(crowded):

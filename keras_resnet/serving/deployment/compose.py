@@ -19,12 +19,13 @@ _HEAD = """\
 # TF Serving with {model}, on this machine only (127.0.0.1), from the directory of this file:
 #
 #   docker compose up --wait cpu    # on processors
-#   docker compose up --wait gpu    # in its place on an NVIDIA GPU, by NVIDIA's container toolkit
-#   docker compose down
+#   docker compose up --wait gpu    # in place of it on an NVIDIA GPU, by NVIDIA's container toolkit
+#   docker compose --profile gpu down    # either
 #
 # Written once by keras-resnet export, then yours to change. With more processors change `cpus`,
 # --tensorflow_session_parallelism, num_batch_threads in batching.config, and `memory`, of which
-# each needs its share; requests that wait take some, too. Strangers need a proxy with encryption,
+# each needs its share; requests that wait take some, too. For another TensorFlow, network or limits
+# delete this file and export again. Strangers need a proxy with encryption,
 # authentication and limits before it. Metrics for Prometheus: http://127.0.0.1:{port}{metrics}.
 # The image is of the version with which the export was made. If there is none of that number:
 # TF_SERVING_VERSION=X.Y.Z docker compose up --wait cpu.

@@ -64,6 +64,8 @@ class Container:
             "--enable_batching",
             f"--batching_parameters_file={directory}/batching.config",
             f"--monitoring_config_file={directory}/monitoring.config",
+            # Labels in models.config would end it, since no version is there when it starts.
+            "--allow_version_labels_for_unavailable_models=true",
             # Also the pictures that are decoded at once, each of which takes memory.
             f"--tensorflow_session_parallelism={PROCESSORS}",
         ]

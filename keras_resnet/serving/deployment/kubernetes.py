@@ -23,18 +23,22 @@ _HEAD = """\
 #   kubectl cp . {name}-files:/files
 #   kubectl rollout restart deployment/{name}
 #
-# The files lie in a volume, which the pod {name}-files writes and the servers read. Later versions
-# must appear complete, under a number that is new:
+# The files lie in a volume, which the pod {name}-files writes and the server reads; until they are
+# there, the server starts again and again. Later versions must appear complete, under a number that
+# is new:
 #
+#   kubectl exec {name}-files -- rm -rf /files/.new
 #   kubectl cp 2 {name}-files:/files/.new
 #   kubectl exec {name}-files -- mv /files/.new /files/2
 #
-# Written once by keras-resnet export, then yours to change. A volume that several nodes may read
-# (ReadWriteMany) lets `replicas` be more than one node holds. With more processors change `cpu`,
-# --tensorflow_session_parallelism, num_batch_threads in batching.config, and `memory`, of which
-# each needs its share; requests that wait take some, too. The service is for the cluster alone:
-# strangers need an ingress with encryption, authentication and limits before it. The image is of
-# the version with which the export was made; if there is none of that number, write the next one.
+# Written once by keras-resnet export, then yours to change; for another TensorFlow, network or
+# limits delete it and export again. The server runs on the node of that pod, since the volume is
+# for one node. With one that several may read (ReadWriteMany) leave `affinity` out; then `replicas`
+# may be more. With more processors change `cpu`, --tensorflow_session_parallelism,
+# num_batch_threads in batching.config, and `memory`, of which each needs its share; requests that
+# wait take some, too. The service is for the cluster alone: strangers need an ingress with
+# encryption, authentication and limits before it. The image is of the version with which the export
+# was made; if there is none of that number, write the newest one.
 
 """
 
@@ -116,18 +120,30 @@ def _deployment(container: Container, is_on_gpu: bool) -> dict[str, Any]:
         "metadata": _metadata(container),
         "spec": {
             "replicas": 1,
+            # Two would need twice the processors for a while.
+            "strategy": {"type": "Recreate"},
             "selector": {"matchLabels": dict(labels)},
             "template": {
                 "metadata": {"labels": dict(labels), "annotations": annotations},
                 "spec": {
                     "automountServiceAccountToken": False,
                     "securityContext": _user(),
+                    "affinity": _beside_files(container),
                     "containers": [_server(container, is_on_gpu)],
                     "volumes": [*_volumes(container), {"name": "tmp", "emptyDir": {}}],
                 },
             },
         },
     }
+
+
+def _beside_files(container: Container) -> dict[str, Any]:
+    """On the node of the pod that writes the volume, which no other node can read."""
+    term = {
+        "labelSelector": {"matchLabels": _metadata(container, "-files")["labels"]},
+        "topologyKey": "kubernetes.io/hostname",
+    }
+    return {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
 
 
 def _server(container: Container, is_on_gpu: bool) -> dict[str, Any]:
