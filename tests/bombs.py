@@ -18,6 +18,13 @@ def jpeg_of_scans(side, number, mode="L"):
     return jpeg[:-2] + last * (number - jpeg.count(b"\xff\xda")) + jpeg[-2:]
 
 
+def jpeg_of_markers(number):
+    """A small JPEG that is cut, between comments and beginnings of scans, all to be looked at."""
+    jpeg = saved(PIL.Image.new("L", (24, 24)), "JPEG")
+    comments = b"\xff\xfe\0\3a" * 1_500
+    return jpeg[:2] + comments + jpeg[2:-10] + b"\xff\xda" * number
+
+
 def png_of_rows(side, data, *chunks):
     """An RGB PNG of packed rows, with chunks before them."""
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0))

@@ -18,6 +18,8 @@ _REVERSES_COLUMNS = (False, False, True, True, False, False, True, True, False)
 # Red, green and blue of gray in 65,536ths, as PIL has them (ITU-R BT.601).
 _GRAY = (19595, 38470, 7471)
 
+_TO_CONVERT = "it is a picture to be converted first"
+
 # Of a picture whose pixels become wider numbers for a while; the rest waits.
 _PIXELS_AT_ONCE = 2**20
 
@@ -111,7 +113,7 @@ def _decoded(
     def checked_bytes() -> tf.Tensor:
         # Of these formats not all is for TensorFlow, see there.
         fits = headers.is_decodable(bounded_bytes())
-        with headers.checked(fits, "it is a picture to be converted first"):
+        with headers.checked(fits, _TO_CONVERT):
             return tf.identity(image_bytes)
 
     def of_png() -> tf.Tensor:
@@ -134,7 +136,9 @@ def _decoded(
         return _as_gray(run(lambda: tf.io.decode_bmp(image_bytes, channels=3)), channels)
 
     def of_gif() -> tf.Tensor:
-        _, frame = headers.first_gif_frame(checked_bytes())
+        fits, frame = headers.first_gif_frame(bounded_bytes())
+        with headers.checked(fits, _TO_CONVERT):
+            frame = tf.identity(frame)
         return _as_gray(run(lambda: _decoded_image(frame, 3)), channels)
 
     def of_webp() -> tf.Tensor:

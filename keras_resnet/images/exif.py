@@ -99,6 +99,10 @@ _ENTRY = (
     (1, 0, 3, 2, 7, 6, 5, 4, 9, 8, 11, 10, 9, 8),
 )
 _ENTRY_NUMBERS = np.zeros([14, 5])
+
+# Which a number of two bytes can say.
+_MOST_ENTRIES = 2**16 - 1
+
 for _column, (_first, _last) in enumerate(((0, 2), (2, 4), (4, 8), (8, 10), (10, 14))):
     _ENTRY_NUMBERS[_first:_last, _column] = 256.0 ** np.arange(_last - _first)
 
@@ -118,7 +122,8 @@ def _orientation(exif: tf.Tensor) -> tf.Tensor:
     size = tf.size(exif, tf.int64)
     # Where the directory is outside, there are no entries.
     place = tf.where(is_tiff, tf.minimum(place, size), size)
-    directory = tf.cast(tf.pad(exif[place:], [[0, 2]]), tf.float64)
+    longest = exif[place : place + 2 + 12 * _MOST_ENTRIES]
+    directory = tf.cast(tf.pad(longest, [[0, 2]]), tf.float64)
     count = tf.where(is_big, 256 * directory[0] + directory[1], directory[0] + 256 * directory[1])
     entries = directory[2:-2][: 12 * tf.cast(count, tf.int32)]
     entries = tf.reshape(entries[: tf.size(entries) // 12 * 12], [-1, 12])

@@ -4,13 +4,18 @@ A chunk of text of 8 kB can be one of 8 MB, and data for pixels that are all the
 unpacked to its end.
 """
 
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
 
 from keras_resnet.images.headers import once_for_bytes
 
-# Steps along a PNG, of some 100 microseconds. Writers put 8 to 64 kB into a chunk.
-_MOST_CHUNKS = 10_000
+# Steps along a PNG, of some 50 microseconds. Writers put 8 to 64 kB into a chunk.
+_MOST_CHUNKS = 4_000
+
+# More texts nobody writes, and each costs a copy of the file.
+_MOST_LEFT_OUT = 100
 
 # Behind the signature.
 _FIRST = 8
@@ -36,7 +41,8 @@ def without_packed_chunks(image_bytes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]
     """A PNG without what is unpacked beside its pixels, and how long the data of those is.
 
     Left out are compressed texts, and all color profiles but the first one. None of them changes
-    pixels. What has more than 10,000 chunks is cut behind them.
+    pixels. What has more than 4,000 chunks, or 100 of those, is cut behind them, and its data
+    counts as endless.
 
     Returns:
       string scalar, and int32 scalar, in bytes.
@@ -44,47 +50,51 @@ def without_packed_chunks(image_bytes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]
     Source: Portable Network Graphics, third edition, sections 5.3 and 11.
     """
     length = tf.strings.length(image_bytes)
-    kept = tf.TensorArray(tf.string, 0, dynamic_size=True, element_shape=[])
 
-    def goes_on(place: tf.Tensor, number: tf.Tensor, *_: tf.Tensor) -> tf.Tensor:
-        return (place <= length - 12) & (number < _MOST_CHUNKS)
+    def goes_on(place: tf.Tensor, chunks: tf.Tensor, left_out: tf.Tensor, *_: tf.Tensor) -> Any:
+        is_one = place <= length - 12
+        return is_one & (chunks < _MOST_CHUNKS) & (left_out < _MOST_LEFT_OUT)
 
     def step(
         place: tf.Tensor,
-        number: tf.Tensor,
-        start: tf.Tensor,
+        chunks: tf.Tensor,
+        left_out: tf.Tensor,
         of_pixels: tf.Tensor,
         profiles: tf.Tensor,
-        kept: tf.TensorArray,
-    ) -> tuple[tf.Tensor | tf.TensorArray, ...]:
+        start: tf.Tensor,
+        kept: tf.Tensor,
+    ) -> tuple[tf.Tensor, ...]:
         header = tf.strings.substr(image_bytes, place, 8)
-        size, name = tf.unstack(
-            tf.io.decode_raw(header, tf.int32, little_endian=False, fixed_length=8)
-        )
+        numbers = tf.io.decode_raw(header, tf.int32, little_endian=False, fixed_length=8)
+        size, name = tf.unstack(numbers)
         # Where the size is more than there is, or negative, it is the last one.
         after = tf.where((size >= 0) & (size <= length - 12 - place), place + 12 + size, length)
         after = tf.where(tf.equal(name, _END), length, after)
         is_profile = tf.equal(name, _PROFILE)
         is_left_out = tf.reduce_any(tf.equal(name, _TEXTS)) | (is_profile & (profiles > 0))
-        # A run of chunks at once.
-        run = tf.where(is_left_out, place - start, 0)
-        kept = kept.write(number, tf.strings.substr(image_bytes, start, run))
+        kept = tf.cond(
+            is_left_out,
+            lambda: kept + tf.strings.substr(image_bytes, start, place - start),
+            lambda: tf.identity(kept),
+        )
         return (
             after,
-            number + 1,
-            tf.where(is_left_out, after, start),
+            chunks + 1,
+            left_out + tf.cast(is_left_out, tf.int32),
             of_pixels + tf.where(tf.equal(name, _PIXELS), after - place - 12, 0),
             profiles + tf.cast(is_profile, tf.int32),
+            tf.where(is_left_out, after, start),
             kept,
         )
 
     zero, first = tf.constant(0), tf.minimum(_FIRST, length)
-    place, _, start, of_pixels, _, kept = tf.while_loop(
-        goes_on, step, (first, zero, zero, zero, zero, kept)
+    begin = tf.strings.substr(image_bytes, 0, first)
+    place, _, _, of_pixels, _, start, kept = tf.while_loop(
+        goes_on, step, (first, zero, zero, zero, zero, first, begin)
     )
-    end = tf.where(goes_on(place, zero), place, length)
-    rest = tf.strings.substr(image_bytes, start, end - start)
-    return tf.strings.reduce_join(kept.stack()) + rest, of_pixels
+    is_cut = place <= length - 12
+    rest = tf.strings.substr(image_bytes, start, tf.where(is_cut, place, length) - start)
+    return kept + rest, tf.where(is_cut, tf.int32.max, of_pixels)
 
 
 @once_for_bytes

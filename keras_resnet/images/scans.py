@@ -29,20 +29,21 @@ def number_of_scans(image_bytes: tf.Tensor) -> tf.Tensor:
 
     Source: ITU-T T.81, sections B.1.1 and B.2.1.
     """
-    values = tf.cast(all_bytes(image_bytes), tf.int32)
+    values = all_bytes(image_bytes)
     following = values[1:]
     # Behind an FF these are data, a fill byte, or stand for themselves: TEM and RST0 to RST7.
-    alone = (following < 0x02) | tf.equal(following, 0xFF) | tf.equal(following // 8, 0xD0 // 8)
-    # The first one, of the picture, is no segment; a last one ends the search.
-    markers = tf.where(tf.equal(values[:-1], 0xFF) & ~alone)[1:, 0]
-    padded = tf.pad(values, [[0, 4]])
+    is_restart = tf.equal(tf.bitwise.bitwise_and(following, 0xF8), 0xD0)
+    alone = (following < 0x02) | tf.equal(following, 0xFF) | is_restart
     end = tf.size(values, tf.int64)
+    # The first one, of the picture, is no segment; the last one ends the search.
+    markers = tf.where(tf.equal(values[:-1], 0xFF) & ~alone)[1:, 0]
+    markers = tf.concat([markers, [end]], axis=0)
+    padded = tf.pad(values, [[0, 4]])
 
     def step(place: tf.Tensor, scans: tf.Tensor, steps: tf.Tensor) -> tuple[tf.Tensor, ...]:
         # As the decoder does, whatever is between two segments is passed over.
-        index = tf.searchsorted(markers, place[tf.newaxis])[0]
-        place = tf.concat([markers, [end]], 0)[index]
-        kind, high, low = tf.unstack(tf.slice(padded, [place + 1], [3]))
+        place = markers[tf.searchsorted(markers, place[tf.newaxis])[0]]
+        kind, high, low = tf.unstack(tf.cast(tf.slice(padded, [place + 1], [3]), tf.int32))
         after = place + 2 + tf.cast(256 * high + low, tf.int64)
         after = tf.where(tf.equal(kind, _EOI), end, after)
         return after, scans + tf.cast(tf.equal(kind, _SOS), tf.int32), steps + 1

@@ -25,7 +25,7 @@ STATUSES: Mapping[str, str] = types.MappingProxyType(
         TOO_MANY_SCANS: "a JPEG of more than 100 scans, or of so many that they pass over 20 times "
         "`--max_pixels`: each may take as long as a picture",
         TOO_MUCH_DATA: "a PNG with more data than its pixels can have, all of which would be "
-        "unpacked",
+        "unpacked, or with more than 4,000 chunks",
         DAMAGED: "cut, flipped, or so narrow that its longer side would be resized beyond "
         "16,777,216 pixels",
     }

@@ -52,11 +52,12 @@ BOMBS = {
     "the same in Unicode": (lambda: bombs.png_with_texts(40, 7, b"iTXt"), OK),
     "forty profiles": (lambda: bombs.png_with_profiles(40, 7), OK),
     "data behind the last row": (lambda: bombs.png_with_surplus(32, 500), TOO_MUCH_DATA),
-    "chunks without end": (lambda: bombs.png_of_chunks(100_000), DAMAGED),
+    "chunks without end": (lambda: bombs.png_of_chunks(100_000), TOO_MUCH_DATA),
     "a hundred scans of few pixels": (lambda: bombs.jpeg_of_scans(24, 100), OK),
     "one more": (lambda: bombs.jpeg_of_scans(24, 101), TOO_MANY_SCANS),
     "too many of all pixels": (lambda: bombs.jpeg_of_scans(SIDE, 21), TOO_MANY_SCANS),
     "a larger JPEG": (lambda: bombs.jpeg_of_scans(SIDE + 1, 10), TOO_LARGE),
+    "markers alone, behind many comments": (lambda: bombs.jpeg_of_markers(900_000), TOO_MANY_SCANS),
     "a thousand frames": (lambda: bombs.gif_of_frames(64, 1000), OK),
 }
 

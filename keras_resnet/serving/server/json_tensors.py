@@ -7,7 +7,6 @@ columns: `{"inputs": {"image_bytes": [...]}}` by `{"outputs": {...}}`.
 import base64
 import binascii
 import json
-import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -131,9 +130,11 @@ def _array(value: Any, dtype: tf.DType) -> np.ndarray:
     while isinstance(first, list):
         shape.append(len(first))
         first = first[0] if first else None
-    array = np.empty(math.prod(shape), dtype.as_numpy_dtype)
+    # Counted before any memory is asked for: the first elements can say more than there are.
+    values = list(_values(value, shape, 0))
+    array = np.empty(len(values), dtype.as_numpy_dtype)
     try:
-        for place, each in enumerate(_values(value, shape, 0)):
+        for place, each in enumerate(values):
             array[place] = _converted(each, dtype)
     except (OverflowError, UnicodeEncodeError) as error:
         raise invalid(f"{error}: not of expected type: {dtype.name}") from error

@@ -118,5 +118,5 @@ def array_of(tensor: tensor_pb2.TensorProto) -> np.ndarray:
         if not 0 <= number * size <= MAX_TENSOR_BYTES:
             raise ValueError(f"its shape has {number} values")
         return tf.make_ndarray(tensor)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, LookupError) as error:
         raise invalid(f"Tensor cannot be read: {error}") from error

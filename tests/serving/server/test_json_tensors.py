@@ -83,6 +83,8 @@ def test_several_arguments_have_names():
         ({"inputs": [[A, B], [A]]}, "unexpected size: 1 at level: 1 expected size: 2"),
         ({"inputs": [[A], B]}, "incorrect level: 2 .* Expected at level: 2"),
         ({"inputs": [A, [A]]}, "list at unexpected level: 1 expected < 1"),
+        # By its first elements it would have 2 x 10^10 values.
+        ({"inputs": [[["a"] * 10**5, 1], 1] + [1] * 10**5}, "found at incorrect level"),
     ],
 )
 def test_what_fits_no_signature_is_refused(document, message):

@@ -4,6 +4,7 @@ import pytest
 import tensorflow as tf
 import tiny_exports
 from pictures import encoded
+from tensorflow.core.framework import types_pb2
 from tensorflow_serving.apis import model_pb2, prediction_log_pb2
 
 from keras_resnet.serving.server.loaded import MAX_TENSOR_BYTES, Loaded, array_of
@@ -96,6 +97,7 @@ def test_a_few_bytes_cannot_claim_all_memory():
             tensor.tensor_shape.dim.add(size=size)
         with pytest.raises(RefusedError, match="its shape has"):
             array_of(tensor)
-    tensor.dtype = 999
-    with pytest.raises(RefusedError, match="Tensor cannot be read"):
-        array_of(tensor)
+    for dtype in (999, types_pb2.DT_RESOURCE_REF, types_pb2.DT_VARIANT_REF):
+        tensor.dtype = dtype
+        with pytest.raises(RefusedError, match="Tensor cannot be read"):
+            array_of(tensor)
