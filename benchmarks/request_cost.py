@@ -1,9 +1,10 @@
 """What a request of one small picture costs, beside an export that one bad picture ends.
 
-The aim: with a network of a millisecond, `serving_default`, which looks at a picture before it decodes
-it and keeps a bad one from the others, takes at most 1.3 times the latency and the processor time of
-a plain `tf.map_fn` over the same decoding and the same network, with 1 to 8 clients. Both are
-SavedModels, called in turns by threads of one process. docs/speed.md has what came out.
+The aim: with a network of a millisecond, `serving_default`, which looks at a picture before it
+decodes it and keeps a bad one from the others, takes at most 1.3 times the latency and the
+processor time of a plain `tf.map_fn` over the same decoding and the same network, with 1 to 8
+clients. Both are SavedModels, called in turns by threads of one process. docs/speed.md has what
+came out.
 """
 
 import concurrent.futures
