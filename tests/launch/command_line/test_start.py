@@ -27,6 +27,7 @@ MISTAKES = {
     "paper": ["degradation", "--shortcut=A"],
     "predict": ["export"],
     "prepare_imagenet": [],
+    "serve": ["nothing/is/here"],
 }
 
 SCRIPT = """
