@@ -20,7 +20,6 @@ import grpc
 import numpy as np
 import tensorflow as tf
 from google.protobuf import json_format
-from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis import (
     get_model_metadata_pb2,
     predict_pb2,
@@ -36,20 +35,16 @@ UNAVAILABLE = ServingError(grpc.StatusCode.UNAVAILABLE, 503, "try again")
 
 
 class Model:
-    """What a server has under a name: the signatures of a SavedModel, and their answers.
+    """What a server has under a name; what it answers is for its subclasses.
 
     Its only version has a label.
+
+    Attributes:
+      name, version: its own, and the version's number.
+      signatures: `SignatureDef`s by name.
     """
 
     label = "stable"
-
-    def __init__(self, version_dir, name):
-        self.name, self.version = name, int(version_dir.name)
-        self._loaded = tf.saved_model.load(str(version_dir))
-        parsed = saved_model_pb2.SavedModel.FromString(
-            (version_dir / "saved_model.pb").read_bytes()
-        )
-        self.signatures = parsed.meta_graphs[0].signature_def
 
     def check(self, name, version, label):
         is_there = version in (None, self.version) and label in (None, self.label)
@@ -65,16 +60,6 @@ class Model:
         # TF Serving answers to no other.
         assert signature.method_name == "tensorflow/serving/predict"
         return signature
-
-    def predict(self, signature_name, inputs):
-        if set(inputs) != set(self.signature(signature_name).inputs):
-            raise ServingError(grpc.StatusCode.INVALID_ARGUMENT, 400, f"inputs are {set(inputs)}")
-        tensors = {name: tf.constant(value) for name, value in inputs.items()}
-        try:
-            results = self._loaded.signatures[signature_name](**tensors)
-        except tf.errors.OpError as error:
-            raise ServingError(grpc.StatusCode.INVALID_ARGUMENT, 400, str(error)) from error
-        return {name: value.numpy() for name, value in results.items()}
 
 
 class Calls:

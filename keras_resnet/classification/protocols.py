@@ -17,12 +17,8 @@ from keras_resnet.class_names import check_finite
 from keras_resnet.classification.options import PROTOCOLS
 from keras_resnet.data import batches
 from keras_resnet.data.sources import Source
-from keras_resnet.images.preprocessing import (
-    Preprocessing,
-    resized,
-    resized_window,
-    shape_after_resize,
-)
+from keras_resnet.images.preprocessing import Preprocessing
+from keras_resnet.images.resizing import resized, resized_window, shape_after_resize
 from keras_resnet.networks import resnet
 from keras_resnet.networks.inference import inference
 

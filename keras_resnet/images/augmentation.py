@@ -11,7 +11,8 @@ import tensorflow as tf
 
 from keras_resnet.images import exif, headers
 from keras_resnet.images.decoding import stored_window, upright, upright_shape
-from keras_resnet.images.preprocessing import Preprocessing, resized_window
+from keras_resnet.images.preprocessing import Preprocessing
+from keras_resnet.images.resizing import resized_window
 
 # Principal components of the colors of ImageNet in [0, 1] RGB: a column for each, and its variance
 # (as published with fb.resnet.torch; the method is section 4.1 of Krizhevsky et al., 2012).

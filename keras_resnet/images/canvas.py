@@ -12,7 +12,8 @@ import tensorflow as tf
 
 from keras_resnet import checks
 from keras_resnet.images.limits import LARGEST_SIDE
-from keras_resnet.images.preprocessing import Preprocessing, resized
+from keras_resnet.images.preprocessing import Preprocessing
+from keras_resnet.images.resizing import resized
 
 
 class Pictures(NamedTuple):

@@ -99,12 +99,11 @@ _ENTRY = (
     (1, 0, 3, 2, 7, 6, 5, 4, 9, 8, 11, 10, 9, 8),
 )
 _ENTRY_NUMBERS = np.zeros([14, 5])
-
-# Which a number of two bytes can say.
-_MOST_ENTRIES = 2**16 - 1
-
 for _column, (_first, _last) in enumerate(((0, 2), (2, 4), (4, 8), (8, 10), (10, 14))):
     _ENTRY_NUMBERS[_first:_last, _column] = 256.0 ** np.arange(_last - _first)
+
+# Of a directory: as many as two bytes can say.
+_MOST_ENTRIES = 2**16 - 1
 
 
 @once(input_signature=[tf.TensorSpec([None], tf.uint8)])

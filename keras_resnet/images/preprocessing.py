@@ -3,7 +3,7 @@
 import dataclasses
 import os
 import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -13,152 +13,12 @@ import tensorflow as tf
 from keras_resnet import checks
 from keras_resnet.images.conversion import decodable_bytes
 from keras_resnet.images.decoding import Run, decode, decode_plain
-from keras_resnet.images.headers import checked
-
-# Places in a resized image are float32, which holds integers up to this one.
-_MAX_RESIZED_SIDE = 2**24
-
-
-def _triangle(x: tf.Tensor) -> tf.Tensor:
-    return tf.nn.relu(1.0 - x)
-
-
-def _keys_cubic(x: tf.Tensor) -> tf.Tensor:
-    """The cubic of Keys (1981) with a = -1/2, which is PIL's and timm's bicubic."""
-    near = (1.5 * x - 2.5) * x * x + 1.0
-    far = ((-0.5 * x + 2.5) * x - 4.0) * x + 2.0
-    return tf.where(x < 1.0, near, tf.where(x < 2.0, far, 0.0))
-
-
-@dataclasses.dataclass(frozen=True)
-class _Kernel:
-    """An interpolation: its name in TensorFlow, its reach in pixels, its value at a distance."""
-
-    name: str
-    radius: int
-    function: Callable[[tf.Tensor], tf.Tensor]
-
-
-_KERNELS = {
-    "bilinear": _Kernel("triangle", 1, _triangle),
-    "bicubic": _Kernel("keyscubic", 2, _keys_cubic),
-}
-INTERPOLATIONS = tuple(_KERNELS)
-
-
-def shape_after_resize(shape: tf.Tensor, shorter: int) -> tf.Tensor:
-    """Height and width of an image once its shorter side has another length, int32 [2].
-
-    Args:
-      shape: height and width, int32 [2].
-      shorter: the length of the shorter side, in pixels.
-
-    Raises:
-      tf.errors.InvalidArgumentError: the image is so narrow that the longer side would exceed
-        16,777,216 pixels.
-    """
-    shape = tf.cast(shape, tf.int64)
-    resized_shape = shape * shorter // tf.reduce_min(shape)
-    fits = tf.reduce_max(resized_shape) <= _MAX_RESIZED_SIDE
-    with checked(fits, "the image is too narrow; its height and width:", shape):
-        return tf.cast(resized_shape, tf.int32)
-
-
-def resized_window(
-    pixels: tf.Tensor,
-    resized_shape: tf.Tensor | Sequence[int],
-    corner: tf.Tensor | Sequence[int],
-    size: int,
-    interpolation: str = "bilinear",
-) -> tf.Tensor:
-    """A square of an image as it would be after resizing; nothing outside of it is computed.
-
-    Where the image shrinks, each pixel averages over its source, as PIL's resize does.
-
-    Args:
-      pixels: uint8 or float [height, width, channels].
-      resized_shape: height and width of the whole image after resizing, int32 [2].
-      corner: top and left of the square in the resized image, int32 [2].
-      size: side of the square, in pixels.
-      interpolation: one of `INTERPOLATIONS`.
-
-    Returns:
-      float32 [size, size, channels], of the input's range, which for bicubic must be 0 to 255.
-    """
-    window = _window(pixels, resized_shape, corner, [size, size], interpolation)
-    return tf.ensure_shape(window, [size, size, pixels.shape[-1]])
-
-
-def resized(
-    pixels: tf.Tensor, resized_shape: tf.Tensor | Sequence[int], interpolation: str = "bilinear"
-) -> tf.Tensor:
-    """The whole image at another size, as `resized_window` gives a part of it.
-
-    Args:
-      pixels: uint8 or float [height, width, channels].
-      resized_shape: height and width, int32 [2].
-      interpolation: one of `INTERPOLATIONS`.
-
-    Returns:
-      float32 [*resized_shape, channels].
-    """
-    whole = _window(pixels, resized_shape, [0, 0], resized_shape, interpolation)
-    return tf.ensure_shape(whole, [None, None, pixels.shape[-1]])
-
-
-def _window(
-    pixels: tf.Tensor,
-    resized_shape: tf.Tensor | Sequence[int],
-    corner: tf.Tensor | Sequence[int],
-    window_shape: tf.Tensor | Sequence[int],
-    interpolation: str = "bilinear",
-) -> tf.Tensor:
-    shape = tf.shape(pixels)[:2]
-    window = tf.raw_ops.ScaleAndTranslate(
-        images=pixels[tf.newaxis],
-        size=window_shape,
-        scale=tf.cast(resized_shape, tf.float32) / tf.cast(shape, tf.float32),
-        translation=-tf.cast(corner, tf.float32),
-        kernel_type=_KERNELS[interpolation].name,
-        antialias=True,
-    )[0]
-    return _bounded_pixels(window, interpolation)
-
-
-def _bounded_pixels(pixels: tf.Tensor, interpolation: str) -> tf.Tensor:
-    # Beside edges a cubic overshoots.
-    return tf.clip_by_value(pixels, 0.0, 255.0) if interpolation == "bicubic" else pixels
-
-
-def _axis_of_crop(
-    side: tf.Tensor, resized_side: tf.Tensor, size: int, kernel: _Kernel
-) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Which pixels along an axis the central crop needs, and what each counts in each of its own.
-
-    Args:
-      side, resized_side: length before and after resizing, in pixels.
-      size: length of the crop, in pixels.
-      kernel: `_Kernel`.
-
-    Returns:
-      First pixel and number of pixels, and float32 [size, number of pixels]: the weights of the
-      kernel, as `_window` has them.
-    """
-    corner = (resized_side - size) // 2
-    side, resized_side, corner = (tf.cast(v, tf.int64) for v in (side, resized_side, corner))
-    # So many pixels of the resized image, and at least as many of the image.
-    reach = kernel.radius * (side // resized_side + 2)
-    start = tf.maximum(corner * side // resized_side - reach, 0)
-    stop = tf.minimum((corner + size) * side // resized_side + reach, side)
-    # Centers of the crop's pixels, from `start` on, as fractions: float32 would lose their places.
-    twice = (2 * (corner + tf.range(size, dtype=tf.int64)) + 1) * side - 2 * resized_side * start
-    centers = tf.cast(twice, tf.float32) / tf.cast(2 * resized_side, tf.float32)
-    pixels = tf.cast(tf.range(stop - start), tf.float32) + 0.5
-    shrinking = tf.maximum(tf.cast(side, tf.float32) / tf.cast(resized_side, tf.float32), 1.0)
-    weights = kernel.function(tf.abs(pixels - centers[:, tf.newaxis]) / shrinking)
-    weights /= tf.reduce_sum(weights, axis=1, keepdims=True)
-    return tf.cast(start, tf.int32), tf.cast(stop - start, tf.int32), weights
-
+from keras_resnet.images.resizing import (
+    INTERPOLATIONS,
+    center_crops,
+    resized_window,
+    shape_after_resize,
+)
 
 # A number, or numbers nested to any depth.
 _Numbers: TypeAlias = "float | np.ndarray | list[_Numbers] | tuple[_Numbers, ...]"
@@ -360,11 +220,6 @@ class Preprocessing:
         turns, background = self.exif_orientation, self.background
         return decode(image_bytes, self.channels, turns, background, max_pixels, run)
 
-    def is_too_narrow(self, shape: tf.Tensor) -> tf.Tensor:
-        """Whether an image of a height and width, int32 [2], cannot be resized, bool scalar."""
-        shape = tf.cast(shape, tf.int64)
-        return tf.reduce_max(shape) * self.resize >= (_MAX_RESIZED_SIDE + 1) * tf.reduce_min(shape)
-
     def center_crop(self, image: tf.Tensor) -> tf.Tensor:
         """Resizes the shorter side to `resize` and keeps the central square of side `size`.
 
@@ -392,20 +247,7 @@ class Preprocessing:
         Returns:
           float32 [n, size, size, channels], 0 to 255.
         """
-        shape = tf.shape(images)[1:3]
-        resized_shape = shape_after_resize(shape, self.resize)
-        kernel = _KERNELS[self.interpolation]
-        top, height, rows = _axis_of_crop(shape[0], resized_shape[0], self.size, kernel)
-        left, width, columns = _axis_of_crop(shape[1], resized_shape[1], self.size, kernel)
-        pixels = tf.cast(images[:, top : top + height, left : left + width], tf.float32)
-        # Rows first, then columns, each a product with whole rows of numbers.
-        crops = tf.matmul(rows, tf.reshape(pixels, [-1, height, width * self.channels]))
-        crops = tf.reshape(crops, [-1, self.size, width, self.channels])
-        crops = tf.reshape(
-            tf.transpose(crops, [0, 2, 1, 3]), [-1, width, self.size * self.channels]
-        )
-        crops = tf.reshape(tf.matmul(columns, crops), [-1, self.size, self.size, self.channels])
-        return _bounded_pixels(tf.transpose(crops, [0, 2, 1, 3]), self.interpolation)
+        return center_crops(images, self.resize, self.size, self.interpolation)
 
     def normalize(self, pixels: tf.Tensor, color: tf.Tensor | float = 0.0) -> tf.Tensor:
         """Subtracts the mean and divides by the deviation.

@@ -9,7 +9,8 @@ import tensorflow as tf
 from keras_resnet.data.mask_keys import IGNORED
 from keras_resnet.data.masks import MaskTable
 from keras_resnet.images.canvas import Canvas, Pictures, mean_color
-from keras_resnet.images.preprocessing import Preprocessing, resized
+from keras_resnet.images.preprocessing import Preprocessing
+from keras_resnet.images.resizing import resized
 from keras_resnet.segmentation.losses import Batch
 
 # The columns of the random numbers of a picture, see `augmentation.draw`.

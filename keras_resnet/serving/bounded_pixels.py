@@ -11,6 +11,7 @@ import tensorflow as tf
 from keras_resnet.images import headers, png_chunks, scans
 from keras_resnet.images.headers import rarely
 from keras_resnet.images.preprocessing import Preprocessing
+from keras_resnet.images.resizing import is_too_narrow
 from keras_resnet.serving.answers import (
     CONVERT_FIRST,
     DAMAGED,
@@ -60,7 +61,7 @@ def bounded_pixels(
       limits: `Limits`.
 
     Returns:
-      uint8 [height, width, channels], none where the status is not `OK`, and that: one of
+      uint8 [height, width, channels], to be used where the status is `OK`, and that: one of
       `answers`, scalar string tensor.
 
     Raises:
@@ -111,8 +112,8 @@ def bounded_pixels(
         of_jpeg,
         rarely(lambda: tf.cond(is_short, of_others, lambda: (no_pixels, tf.constant(TOO_LONG)))),
     )
-    is_usable = tf.equal(status, OK) & ~preprocessing.is_too_narrow(tf.shape(pixels)[:2])
-    return pixels, tf.where(tf.equal(status, OK) & ~is_usable, DAMAGED, status)
+    is_narrow = is_too_narrow(tf.shape(pixels)[:2], preprocessing.resize)
+    return pixels, tf.where(tf.equal(status, OK) & is_narrow, DAMAGED, status)
 
 
 def _length(image_bytes: tf.Tensor) -> tf.Tensor:
