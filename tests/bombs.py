@@ -112,6 +112,12 @@ def webp_of_codes(side, number):
     return b"RIFF" + struct.pack("<I", len(body)) + body
 
 
+def png_of_exif(length):
+    """A small PNG whose EXIF has entries without end."""
+    exif = b"MM\0*\0\0\0\x08\xff\xff" + bytes(length)
+    return png_of_rows(32, zlib.compress(black_rows(32)), chunk(b"eXIf", exif))
+
+
 def gif_of_frames(side, number):
     """A GIF of equal frames."""
     frame = PIL.Image.new("P", (side, side))

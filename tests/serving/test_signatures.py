@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from letters import evaluated, network
 from peak import peak_growth
-from pictures import encoded, header_of_png, saved
+from pictures import encoded, header_of_png, png_of, saved
 
 from keras_resnet.images.preprocessing import Preprocessing
 from keras_resnet.serving.answers import (
@@ -165,8 +165,9 @@ def test_each_unusable_row_says_why_and_leaves_the_others_alone(exported, serve,
         (header_of_png(rng, 8000, 8000), TOO_LARGE),
         (header_of_png(rng, 2**31 - 1, 2**31 - 1), TOO_LARGE),
         (header_of_png(rng, 0, 8), DAMAGED),
-        # The longer side would become 27 * 9,000,000 pixels.
+        # The longer side would become 27 * 9,000,000 pixels, and of a whole picture 27 * 700,000.
         (header_of_png(rng, 9_000_000, 1), DAMAGED),
+        (png_of(700_000, 1), DAMAGED),
         (bombs.jpeg_of_scans(24, 101), TOO_MANY_SCANS),
         (bombs.png_with_surplus(24, 100), TOO_MUCH_DATA),
         (jpeg, OK),
