@@ -203,8 +203,7 @@ def _by_parts(
     shape = tf.shape(pixels)[:2]
     flat = tf.reshape(pixels, [-1, pixels.shape[-1]])
     count = tf.shape(flat)[0]
-    # One of no pixels if there are none.
-    number = tf.maximum((count + _PIXELS_AT_ONCE - 1) // _PIXELS_AT_ONCE, 1)
+    number = (count + _PIXELS_AT_ONCE - 1) // _PIXELS_AT_ONCE
     parts = tf.TensorArray(tf.uint8, number, infer_shape=False, element_shape=[None, channels])
 
     def step(place: tf.Tensor, parts: tf.TensorArray) -> tuple[tf.Tensor, tf.TensorArray]:

@@ -29,21 +29,19 @@ def number_of_scans(image_bytes: tf.Tensor) -> tf.Tensor:
 
     Source: ITU-T T.81, sections B.1.1 and B.2.1.
     """
-    values = all_bytes(image_bytes)
+    # Whatever it is, at its end is an end.
+    values = tf.concat([all_bytes(image_bytes), [0xFF, _EOI, 0, 0]], axis=0)
+    end = tf.size(values, tf.int64) - 4
     following = values[1:]
     # Behind an FF these are data, a fill byte, or stand for themselves: TEM and RST0 to RST7.
     is_restart = tf.equal(tf.bitwise.bitwise_and(following, 0xF8), 0xD0)
     alone = (following < 0x02) | tf.equal(following, 0xFF) | is_restart
-    end = tf.size(values, tf.int64)
-    # The first one, of the picture, is no segment; the last one ends the search.
-    markers = tf.where(tf.equal(values[:-1], 0xFF) & ~alone)[1:, 0]
-    markers = tf.concat([markers, [end]], axis=0)
-    padded = tf.pad(values, [[0, 4]])
+    markers = tf.reshape(tf.where(tf.equal(values[:-1], 0xFF) & ~alone), [-1])
 
     def step(place: tf.Tensor, scans: tf.Tensor, steps: tf.Tensor) -> tuple[tf.Tensor, ...]:
         # As the decoder does, whatever is between two segments is passed over.
         place = markers[tf.searchsorted(markers, place[tf.newaxis])[0]]
-        kind, high, low = tf.unstack(tf.cast(tf.slice(padded, [place + 1], [3]), tf.int32))
+        kind, high, low = tf.unstack(tf.cast(tf.slice(values, [place + 1], [3]), tf.int32))
         after = place + 2 + tf.cast(256 * high + low, tf.int64)
         after = tf.where(tf.equal(kind, _EOI), end, after)
         return after, scans + tf.cast(tf.equal(kind, _SOS), tf.int32), steps + 1
@@ -51,6 +49,7 @@ def number_of_scans(image_bytes: tf.Tensor) -> tf.Tensor:
     place, scans, steps = tf.while_loop(
         lambda place, _, steps: (place < end) & (steps < _MOST_STEPS),
         step,
+        # Behind the beginning of the picture, which is no segment.
         (tf.constant(2, tf.int64), tf.constant(0), tf.constant(0)),
     )
     return tf.where(place < end, _MOST_STEPS, scans)

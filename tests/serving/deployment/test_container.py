@@ -31,6 +31,12 @@ def test_processors_are_those_of_batching_config():
     assert Container("a", 1, 1).arguments[-1].endswith(f"={containers.PROCESSORS}")
 
 
+def test_labels_in_models_config_do_not_end_a_server_that_starts():
+    """TF Serving refuses them while no version is loaded, unless it is told (serving_config.md)."""
+    flag = "--allow_version_labels_for_unavailable_models=true"
+    assert flag in Container("a", 1, 1).arguments
+
+
 @pytest.mark.parametrize(
     ("model", "name"),
     [

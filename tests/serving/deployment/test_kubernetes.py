@@ -66,6 +66,19 @@ def test_the_server_reads_its_files_and_is_asked_how_it_is(container):
     assert {get["port"] for get in asked} == {"rest"}
 
 
+def test_one_server_at_a_time_runs_on_the_node_of_the_files():
+    """A volume that is ReadWriteOnce can be mounted on one node alone."""
+    found = objects()
+    assert found["PersistentVolumeClaim"]["spec"]["accessModes"] == ["ReadWriteOnce"]
+    deployment = found["Deployment"]["spec"]
+    (term,) = deployment["template"]["spec"]["affinity"]["podAffinity"][
+        "requiredDuringSchedulingIgnoredDuringExecution"
+    ]
+    assert term["topologyKey"] == "kubernetes.io/hostname"
+    assert term["labelSelector"]["matchLabels"] == found["Pod"]["metadata"]["labels"]
+    assert deployment["strategy"] == {"type": "Recreate"}
+
+
 def test_it_has_the_memory_of_the_export_and_no_rights():
     its = server(objects())
     assert its["resources"]["limits"] == {"cpu": "2", "memory": "3Gi"}
