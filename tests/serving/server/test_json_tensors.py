@@ -89,7 +89,7 @@ def test_several_arguments_have_names():
         ({"inputs": [[A], B]}, "incorrect level: 2 .* Expected at level: 2"),
         ({"inputs": [A, [A]]}, "list at unexpected level: 1 expected < 1"),
         # Its first elements say that it has 32 to the 14 values.
-        ({"inputs": nested(14)}, "found at incorrect level: 2"),
+        ({"inputs": nested(14)}, "found at incorrect level: 14"),
     ],
 )
 def test_what_fits_no_signature_is_refused(document, message):
