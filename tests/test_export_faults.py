@@ -66,17 +66,20 @@ def test_twenty_kills_leave_no_half_version(model, undisturbed, tmp_path):
     expected, seconds = undisturbed
     directory = tmp_path / "letters"
     chance = random.Random(0)
-    kills = 0
     for number in range(20):
-        process, _ = start(tmp_path, model, directory)
-        # One of each twentieth of the time, wherever it then is.
-        time.sleep(seconds * (number + chance.random()) / 20)
-        kills += process.poll() is None
-        process.kill()
-        process.wait(60)
-        if directory.exists():
-            assert_whole(directory, expected)
-    assert kills >= 15
+        is_killed = False
+        while not is_killed:
+            process, _ = start(tmp_path, model, directory)
+            # One of each twentieth of the time, wherever it then is.
+            time.sleep(seconds * (number + chance.random()) / 20)
+            is_killed = process.poll() is None
+            process.kill()
+            process.wait(60)
+            if directory.exists():
+                assert_whole(directory, expected)
+            if not is_killed:
+                # The machine has less to do than when the time was taken.
+                seconds *= 0.9
     finished = run_process(tmp_path, *export_of(model, directory))
     assert finished.returncode == 0, finished.stderr
     versions = assert_whole(directory, expected)
