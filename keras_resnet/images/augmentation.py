@@ -10,7 +10,7 @@ import functools
 import tensorflow as tf
 
 from keras_resnet.images import exif, headers
-from keras_resnet.images.decoding import stored_window, upright, upright_shape
+from keras_resnet.images.decoding import jpeg_pixels, stored_window, upright, upright_shape
 from keras_resnet.images.preprocessing import Preprocessing
 from keras_resnet.images.resizing import resized_window
 
@@ -182,12 +182,8 @@ def random_square(
             with tf.control_dependencies([stored_shape]):
                 orientation = exif.exif_orientation(tf.identity(image))
         shape = upright_shape(stored_shape, orientation)
-        square = tf.io.decode_and_crop_jpeg(
-            image,
-            stored_window(window(shape), shape, orientation),
-            channels=preprocessing.channels,
-            dct_method="INTEGER_ACCURATE",
-        )
+        stored = stored_window(window(shape), shape, orientation)
+        square = jpeg_pixels(image, preprocessing.channels, stored)
         return upright(square, orientation)
 
     def from_pixels() -> tf.Tensor:

@@ -15,6 +15,9 @@ _EXCHANGES = (False, False, False, False, False, True, True, True, True)
 _REVERSES_ROWS = (False, False, False, True, True, False, False, True, True)
 _REVERSES_COLUMNS = (False, False, True, True, False, False, True, True, False)
 
+# Of a JPEG in CMYK.
+_COLORS_OF_INK = 4
+
 # Red, green and blue of gray in 65,536ths, as PIL has them (ITU-R BT.601).
 _GRAY = (19595, 38470, 7471)
 
@@ -81,12 +84,47 @@ def decode_plain(image_bytes: tf.Tensor, channels: int) -> tf.Tensor:
     """
     shape = headers.shape_of_jpeg_or_png(image_bytes)
     with tf.control_dependencies([headers.bounded(shape)]):
-        return _decoded_jpeg(tf.identity(image_bytes), channels)
+        image_bytes = tf.identity(image_bytes)
+    if channels == 3:
+        return _decoded_jpeg(image_bytes, channels)
+    return tf.cond(
+        tf.io.is_jpeg(image_bytes),
+        lambda: jpeg_pixels(image_bytes, channels),
+        lambda: _decoded_jpeg(image_bytes, channels),
+    )
 
 
-def _decoded_jpeg(image_bytes: tf.Tensor, channels: int) -> tf.Tensor:
-    # Despite its name the operation reads PNG as well.
-    return tf.io.decode_jpeg(image_bytes, channels=channels, dct_method="INTEGER_ACCURATE")
+def jpeg_pixels(
+    image_bytes: tf.Tensor, channels: int, window: tf.Tensor | None = None
+) -> tf.Tensor:
+    """Pixels of a JPEG as they are stored.
+
+    Args:
+      image_bytes: scalar string tensor.
+      channels: 3 for RGB, 1 for gray.
+      window: top, left, height and width of what is decoded, int32 [4]; None: all.
+
+    Returns:
+      uint8 [height, width, channels].
+    """
+    if channels == 3:
+        return _decoded_jpeg(image_bytes, channels, window)
+    # The decoder makes no gray of CMYK.
+    return tf.cond(
+        tf.equal(tf.io.extract_jpeg_shape(image_bytes)[2], _COLORS_OF_INK),
+        headers.rarely(lambda: _as_gray(_decoded_jpeg(image_bytes, 3, window), channels)),
+        lambda: _decoded_jpeg(image_bytes, channels, window),
+    )
+
+
+def _decoded_jpeg(
+    image_bytes: tf.Tensor, channels: int, window: tf.Tensor | None = None
+) -> tf.Tensor:
+    options = {"channels": channels, "dct_method": "INTEGER_ACCURATE"}
+    if window is None:
+        # Despite its name the operation reads PNG as well.
+        return tf.io.decode_jpeg(image_bytes, **options)
+    return tf.io.decode_and_crop_jpeg(image_bytes, window, **options)
 
 
 def _decoded(
@@ -100,7 +138,7 @@ def _decoded(
         def operation() -> tf.Tensor:
             shape = tf.io.extract_jpeg_shape(image_bytes)[:2]
             with tf.control_dependencies([headers.bounded(shape, max_pixels)]):
-                return _decoded_jpeg(tf.identity(image_bytes), channels)
+                return jpeg_pixels(tf.identity(image_bytes), channels)
 
         return run(operation)
 

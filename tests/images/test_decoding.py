@@ -30,6 +30,23 @@ def test_cmyk_jpeg_decodes_to_rgb(rng):
     assert np.abs(np.array(decoding.decode(data, 3), np.int32) - expected).max() <= 3
 
 
+@pytest.mark.parametrize("decode", [decoding.decode, decoding.decode_plain, decoding.jpeg_pixels])
+def test_jpegs_of_all_colors_decode_to_gray(rng, decode):
+    for mode in ("L", "RGB", "CMYK"):
+        data = saved(smooth_picture(rng, mode), "JPEG", quality=95)
+        opened = PIL.Image.open(io.BytesIO(data))
+        expected = np.array(opened.convert("RGB").convert("L"), np.int32)
+        pixels = np.array(decode(data, 1), np.int32)
+        assert pixels.shape == (*expected.shape, 1)
+        assert np.abs(pixels[..., 0] - expected).max() <= 3, mode
+
+
+def test_a_part_of_a_cmyk_jpeg_decodes_to_gray(rng):
+    data = saved(smooth_picture(rng, "CMYK"), "JPEG", quality=95)
+    part = decoding.jpeg_pixels(data, 1, [3, 5, 20, 30])
+    np.testing.assert_array_equal(part, decoding.decode(data, 1)[3:23, 5:35])
+
+
 @pytest.mark.parametrize("mode", ["RGB", "L", "RGBA"])
 def test_png_decodes_to_the_pixels_of_pil(rng, mode):
     original = smooth_picture(rng, mode)
