@@ -88,7 +88,7 @@ def model_card(
         "## Optimization": _optimization(optimized),
         "## Preprocessing": f"{of_kind.preprocessing(model)} {_colors(model.preprocessing)}",
         "## Signatures": _signatures(of_kind.signatures(model, top)),
-        "## Statuses": _statuses(limits),
+        "## Statuses": _statuses(limits, of_kind.unusable_row),
         "## Speed": _speed(seconds),
         "## Classes": f"{len(served.class_names)}, in `assets/labels.txt`.",
         "## Files": _files(digests),
@@ -202,12 +202,12 @@ def _table(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([title, "|---" * len(rows[0]) + "|", *others])
 
 
-def _statuses(limits: Limits) -> str:
+def _statuses(limits: Limits, unusable_row: str) -> str:
     table = _table([("`status`", "meaning"), *((f"`{each}`", STATUSES[each]) for each in STATUSES)])
     return (
         f"{table}\n\nHere `--max_bytes` is {limits.max_bytes:,}, and `--max_pixels` "
-        f"{limits.max_pixels:,}. The row of a picture whose status is not `{OK}` holds zeros, "
-        "classes of -1 and empty labels; the others are not affected."
+        f"{limits.max_pixels:,}. The row of a picture whose status is not `{OK}` holds "
+        f"{unusable_row}; the others are not affected."
     )
 
 

@@ -10,6 +10,8 @@ from keras_resnet.runs.figures import Figure
 
 figures: Sequence[Figure] = FIGURES
 
+unusable_row = "zeros, classes of -1 and empty labels"
+
 
 def network(model: keras.Model) -> str:
     """The architecture and its costs."""

@@ -13,6 +13,8 @@ from keras_resnet.runs.figures import Figure
 
 figures: Sequence[Figure] = FIGURES
 
+unusable_row = "zeros, classes of -1 and empty labels"
+
 
 def network(model: FasterRCNN) -> str:
     """The architecture and its costs."""

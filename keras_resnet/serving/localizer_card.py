@@ -12,6 +12,8 @@ from keras_resnet.serving.detector_card import of_canvas
 
 figures: Sequence[Figure] = FIGURES
 
+unusable_row = "zeros, classes of -1 and empty labels"
+
 
 def network(model: Localizer) -> str:
     """The architecture and its size."""

@@ -11,6 +11,8 @@ from keras_resnet.serving.detector_card import of_canvas
 
 figures: Sequence[Figure] = FIGURES
 
+unusable_row = "an empty mask, shares of 0 and empty labels"
+
 
 def network(model: FCN) -> str:
     """The architecture and its costs."""

@@ -12,7 +12,7 @@ from keras_resnet.segmentation.network import FCN
 from keras_resnet.serving.answers import OK
 from keras_resnet.serving.options import Limits
 from keras_resnet.serving.signatures import Functions
-from keras_resnet.serving.usable_rows import at_least_one, usable_rows
+from keras_resnet.serving.usable_rows import PICTURES_AT_ONCE, at_least_one, usable_rows
 
 
 def segmenter_signatures(model: FCN, class_names: Sequence[str], limits: Limits) -> Functions:
@@ -93,7 +93,9 @@ def _of_pictures(
         *of_scores, own_shape = row
         return function(ids_of([Scores(*of_scores)], own_shape, False))
 
-    return tf.map_fn(of_picture, rows, fn_output_signature=signature)
+    return tf.map_fn(
+        of_picture, rows, fn_output_signature=signature, parallel_iterations=PICTURES_AT_ONCE
+    )
 
 
 def _written(ids: tf.Tensor, classes: int) -> tuple[tf.Tensor, tf.Tensor]:

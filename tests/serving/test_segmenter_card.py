@@ -21,3 +21,5 @@ def test_pictures_and_signatures_are_described():
     assert (name, other) == ("`serving_default`", "`images`")
     assert "image_bytes" in argument and "`shares` float32 [n, 3]" in answers
     assert "`ids` uint8 [n, height, width]" in ids
+    # What the signature gives: see test_segmenter_signatures.
+    assert segmenter_card.unusable_row == "an empty mask, shares of 0 and empty labels"
