@@ -39,7 +39,7 @@ def certified(directory, host="127.0.0.1"):
 
     Args:
       directory: that.
-      host: number of the server's.
+      host: number of the server's, or the name.
     """
     made = Certificates.of(directory)
     own_key = ec.generate_private_key(ec.SECP256R1())
@@ -49,7 +49,7 @@ def certified(directory, host="127.0.0.1"):
         _certificate(issuer, own_key, issuer, own_key, x509.BasicConstraints(True, None)),
     )
     for (path, path_of_key), name, subject in (
-        (made.server, "server", x509.IPAddress(ipaddress.ip_address(host))),
+        (made.server, "server", _subject(host)),
         (made.client, "client", x509.DNSName("client")),
     ):
         key = ec.generate_private_key(ec.SECP256R1())
@@ -63,6 +63,13 @@ def certified(directory, host="127.0.0.1"):
             )
         )
     return made
+
+
+def _subject(host):
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
 
 
 def _named(name):

@@ -132,8 +132,8 @@ MUTANTS = (
     ),
     (
         "keras_resnet/data/imagenet_archives.py",
-        "while block := file.read(2**24)",
-        "if block := file.read(2**24)",
+        "while block := file.read(_READ_AT_ONCE)",
+        "if block := file.read(_READ_AT_ONCE)",
         "tests/data/test_imagenet_archives.py::test_the_hash_is_that_of_the_whole_archive",
     ),
     (
@@ -249,8 +249,8 @@ MUTANTS = (
     ),
     (
         "keras_resnet/distribution/places.py",
-        "who.token == own.token else",
-        "who.host == own.host else",
+        "if who.token == own.token\n",
+        "if who.host == own.host\n",
         "tests/distribution/test_places.py::test_swapped_indices_and_an_index_twice_are_named",
     ),
     (
@@ -412,20 +412,20 @@ MUTANTS = (
     ),
     (
         "keras_resnet/training/state.py",
-        "len(sums) * seconds_ahead",
-        "seconds_ahead",
-        "tests/training/test_state.py::test_a_step_waits_for_what_its_images_come_late",
+        "        if times is not None:\n            self.timed_steps += len(sums)\n",
+        "        self.timed_steps += len(sums)\n        if times is not None:\n",
+        "tests/training/test_state.py::test_steps_whose_times_are_not_to_count_are_steps",
     ),
     (
         "keras_resnet/training/loop.py",
-        "        return math.inf if is_first else seconds\n",
-        "        return seconds\n",
+        "        self._has_noted_input = True\n",
+        "",
         "tests/training/test_loop.py::test_an_input_that_is_the_bottleneck_is_said_once",
     ),
     (
-        "keras_resnet/training/trainer.py",
-        "    state.onednn, state.xla = onednn.is_on(), compiled\n",
-        "    state.onednn = onednn.is_on()\n",
+        "keras_resnet/runs/environment.py",
+        '"xla": xla,',
+        '"xla": None,',
         "tests/training/test_trainer.py::test_a_run_remembers_whether_it_had_xla",
     ),
     (
@@ -458,6 +458,116 @@ MUTANTS = (
         "if name not in begun]",
         "tests/serving/batches/test_manifest.py::test_what_tables_are_of_is_written_once_and_compared_"
         "then",
+    ),
+    (
+        "keras_resnet/serving/batches/pictures.py",
+        "first = (shard.index - place) % shard.number",
+        "first = shard.index",
+        "tests/serving/batches/test_pictures.py"
+        "::test_files_of_one_picture_are_of_all_shards_in_turn",
+    ),
+    (
+        "keras_resnet/serving/batches/parts.py",
+        "        files.flush_to_disk(self._directory)\n",
+        "",
+        "tests/serving/batches/test_parts.py::test_a_part_survives_a_power_cut",
+    ),
+    (
+        "keras_resnet/serving/batches/parts.py",
+        'rf"\\.{re.escape(self._name)}-.*"',
+        'r"\\.predictions-.*"',
+        "tests/serving/batches/test_parts.py"
+        "::test_what_a_killed_process_left_is_removed_but_not_what_another_shard_writes",
+    ),
+    (
+        "keras_resnet/serving/batches/predictions.py",
+        "pictures_of_shard(listing, shard, parts.last)",
+        "pictures_of_shard(listing, shard)",
+        "tests/serving/batches/test_predictions.py"
+        "::test_the_order_in_which_pictures_are_named_is_of_no_account",
+    ),
+    (
+        "keras_resnet/serving/batches/tables.py",
+        "    if any(len(row) != len(header) for row in rows):\n",
+        "    if False:\n",
+        "tests/serving/batches/test_tables.py::test_a_damaged_table_is_named",
+    ),
+    (
+        "keras_resnet/serving/addresses.py",
+        "is_loopback",
+        "is_private",
+        "tests/serving/test_addresses.py::test_what_an_address_says_of_the_connection",
+    ),
+    (
+        "keras_resnet/serving/clients/rest_client.py",
+        "auth=functools.partial(_with_headers, headers) if headers else None",
+        "headers=headers",
+        "tests/serving/clients/test_over_sockets.py"
+        "::test_what_is_given_is_not_replaced_by_what_the_environment_has",
+    ),
+    (
+        "keras_resnet/serving/clients/rest_client.py",
+        " and not isinstance(origin, _BROKEN_OFF)",
+        "",
+        "tests/serving/clients/test_rest_client.py"
+        "::test_a_handshake_that_breaks_off_may_come_about_later",
+    ),
+    (
+        "keras_resnet/serving/clients/bounded_http.py",
+        "            allow_redirects=False,\n",
+        "",
+        "tests/serving/clients/test_rest_client.py::test_a_redirection_is_not_followed",
+    ),
+    (
+        "keras_resnet/serving/clients/grpc_client.py",
+        '        "grpc.use_local_subchannel_pool": 1,\n',
+        "",
+        "tests/serving/clients/test_grpc_client.py::test_two_clients_share_no_connection",
+    ),
+    (
+        "keras_resnet/serving/clients/grpc_client.py",
+        "harmless(str(error.details()))",
+        "str(error.details())",
+        "tests/serving/clients/test_grpc_client.py"
+        "::test_what_a_server_says_cannot_control_a_terminal",
+    ),
+    (
+        "keras_resnet/serving/clients/retries.py",
+        "time.sleep(min(chosen, deadline - now))",
+        "time.sleep(chosen)",
+        "tests/serving/clients/test_retries.py::test_the_last_attempt_is_at_the_end_of_the_time",
+    ),
+    (
+        "keras_resnet/serving/clients/parts.py",
+        "largest if largest < len(part) else len(part) // 2",
+        "largest",
+        "tests/serving/clients/test_parts.py"
+        "::test_where_a_server_does_not_say_what_it_takes_halves_are_tried",
+    ),
+    (
+        "keras_resnet/serving/server/listening.py",
+        '        "grpc.so_reuseport": 0,\n',
+        "",
+        "tests/serving/server/test_listening.py::test_two_servers_do_not_share_a_port",
+    ),
+    (
+        "keras_resnet/serving/server/loaded.py",
+        "len(value) > self._max_batch_size",
+        "len(value) >= self._max_batch_size",
+        "tests/serving/server/test_loaded.py::test_the_largest_batch_is_answered",
+    ),
+    (
+        "keras_resnet/serving/server/versions.py",
+        "self.served.labels if spec.name == self.served.name else {}",
+        "self.served.labels",
+        "tests/serving/server/test_versions.py::test_what_is_not_there_is_refused",
+    ),
+    (
+        "keras_resnet/serving/deployment/kubernetes.py",
+        '        "runAsNonRoot": True,\n',
+        "",
+        "tests/serving/deployment/test_kubernetes.py"
+        "::test_it_has_the_memory_of_the_export_and_no_rights",
     ),
 )
 

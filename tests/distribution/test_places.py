@@ -122,3 +122,6 @@ def test_swapped_indices_and_an_index_twice_are_named():
         "on a has index 1; at the address of worker 1 (127.0.0.1:2) answers the one on c, index 1."
         in (twice)
     )
+    # Also of two on one machine.
+    beside = misplaced(pair, own, {0: chief, 1: Identity(1, "a", "v")})
+    assert "(127.0.0.1:2) answers the one on a, index 1." in beside

@@ -11,6 +11,8 @@ from localizers import localizer
 from pictures import encoded
 from processes import ROOT
 from segmenters import segmenter
+from tensorflow.core.protobuf.config_pb2 import ConfigProto
+from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from keras_resnet import files
 from keras_resnet.serving import export as export_lib
@@ -56,6 +58,19 @@ def test_after_other_work_the_bytes_are_the_same_and_so_are_the_answers(
     found = tf.saved_model.load(str(tmp_path)).signatures["serving_default"](pictures)
     for name, values in expected.items():
         np.testing.assert_array_equal(found[name], values)
+
+
+def test_nothing_in_it_is_of_the_machine(exported):
+    """How many processors and graphics cards it has; a server has its own."""
+    _, version = exported
+    content = (version / "saved_model.pb").read_bytes()
+    (graph,) = [each.graph_def for each in SavedModel.FromString(content).meta_graphs]
+    nodes = [*graph.node, *(node for each in graph.library.function for node in each.node_def)]
+    calls = [node.attr["config_proto"].s for node in nodes if "config_proto" in node.attr]
+    assert calls
+    for config in map(ConfigProto.FromString, calls):
+        assert not config.device_count and not config.HasField("gpu_options")
+        assert config.intra_op_parallelism_threads == config.inter_op_parallelism_threads == 0
 
 
 @pytest.mark.faults

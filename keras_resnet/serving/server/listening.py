@@ -3,7 +3,6 @@
 import concurrent.futures
 import contextlib
 import os
-import pathlib
 import socket
 import threading
 from collections.abc import Callable
@@ -56,7 +55,7 @@ class Listening:
             _check_free_port(host, port)
             _bind(self._grpc, f"{at}:{port}", "port")
         if grpc_socket_path is not None:
-            _check_free_socket(pathlib.Path(grpc_socket_path))
+            _check_free_socket(os.fspath(grpc_socket_path))
             _bind(self._grpc, f"unix:{grpc_socket_path}", "grpc_socket_path")
         self._rest = None
         if rest_api_port:
@@ -115,13 +114,11 @@ def _check_free_port(host: str, port: int) -> None:
         raise _not_free("port", f"{host}:{port}", error) from error
 
 
-def _check_free_socket(path: pathlib.Path) -> None:
-    """Raises UserError where gRPC would take a socket away from another server, or a file."""
-    if os.path.lexists(path) and not path.is_socket():
-        raise _not_free("grpc_socket_path", str(path))
+def _check_free_socket(path: str) -> None:
+    """Raises UserError where gRPC would take a socket away from another server."""
     with socket.socket(socket.AF_UNIX) as other, contextlib.suppress(OSError):
-        other.connect(str(path))
-        raise _not_free("grpc_socket_path", str(path))
+        other.connect(path)
+        raise _not_free("grpc_socket_path", path)
 
 
 def _not_free(name: str, address: str, error: OSError | None = None) -> UserError:

@@ -1,5 +1,6 @@
 import collections
 
+import disk
 import pytest
 
 from keras_resnet.checks import UserError
@@ -52,6 +53,17 @@ def test_a_part_that_fails_leaves_nothing(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space left on device, .* bytes are free"):
         parts.add([row("a")])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_part_survives_a_power_cut(tmp_path, monkeypatch):
+    """It is on the disk before it has its name, and then the name is: the next one counts on it."""
+    parts = Parts(tmp_path, SHARD, "classes", "csv")
+    calls = disk.recorded(monkeypatch)
+    path = parts.add([row("a")])
+    (_, unfinished, size), renamed, of_directory = calls
+    assert size == path.stat().st_size
+    assert renamed == ("rename", unfinished, str(path))
+    assert of_directory == ("fsync", str(tmp_path), None)
 
 
 def test_a_missing_part_is_named(tmp_path):

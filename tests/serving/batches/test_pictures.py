@@ -60,6 +60,14 @@ def test_shards_are_disjoint_and_together_complete(listing, number):
     assert max(sizes) - min(sizes) <= len(listing)  # By one a file at most.
 
 
+def test_files_of_one_picture_are_of_all_shards_in_turn():
+    """So that none has more work than the others."""
+    listing = {f"{number}.jpg": None for number in range(10)}
+    for index in range(3):
+        files = [picture.file for picture in pictures_of_shard(listing, Shard(index, 3))]
+        assert files == [f"{number}.jpg" for number in range(index, 10, 3)]
+
+
 @pytest.mark.parametrize("shard", [Shard(), Shard(0, 3), Shard(2, 3)])
 def test_a_share_goes_on_behind_any_of_its_pictures(listing, shard):
     whole = read(listing, shard)

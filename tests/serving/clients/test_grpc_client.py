@@ -47,6 +47,22 @@ def test_answers_of_another_shape_are_explained(monkeypatch, change, message):
             client.ask([b"picture"])
 
 
+def test_two_clients_share_no_connection(monkeypatch):
+    """Nor its failures, for which gRPC would let both wait."""
+    peers = set()
+
+    class Service(prediction_server.PredictionService):
+        def Predict(self, request, context):  # noqa: N802
+            peers.add(context.peer())
+            return super().Predict(request, context)
+
+    monkeypatch.setattr(prediction_server, "PredictionService", Service)
+    with serving(Model()) as server:
+        for client in [connect(f"{server.addresses['grpc']}/letters") for _ in range(2)]:
+            client.ask([b"picture"])
+    assert len(peers) == 2
+
+
 def test_a_socket_of_this_machine(tmp_path):
     with serving(Model(), grpc_socket=tmp_path / "serving.sock"):
         address = f"unix://{tmp_path}/serving.sock:/letters"
@@ -54,6 +70,18 @@ def test_a_socket_of_this_machine(tmp_path):
             assert connect(address + end).ask([b"picture"]) == [UNDERSTOOD]
     with pytest.raises(ServingError, match=r"serving\.sock gives no answer.*UNAVAILABLE"):
         connect(address, retry_for=0.0)
+
+
+def test_what_a_server_says_cannot_control_a_terminal():
+    refusal = prediction_server.ServingError(
+        prediction_server.grpc.StatusCode.NOT_FOUND, 404, "gone\x1b[2J"
+    )
+    with (
+        serving(Model(), failures=1, failure=refusal) as server,
+        pytest.raises(ServingError) as error,
+    ):
+        connect(f"{server.addresses['grpc']}/letters")
+    assert str(error.value).endswith(r"gone\x1b[2J")
 
 
 def test_a_server_short_of_memory_is_waited_for():

@@ -117,6 +117,27 @@ def test_on_this_machine_no_proxy_sees_the_token(protocol, token_file, tmp_path,
             proxy.accept()
 
 
+@pytest.fixture
+def elsewhere(tmp_path_factory):
+    """Of this machine, under a name that a client does not know as its own."""
+    return certified(tmp_path_factory.mktemp("elsewhere"), "127.1")
+
+
+def test_what_is_given_is_not_replaced_by_what_the_environment_has(
+    elsewhere, others, token_file, tmp_path, monkeypatch
+):
+    """Of other machines: their proxies are used, but neither passwords nor authorities."""
+    for name in ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(others.authority))
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    (tmp_path / "netrc").write_text("machine 127.1 login me password mine\n")
+    with serving(Model(), certificates=elsewhere, token="secret") as server:
+        address = f"{server.addresses['rest']}/letters".replace("127.0.0.1", "127.1")
+        client = connect(address, access=Access(elsewhere.authority, token_file=token_file))
+        assert client.ask([b"picture"]) == [UNDERSTOOD]
+
+
 # --- Parts
 
 

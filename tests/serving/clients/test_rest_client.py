@@ -1,12 +1,13 @@
 import functools
 import http.server
+import json
 import threading
 
 import pytest
 from servers import GOOD, UNDERSTOOD
 from strange_servers import METADATA, response, strange_server
 
-from keras_resnet.serving.clients import ServingError, connect
+from keras_resnet.serving.clients import ServingError, bounded_http, connect
 
 
 def test_a_web_server_is_no_prediction_server(tmp_path):
@@ -65,6 +66,18 @@ def test_an_answer_that_breaks_off_is_asked_for_again():
     assert list(answers) == []
 
 
+def test_a_handshake_that_breaks_off_may_come_about_later():
+    """A server that starts again, not one without a certificate."""
+    waits = []
+    with (
+        strange_server(lambda *_: None) as address,
+        pytest.raises(ServingError, match="does not answer"),
+    ):
+        address = address.replace("http://", "https://")
+        connect(address, retry_for=0.3, on_wait=waits.append)
+    assert len(waits) == 1
+
+
 @pytest.mark.parametrize(
     ("body", "message"),
     [
@@ -102,6 +115,20 @@ def test_answers_of_another_shape_are_explained(body, message):
     with strange_server(answer) as address:
         client = connect(address)
         with pytest.raises(ServingError, match=message):
+            client.ask([b"picture"])
+
+
+def test_an_answer_that_does_not_fit_is_no_fault_of_its_format(monkeypatch):
+    monkeypatch.setattr(bounded_http, "_MAX_ANSWER_BYTES", 1_000)
+
+    def answer(connection, is_metadata):
+        whole = {"predictions": [GOOD]}
+        padded = json.dumps(whole).encode() + b" " * 100_000
+        connection.sendall(response(METADATA if is_metadata else padded))
+
+    with strange_server(answer) as address:
+        client = connect(address)
+        with pytest.raises(ServingError, match=r":predict answers with more than \d+ bytes"):
             client.ask([b"picture"])
 
 

@@ -71,6 +71,9 @@ def test_the_server_is_on_this_machine_and_may_not_write(container):
         assert service["ports"] == ["127.0.0.1:8500:8500", "127.0.0.1:8501:8501"]
         (volume,) = service["volumes"]
         assert volume["read_only"] and service["read_only"]
+        # Whoever breaks in is nobody, and stays so.
+        assert service["user"] == "65534:65534" and service["cap_drop"] == ["ALL"]
+        assert service["security_opt"] == ["no-new-privileges:true"]
         assert (volume["source"], volume["target"]) == (".", container.directory)
         options = dict(argument.split("=", 1) for argument in service["command"] if "=" in argument)
         for option, file in (

@@ -83,9 +83,17 @@ def test_it_has_the_memory_of_the_export_and_no_rights():
     its = server(objects())
     assert its["resources"]["limits"] == {"cpu": "2", "memory": "3Gi"}
     assert its["resources"]["requests"] == its["resources"]["limits"]
-    for container in (its, objects()["Pod"]["spec"]["containers"][0]):
-        assert container["securityContext"]["readOnlyRootFilesystem"]
-        assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+    for pod in (objects()["Pod"], objects()["Deployment"]["spec"]["template"]):
+        # As the profile "restricted" of Kubernetes's Pod Security Standards has it.
+        assert pod["spec"]["securityContext"]["runAsNonRoot"]
+        assert pod["spec"]["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert pod["spec"]["automountServiceAccountToken"] is False
+        (container,) = pod["spec"]["containers"]
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
     claim = objects()["PersistentVolumeClaim"]["spec"]["resources"]
     assert claim == {"requests": {"storage": "8Gi"}}
 

@@ -99,6 +99,11 @@ def test_two_servers_do_not_share_a_port(tiny):
         assert probe.connect_ex(("127.0.0.1", port)) == 0
     with pytest.raises(UserError, match="`port` must be"):
         Listening(tiny, "127.0.0.1", port, 0)
+    # Nor one that starts at the same moment, when both have found the port free.
+    with contextlib.closing(socket.socket()) as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        with pytest.raises(OSError, match="Address already in use"):
+            other.bind(("127.0.0.1", port))
     listener.stop(grace=5)
 
 

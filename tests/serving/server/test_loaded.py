@@ -59,6 +59,11 @@ def test_what_cannot_be_answered_is_refused(loaded, signature, inputs, code, mes
     assert refusal.value.code is grpc.StatusCode[code]
 
 
+def test_the_largest_batch_is_answered(loaded):
+    x = np.array([1, 2, 3], np.float32)
+    np.testing.assert_array_equal(loaded.predict("", {"x": x})["y"], 2 * x)
+
+
 def test_results_that_there_are_not_are_refused(loaded):
     with pytest.raises(RefusedError, match="alias not found in signature: q Outputs .*{y}"):
         loaded.predict("", {"x": X}, only=["y", "q"])
@@ -91,7 +96,7 @@ def test_a_few_bytes_cannot_claim_all_memory():
     """A single value stands for all of a shape."""
     tensor = tf.make_tensor_proto(1.0, shape=[2])
     np.testing.assert_array_equal(array_of(tensor), [1, 1])
-    for sizes in ([MAX_TENSOR_BYTES], [2**40, 2**40], [-1]):
+    for sizes in ([MAX_TENSOR_BYTES // 4 + 1], [2**40, 2**40], [-1]):
         tensor.tensor_shape.Clear()
         for size in sizes:
             tensor.tensor_shape.dim.add(size=size)

@@ -104,6 +104,11 @@ def test_policy_and_labels_are_followed(directory, version):
         ({"version": {"value": 5}}, "NOT_FOUND", r"not found for request: Specific\(mine, 5\)"),
         ({"version_label": "future"}, "NOT_FOUND", r"Specific\(mine, 7\)"),
         ({"version_label": "old"}, "INVALID_ARGUMENT", "Unrecognized servable version label: old"),
+        (
+            {"name": "other", "version_label": "stable"},
+            "INVALID_ARGUMENT",
+            "Unrecognized servable version label: stable",
+        ),
         ({"name": ""}, "INVALID_ARGUMENT", "ModelSpec has no name specified"),
     ],
 )
