@@ -17,6 +17,7 @@ FLOORS = (
         "texts",
         "files",
         "locks",
+        "charts",
         "plots",
         "class_names",
         "class_colors",
