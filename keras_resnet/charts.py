@@ -15,6 +15,9 @@ from keras_resnet import files
 
 _DPI = 120
 
+# What labels are multiples of, but for powers of ten.
+_ROUND = (1, 2, 5, 10)
+
 # What labels of a decade may begin with, where there is room for so many.
 _DIGITS = ((1, 2, 5), (1, 1.5, 2, 3, 4, 5, 7))
 
@@ -29,23 +32,35 @@ def blank(width: float, height: float) -> Figure:
     return figure
 
 
-def save(figure: Figure, path: str | os.PathLike[str]) -> None:
-    """Writes a figure, in the format of the path's suffix: .svg, .png or another of Matplotlib's.
+def save(figure: Figure, *paths: str | os.PathLike[str]) -> None:
+    """Writes a figure, in the format of each path's suffix: .svg, .png or another of Matplotlib's.
 
-    The file is replaced whole, and an .svg of the same figure has the same bytes.
+    Each file is replaced whole, and an .svg of the same figure has the same bytes.
     """
-    is_svg = pathlib.Path(path).suffix == ".svg"
-    options: dict[str, Any] = {"metadata": {"Date": None}} if is_svg else {}
-    # Without a salt the names of its parts are other ones each time.
-    salted = matplotlib.rc_context({"svg.hashsalt": "keras_resnet"})
-    with files.replacing(path) as unfinished, salted:
-        figure.savefig(unfinished, dpi=_DPI, **options)
+    layout = figure.get_layout_engine()
+    if layout is not None:
+        # Once for all files: it takes longer than the drawing.
+        layout.execute(figure)
+        figure.set_layout_engine("none")
+    for path in paths:
+        is_svg = pathlib.Path(path).suffix == ".svg"
+        options: dict[str, Any] = {"metadata": {"Date": None}} if is_svg else {}
+        # Without a salt the names of its parts are other ones each time.
+        salted = matplotlib.rc_context({"svg.hashsalt": "keras_resnet"})
+        with files.replacing(path) as unfinished, salted:
+            figure.savefig(unfinished, dpi=_DPI, **options)
 
 
 def label_counts(axis: Axis) -> None:
     """Labels an axis of whole numbers with some of them, such as 4,000."""
-    axis.set_major_locator(ticker.MaxNLocator(nbins="auto", integer=True, steps=[1, 2, 5, 10]))
+    axis.set_major_locator(ticker.MaxNLocator("auto", integer=True, min_n_ticks=1, steps=_ROUND))
     axis.set_major_formatter(ticker.StrMethodFormatter("{x:,.0f}"))
+
+
+def label_numbers(axis: Axis) -> None:
+    """Labels an axis with round numbers, such as 5, 10, 15, without the zeros of 5.0."""
+    axis.set_major_locator(ticker.MaxNLocator("auto", steps=_ROUND))
+    axis.set_major_formatter(ticker.StrMethodFormatter("{x:g}"))
 
 
 def label_logarithms(axis: Axis, at_most: int = 6) -> None:
@@ -59,7 +74,7 @@ def label_logarithms(axis: Axis, at_most: int = 6) -> None:
     decades = math.log10(high / low)
     fitting = [digits for digits in _DIGITS if len(digits) * decades <= at_most]
     if decades < _SHORT_AXIS:
-        axis.set_major_locator(ticker.MaxNLocator(at_most, steps=[1, 2, 5, 10]))
+        axis.set_major_locator(ticker.MaxNLocator(at_most, steps=_ROUND))
     else:
         digits = max(fitting, key=len, default=(1,))
         axis.set_major_locator(ticker.LogLocator(subs=digits, numticks=at_most))

@@ -42,12 +42,23 @@ def test_few_labels_are_those_of_decades():
 
 @pytest.mark.parametrize(
     ("last", "expected"),
-    [(9380, ["0", "2,000", "4,000", "6,000", "8,000"]), (2, ["0", "1", "2"])],
+    [(9380, ["0", "2,000", "4,000", "6,000", "8,000"]), (2, ["0", "1", "2"]), (0.5, ["0"])],
 )
 def test_counts_are_whole_and_in_thousands(last, expected):
     axes = charts.blank(5, 3).subplots()
     axes.set_xlim(0, last)
     charts.label_counts(axes.xaxis)
+    assert labels(axes.xaxis) == expected
+
+
+@pytest.mark.parametrize(
+    ("last", "expected"),
+    [(20, ["0", "5", "10", "15", "20"]), (0.9, ["0", "0.2", "0.4", "0.6", "0.8"])],
+)
+def test_numbers_are_round_and_without_needless_zeros(last, expected):
+    axes = charts.blank(4, 3).subplots()
+    axes.set_xlim(0, last)
+    charts.label_numbers(axes.xaxis)
     assert labels(axes.xaxis) == expected
 
 
@@ -58,7 +69,7 @@ def test_a_figure_has_the_same_bytes_each_time_and_replaces_files_whole(tmp_path
         (tmp_path / directory).mkdir()
         for name in ("figure.svg", "figure.png"):
             (tmp_path / directory / name).write_text("an earlier one")
-            charts.save(figure, tmp_path / directory / name)
+        charts.save(figure, *sorted((tmp_path / directory).iterdir()))
     for name in ("figure.svg", "figure.png"):
         first, second = ((tmp_path / each / name).read_bytes() for each in ("first", "second"))
         assert first == second

@@ -9,7 +9,7 @@ classes.png       its pictures per class
 metrics.jsonl     a line for each log and each evaluation
 events/           the same for TensorBoard
 profile/          of the steps of --profile_steps, for TensorBoard
-curves.png        the same as a picture
+curves.png        the same as a picture (.svg: the same to enlarge)
 checkpoints/      see checkpoints.py
 model.keras       the network at the last evaluation
 best.keras        the network at the best evaluation
@@ -207,9 +207,10 @@ class RunDirectory:
     # --- Results
 
     def draw_curves(self, figure: Figure) -> None:
-        """Draws curves.png from the metrics, with a figure beside the loss."""
-        curves = self.path / "curves.png"
-        draw_curves(self.metrics.read(), curves, self.path.name, figure)
+        """Draws curves.png and curves.svg from the metrics, with a figure above the loss."""
+        paths = [self.path / "curves.png", self.path / "curves.svg"]
+        is_smooth = self._config.schedule == "cosine"
+        draw_curves(self.metrics.read(), paths, self.path.name, figure, is_smooth)
 
     def write_model(self, model: keras.Model, is_best: bool) -> None:
         """Saves the network, and once more as the best one if it is that."""

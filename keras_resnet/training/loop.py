@@ -143,7 +143,7 @@ class Loop:
                 stop |= not self._evaluate(progress, stop_requested)
             is_over = self._is_over
             if is_over and state.window.steps:
-                self._log(progress)
+                self._log(progress, self._rate())
             self._save_if_due(stop or is_over)
             if is_over:
                 if state.step < timetable.last_step:
@@ -194,9 +194,7 @@ class Loop:
         state.step += count
         of_last = dict(zip(self.task.sums, means[-1].tolist(), strict=True))
         progress.update(count, of_last, count * self.batches.size / times.all)
-        if self.timetable.is_due(state.step, self.timetable.log):
-            self._log(progress)
-        self._observe_steps(means, progress)
+        self._log_if_due(means, progress)
         return int(np.clip(SECONDS_PER_CALL * count / times.all, 1, MAX_STEPS_PER_CALL))
 
     def _times(self, started: float, ended: float, marks: np.ndarray) -> StepTimes:
@@ -213,23 +211,37 @@ class Loop:
     def _steps_to_next_event(self) -> int:
         step = self.state.step
         events = [self.timetable.steps_to_next(step), *self.profiler.steps_to_next(step)]
+        events += [drop - step for drop in self.learner.rates.drops if drop > step]
         decision = self.learner.rates.steps_to_decision()
         return min(events + [decision] if decision else events)
 
-    def _observe_steps(self, means: np.ndarray, progress: Progress) -> None:
-        """Tells the learning rates the errors of some steps."""
+    def _rate(self) -> float:
+        """The learning rate of the last step, until its error or an evaluation was observed."""
+        return self.learner.rates.of_step(self.state.step - 1)
+
+    def _observe_steps(self, means: np.ndarray, progress: Progress) -> bool:
+        """Tells the learning rates the errors of some steps; returns whether a warm-up ends."""
         best = self.task.best
         if best.name not in self.task.sums:
-            return
+            return False
         values = means[:, self.task.sums.index(best.name)].tolist()
-        if self.learner.rates.observe_steps([best.error(value) for value in values]):
+        ends = self.learner.rates.observe_steps([best.error(value) for value in values])
+        if ends:
             progress.note(f"The warm-up ends at step {self.state.step}.")
+        return ends
 
-    def _log(self, progress: Progress) -> None:
+    def _log_if_due(self, means: np.ndarray, progress: Progress) -> None:
+        """Logs at its time, and where the rate changes at once: no line is of two such rates."""
+        step, rate = self.state.step, self._rate()
+        changes = self._observe_steps(means, progress) or step in self.learner.rates.drops
+        if changes or self.timetable.is_due(step, self.timetable.log):
+            self._log(progress, rate)
+
+    def _log(self, progress: Progress, rate: float) -> None:
+        """Writes a line over the steps since the last one, which `rate` was that of."""
         window = self.state.window
         images = window.steps * self.batches.size
         figures = {name: value / images for name, value in window.sums.items()}
-        rate = self.learner.rates.of_step(self.state.step - 1)
         speed = self.speed.figures(window.timed_steps * self.batches.size, window.times)
         self.records.add("train", {**figures, "learning_rate": rate, **speed}, progress)
         self._note_slow_input(progress, **speed)
@@ -302,8 +314,11 @@ class Loop:
             state.best, state.evaluations_since_best = result, 0
         self.records.add("validation", found, progress)
         self.records.write_evaluation(result)
+        rate = self._rate()
         if self.learner.rates.observe_evaluation(figure.error(result[figure.name])):
             progress.note(f"Plateau at step {state.step}: the learning rate falls.")
+            if state.window.steps:
+                self._log(progress, rate)
         progress.say("")
         self.workers.begin("between steps")
         return True

@@ -15,6 +15,7 @@ class Rates:
 
     Attributes:
       schedule: the same.
+      drops: numbers of steps after which the rate falls, as far as they are known before.
     """
 
     def __init__(self, schedule: keras.optimizers.schedules.LearningRateSchedule) -> None:
@@ -22,6 +23,8 @@ class Rates:
         self._warmup = schedule if isinstance(schedule, schedules.ErrorWarmup) else None
         following = schedule.schedule if self._warmup else schedule
         self._plateau = following if isinstance(following, schedules.PlateauSchedule) else None
+        is_known = isinstance(following, schedules.StepSchedule)
+        self.drops: tuple[int, ...] = following.drops if is_known else ()
         observing = {"warmup": self._warmup, "plateau": self._plateau}
         self._observing = {name: each for name, each in observing.items() if each is not None}
 

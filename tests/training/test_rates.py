@@ -13,6 +13,7 @@ def test_rates_follow_shares_or_drops():
     ] * 2
     drops = make_rates(tiny_training(learning_rate=0.1, learning_rate_drops=(2,)), 8, 1.0)
     assert [drops.of_step(step) for step in (1, 2, 7)] == [0.1, 0.01, 0.01]
+    assert (shares.drops, drops.drops) == ((4, 6), (2,))
     assert drops.states() == {} and drops.steps_to_decision() is None
     assert not drops.observe_steps([0.5]) and not drops.observe_evaluation(0.5)
 
@@ -22,6 +23,7 @@ def test_a_warm_up_and_a_plateau_are_kept_in_checkpoints():
         schedule="plateau", plateau_evaluations=1, warmup_error=0.5, warmup_learning_rate=0.001
     )
     rates = make_rates(config, 500, 1.0)
+    assert rates.drops == ()
     assert (rates.of_step(0), rates.steps_to_decision()) == (0.001, 100)
     assert not rates.observe_steps([0.4] * 60)
     again = make_rates(config, 500, 1.0)
