@@ -70,7 +70,7 @@ def _constructor(name: str, depth: int, shortcuts: Sequence[str | None]) -> Call
             default_size=224,
             stem=stem,
             block=block,
-            blocks=blocks,
+            blocks=_as_deep(block, blocks),
             filters=filters(width, len(blocks)),
             include_top=include_top,
             input_tensor=input_tensor,
@@ -202,7 +202,7 @@ def _cifar_network(
         default_size=32,
         stem="cifar",
         block=block,
-        blocks=((depth - 2) // 6,) * 3,
+        blocks=_as_deep(block, ((depth - 2) // 6,) * 3),
         filters=filters(CIFAR_WIDTH if width is None else width, 3),
         include_top=include_top,
         input_shape=input_shape,
@@ -211,6 +211,11 @@ def _cifar_network(
         name=name,
         **arguments,
     )
+
+
+def _as_deep(block: str, blocks: Sequence[int]) -> tuple[int, ...]:
+    """The numbers of blocks of a kind that have as many 3x3 layers as so many basic ones."""
+    return tuple(2 * number if block == "single_layer" else number for number in blocks)
 
 
 def filters(width: int, stages: int) -> tuple[int, ...]:

@@ -59,6 +59,7 @@ EXAMPLES = {
         ]
         for block in (
             layers.BasicBlock,
+            variants.SingleLayerBlock,
             variants.InvertedBottleneckBlock,
             variants.OuterAdditionBlock,
             variants.SquaredShortcutBlock,

@@ -25,7 +25,13 @@ STRIDE_PLACES = ("1x1", "3x3")
 STEMS = ("imagenet", "cifar")
 ACTIVATIONS = ("relu", "leaky_relu", "tanh", "sigmoid")
 # The basic block, and what may take its place.
-BASIC_BLOCKS = ("basic", "inverted_bottleneck", "outer_addition", "squared_shortcut")
+BASIC_BLOCKS = (
+    "basic",
+    "single_layer",
+    "inverted_bottleneck",
+    "outer_addition",
+    "squared_shortcut",
+)
 
 
 def check_depth(network: str, depth: int) -> None:

@@ -16,6 +16,7 @@ from keras_resnet.networks.stacks import BlockStack
 BLOCKS = {
     "basic": layers.BasicBlock,
     "bottleneck": layers.BottleneckBlock,
+    "single_layer": variants.SingleLayerBlock,
     "inverted_bottleneck": variants.InvertedBottleneckBlock,
     "outer_addition": variants.OuterAdditionBlock,
     "squared_shortcut": variants.SquaredShortcutBlock,
@@ -38,8 +39,9 @@ class ResNet(keras.Model):
 
     Args:
       stem: "imagenet" (7x7/2 convolution and 3x3/2 max pool) or "cifar" (3x3 convolution).
-      block: "basic" or "bottleneck"; or, to compare with them, "inverted_bottleneck" (wide in the
-        middle), "outer_addition" (ReLU(F(x)) + x) or "squared_shortcut" (ReLU(F(x) + x^2)).
+      block: "basic" or "bottleneck"; or, to compare with them, "single_layer" (a shortcut around
+        each 3x3 layer), "inverted_bottleneck" (wide in the middle), "outer_addition"
+        (ReLU(F(x)) + x) or "squared_shortcut" (ReLU(F(x) + x^2)).
       blocks: number of blocks in each stage; every stage but the first halves height and width.
       filters: channels of the 3x3 convolutions in each stage.
       include_top: end in average pooling and `classes` outputs; else in the last feature map.

@@ -29,6 +29,28 @@ class InvertedBottleneckBlock(Block):
 
 
 @keras.saving.register_keras_serializable(package="keras_resnet")
+class SingleLayerBlock(Block):
+    """One 3x3 convolution with a shortcut around it: a linear layer and its input, y = W x + x.
+
+    From [batch, h, w, any] to [batch, ceil(h / strides), ceil(w / strides), filters]. Arguments as
+    for `BasicBlock`.
+
+    Source: He et al., 2016, section 3.2, which saw no advantage in it.
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        strides: int = 1,
+        shortcut: str | None = "B",
+        synchronized: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        table = [(filters, 3, strides)]
+        super().__init__(table, filters, strides, shortcut, synchronized, **kwargs)
+
+
+@keras.saving.register_keras_serializable(package="keras_resnet")
 class OuterAdditionBlock(BasicBlock):
     """`BasicBlock` that computes ReLU(F(x)) + x: nothing follows the addition."""
 

@@ -104,8 +104,9 @@ class TrainConfig(Options):
     )
     block: str | None = option(
         "Network",
-        "in place of basic blocks: inverted_bottleneck (wide in the middle), outer_addition "
-        "(ReLU(F(x)) + x) or squared_shortcut (ReLU(F(x) + x^2)); unset: those of the paper",
+        "in place of basic blocks: single_layer (a shortcut around each 3x3 layer), "
+        "inverted_bottleneck (wide in the middle), outer_addition (ReLU(F(x)) + x) or "
+        "squared_shortcut (ReLU(F(x) + x^2)); unset: those of the paper",
         None,
         check=one_of(BASIC_BLOCKS),
     )

@@ -251,6 +251,7 @@ def test_blocks_compute_the_equations_of_the_paper(rng, make, strides, shortcut)
         layers.BasicBlock,
         layers.BottleneckBlock,
         functools.partial(layers.BottleneckBlock, bottleneck_stride="3x3"),
+        variants.SingleLayerBlock,
         variants.InvertedBottleneckBlock,
     ],
 )
@@ -276,6 +277,7 @@ def test_block_that_keeps_its_size_gives_the_same_at_every_second_pixel(rng, mak
         (layers.BottleneckBlock, [1, 6, 1]),
         # As torchvision's with `replace_stride_with_dilation`.
         (functools.partial(layers.BottleneckBlock, bottleneck_stride="3x3"), [1, 3, 1]),
+        (variants.SingleLayerBlock, [3]),
         (variants.InvertedBottleneckBlock, [1, 3, 1]),
     ],
 )
@@ -372,6 +374,7 @@ OF_BLOCKS = {
         ),
         (layers.BasicBlock, OF_BLOCKS),
         (layers.BottleneckBlock, {**OF_BLOCKS, "bottleneck_stride": "3x3"}),
+        (variants.SingleLayerBlock, OF_BLOCKS),
         (variants.InvertedBottleneckBlock, OF_BLOCKS),
         (variants.OuterAdditionBlock, OF_BLOCKS),
         (variants.SquaredShortcutBlock, OF_BLOCKS),

@@ -6,6 +6,7 @@ from formulas import convolve, normalize, randomize
 
 import keras_resnet
 from keras_resnet.networks import layers, variants
+from keras_resnet.networks.layer_tree import layers_by_path
 
 ACTIVATIONS = {
     "relu": lambda x: np.maximum(x, 0),
@@ -37,6 +38,7 @@ def shortcut(block, x):
     ("make", "merge"),
     [
         (layers.BasicBlock, lambda f, x, activate: activate(f + x)),
+        (variants.SingleLayerBlock, lambda f, x, activate: activate(f + x)),
         (variants.InvertedBottleneckBlock, lambda f, x, activate: activate(f + x)),
         (variants.OuterAdditionBlock, lambda f, x, activate: activate(f) + x),
         (variants.SquaredShortcutBlock, lambda f, x, activate: activate(f + x**2)),
@@ -73,7 +75,32 @@ def test_graphs_compute_every_activation_after_a_normalization(rng, activation):
         )
 
 
-@pytest.mark.parametrize("block", ["inverted_bottleneck", "outer_addition", "squared_shortcut"])
+def test_networks_of_single_layers_are_as_deep_as_plain_ones():
+    """A shortcut around each 3x3 layer, and nothing else than the plain network has."""
+    for plain, single in (
+        (keras_resnet.CifarPlainNet(14), keras_resnet.CifarResNet(14, block="single_layer")),
+        (
+            keras_resnet.PlainNet18(classes=10),
+            keras_resnet.ResNet18(classes=10, block="single_layer", shortcut="A"),
+        ),
+    ):
+        kernels = [
+            [layer.kernel.shape for layer in layers_by_path(model).values() if is_kernel_of(layer)]
+            for model in (plain, single)
+        ]
+        assert kernels[0] == kernels[1]
+        # The first layer of a stage halves the image.
+        assert single.get_layer("conv3_1").strides == 2
+        assert single.count_params() == plain.count_params()
+
+
+def is_kernel_of(layer):
+    return isinstance(layer, layers.Convolution)
+
+
+@pytest.mark.parametrize(
+    "block", ["single_layer", "inverted_bottleneck", "outer_addition", "squared_shortcut"]
+)
 def test_networks_of_variants_come_back_from_files(rng, block, tmp_path):
     model = keras_resnet.ResNet(
         "cifar", block, (2, 1), (4, 8), activation="leaky_relu", input_shape=(16, 16, 3), classes=5
