@@ -10,28 +10,40 @@ SUBCOMMAND is one of
   networks            draws the blocks of Figures 2 and 5 and the columns of Figure 3 and Table 1
   tables              parameters, multiply-adds, projections and output sizes of Table 1 and its
                       variants, and the networks for CIFAR-10, counted from the networks as built
+  errors [RUN...]     Table 6 with the errors of trained networks beside it, and errors by depth
   construction RUN... the argument of section 1 for trained CIFAR networks, residual or plain: a
                       deeper network whose added blocks are identities computes the same
   responses RUN...    Figure 7: how strongly each 3x3 layer of trained networks responds
-  degradation         Figure 6: trains plain and residual networks of several depths alike
+  gradients RUN...    section 4.1: the norm of the gradient of each 3x3 layer, through training
+  degradation         Figure 6: trains plain and residual networks of several depths alike; with
+                      --recipe=imagenet those of Table 2 and Figure 4
+  shortcuts           Table 3: trains a network with options A, B and C, and without shortcuts
+  warm_up             section 4.2: trains 110 layers with a low rate at the beginning, and without
+  single_layer        section 3.2: trains with a shortcut around each layer, and around each two
   ablation            trains ResNet-18 with other rates, activations, augmentations and blocks
 
-Each prints what it found, and writes it as Markdown, JSON and a picture into --output. The first
-two take a minute or two. The last two train for hours on a processor: started again, they resume.
-"launch/paper.py SUBCOMMAND --help" lists the flags of one.
+Each prints what it found, and writes it as Markdown, JSON and pictures into --output. The first
+three take a minute or two. The last five train for hours on a processor: started again, they
+resume. "launch/paper.py SUBCOMMAND --help" lists the flags of one.
 """
 
-import pathlib
+import importlib
 import sys
 
 from absl import flags
 
-from command_line.program import Program, existing, integers, numbers, positional
-from command_line.training import define_train_flags, train_config
-from keras_resnet.checks import UserError, check_one_of, check_positive
-from keras_resnet.classification.recipes import RECIPES
+from command_line import paper_trainings
+from command_line.paper_programs import (
+    Subcommand,
+    define_data_flags,
+    output_of,
+    paper_program,
+    runs_of,
+    statistics_of,
+)
+from command_line.program import Program, existing, positional
+from keras_resnet.checks import UserError, check_one_of
 from keras_resnet.networks.families import check_cifar_depth
-from keras_resnet.paper import ablation
 from keras_resnet.texts import harmless
 
 # The help of each subcommand; see `help_text`.
@@ -47,6 +59,12 @@ Counts parameters, multiply-adds, projections and output sizes of the paper's ne
   python launch/paper.py tables --output=runs/paper
 """
 
+ERRORS = """\
+Puts the errors of trained networks beside Table 6, and draws errors by depth.
+
+  python launch/paper.py errors runs/paper/degradation/*
+"""
+
 CONSTRUCTION = """\
 Puts trained networks into deeper ones whose added blocks are identities (section 1).
 
@@ -59,61 +77,26 @@ Measures how strongly each 3x3 layer of trained networks responds (Figure 7).
   python launch/paper.py responses runs/paper/degradation/residual-*
 """
 
-DEGRADATION = """\
-Trains plain and residual networks of several depths alike (Figure 6).
+GRADIENTS = """\
+Measures the norm of the gradient of each 3x3 layer (section 4.1).
 
-  python launch/paper.py degradation --dataset=fashion_mnist --train_epochs=5
+  python launch/paper.py gradients runs/paper/degradation/plain-56
 
-It compares their training errors: those of deeper plain networks are higher, says the paper,
-and those of deeper residual ones are not. The same command resumes.
+It does so at initialization, at each checkpoint that the run has kept, and at its end: with
+--keep_checkpoints=100 a training keeps more of them.
 """
-
-ABLATION = """\
-Trains ResNet-18 with other rates, activations, augmentations and blocks.
-
-  python launch/paper.py ablation --dataset=fashion_mnist --train_images=5000 \\
-      --train_epochs=5 --activations=relu --augmentations=none
-
-It repeats a course project's study: 39 trainings without flags, 6 with those above. The same
-command resumes.
-"""
-
-# The paper trains from scratch.
-OF_FINE_TUNING = ("weights", "freeze", "freeze_batch_norm")
-
-
-def _program(doc, usage):
-    program = Program(doc, usage, in_batches=True)
-    flags.DEFINE_string(
-        "output",
-        "runs/paper",
-        "directory for Markdown, JSON and picture",
-        flag_values=program.flags,
-    )
-    return program
-
-
-def _runs(arguments):
-    return [existing("RUN", run) for run in positional(arguments, "RUN ...")]
-
-
-def _output(program):
-    output = pathlib.Path(program.flags.output).expanduser()
-    if not program.flags.output or (output.exists() and not output.is_dir()):
-        raise UserError(f"--output=DIR must be a directory. Received: {program.flags.output!r}")
-    return output
 
 
 def _of_networks(doc, name):
     """A subcommand that needs nothing but a place to write to."""
-    program = _program(doc, f"{name} [flags]")
+    program = paper_program(doc, f"{name} [flags]")
     program.document("Flags", "output")
 
     def read(arguments):
-        positional(arguments[1:])
-        return (_output(program),)
+        positional(arguments)
+        return (output_of(program),)
 
-    return program, read, f"write_{name}"
+    return Subcommand(program, read, f"commands.write_{name}")
 
 
 def networks():
@@ -126,137 +109,71 @@ def tables():
     return _of_networks(TABLES, "tables")
 
 
+def errors():
+    """Table 6, and errors by depth."""
+    program = paper_program(ERRORS, "errors [RUN ...] [flags]")
+    program.document("Flags", "output")
+
+    def read(arguments):
+        return output_of(program), [existing("RUN", run) for run in arguments]
+
+    return Subcommand(program, read, "commands.write_errors")
+
+
 def construction():
     """Section 1, for trained networks."""
-    program = _program(CONSTRUCTION, "construction RUN ... [flags]")
+    program = paper_program(CONSTRUCTION, "construction RUN ... [flags]")
     flags.DEFINE_integer(
         "depth", 56, "layers of the deeper network, 6n+2", flag_values=program.flags
     )
-    _define_data_dir(program)
-    program.document("Flags", "depth", "data_dir", "output")
+    program.document("To begin with", "depth", "output")
+    define_data_flags(program, with_statistics=True)
 
     def read(arguments):
         check_cifar_depth(program.flags.depth)
-        runs = _runs(arguments[1:])
-        return _output(program), runs, program.flags.depth, program.flags.data_dir
+        runs, depth = runs_of(arguments), program.flags.depth
+        return output_of(program), runs, depth, program.flags.data_dir, statistics_of(program)
 
-    return program, read, "write_construction"
+    return Subcommand(program, read, "commands.write_construction")
 
 
 def responses():
     """Figure 7, of trained networks."""
-    program = _program(RESPONSES, "responses RUN ... [flags]")
-    _define_data_dir(program)
-    program.document("Flags", "data_dir", "output")
-
-    def read(arguments):
-        runs = _runs(arguments[1:])
-        return _output(program), runs, program.flags.data_dir
-
-    return program, read, "write_responses"
-
-
-def _define_data_dir(program):
-    flags.DEFINE_string(
-        "data_dir",
-        None,
-        "where TensorFlow Datasets are; unset: the runs'",
-        flag_values=program.flags,
-    )
-
-
-def degradation():
-    """Figure 6, by training."""
-    program = _program(DEGRADATION, "degradation [flags]")
-    flags.DEFINE_list(
-        "depths", ["20", "56"], "layers of the networks, 6n+2", flag_values=program.flags
-    )
-    flags.DEFINE_list(
-        "errors",
-        ["30", "20", "15", "10"],
-        "training errors in % whose first steps are compared",
-        flag_values=program.flags,
-    )
-    # Both kinds and any depth: no shortcut, no other stem, no bottlenecks.
-    of_one_network = ("network", "depth", "shortcut", "stem", "bottleneck_stride")
-    without = (*of_one_network, "run_dir", *OF_FINE_TUNING)
-    program.document("To begin with", "depths", "output")
-    define_train_flags(program, RECIPES["cifar10"], without)
-    program.document("Report", "errors")
-
-    def read(arguments):
-        positional(arguments[1:])
-        depths = integers("depths", program.flags.depths)
-        if not depths:
-            raise UserError("`depths` must name at least one, such as 20,56. Received: nothing")
-        for depth in depths:
-            check_cifar_depth(depth)
-        errors = numbers("errors", program.flags.errors)
-        for error in errors:
-            check_positive("errors", error)
-        config = train_config(RECIPES["cifar10"], program.flags)
-        return _output(program), config, depths, errors
-
-    return program, read, "write_degradation"
-
-
-def ablation_study():
-    """A study of ResNet-18, by training."""
-    program = _program(ABLATION, "ablation [flags]")
-    shares = [ablation.label(share) for share in ablation.SHARES]
-    for name, default, text in (
-        ("shares", shares, "shares of the training at rates 1, 1/10 and 1/100"),
-        ("activations", list(ablation.ACTIVATIONS), "any of these"),
-        ("augmentations", list(ablation.AUGMENTATIONS), "any of these"),
-        (
-            "variants",
-            list(ablation.VARIANTS),
-            "blocks in place of the basic one, trained with ReLU, without augmentation and with "
-            "the first shares; any of these or, empty, none",
-        ),
-    ):
-        flags.DEFINE_list(name, default, text, flag_values=program.flags)
-    compared = ("block", "activation", "augmentation", "learning_rate_shares")
-    # Shares divide a schedule of steps.
-    of_schedules = ("schedule", "learning_rate_drops", "warmup_epochs", "plateau_evaluations")
-    without = ("network", *compared, *of_schedules, "run_dir", *OF_FINE_TUNING)
+    program = paper_program(RESPONSES, "responses RUN ... [flags]")
     program.document("To begin with", "output")
-    define_train_flags(program, RECIPES["ablation"], without)
-    program.document("Compared", "shares", "activations", "augmentations", "variants")
+    define_data_flags(program, with_statistics=True)
 
     def read(arguments):
-        positional(arguments[1:])
-        shares = [_share(text) for text in program.flags.shares]
-        if not shares:
-            raise UserError("`shares` must name at least one, such as 2:1:1. Received: nothing")
-        base = train_config(RECIPES["ablation"], program.flags)
-        names = ("activations", "augmentations", "variants")
-        values = ([value for value in program.flags[name].value if value] for name in names)
-        trainings = ablation.configs(base, shares, *values)
-        if not trainings:
-            raise UserError("Nothing to train: name --activations, --augmentations or --variants.")
-        return _output(program), base, trainings
+        runs = runs_of(arguments)
+        return output_of(program), runs, program.flags.data_dir, statistics_of(program)
 
-    return program, read, "write_ablation"
+    return Subcommand(program, read, "commands.write_responses")
 
 
-def _share(text):
-    try:
-        return tuple(int(number) for number in text.split(":"))
-    except ValueError:
-        raise UserError(
-            f"`shares` must be integers and colons, such as 2:1:1. Received: {text!r}"
-        ) from None
+def gradients():
+    """Section 4.1, of networks in training."""
+    program = paper_program(GRADIENTS, "gradients RUN ... [flags]")
+    program.document("To begin with", "output")
+    define_data_flags(program, with_statistics=False)
+
+    def read(arguments):
+        return output_of(program), runs_of(arguments), program.flags.data_dir
+
+    return Subcommand(program, read, "commands.write_gradients")
 
 
-# Each gives a program, what it reads, and the function of `paper.commands` that does the work.
 SUBCOMMANDS = {
     "networks": networks,
     "tables": tables,
+    "errors": errors,
     "construction": construction,
     "responses": responses,
-    "degradation": degradation,
-    "ablation": ablation_study,
+    "gradients": gradients,
+    "degradation": paper_trainings.degradation,
+    "shortcuts": paper_trainings.shortcuts,
+    "warm_up": paper_trainings.warm_up,
+    "single_layer": paper_trainings.single_layer,
+    "ablation": paper_trainings.ablation_study,
 }
 
 
@@ -274,21 +191,24 @@ def unknown():
     elif not program.asks(given):
         # Flags are those of subcommands.
         sys.argv[1:] = [argument for argument in given if not argument.startswith("-")]
-    return program, read, None
+    return Subcommand(program, read, "")
 
 
 def run():
     """Runs the subcommand that the command line names."""
-    program, read, name = SUBCOMMANDS.get((sys.argv[1:] or [""])[0], unknown)()
+    name = (sys.argv[1:] or [""])[0]
+    is_known = name in SUBCOMMANDS
+    program, read, work_name = SUBCOMMANDS.get(name, unknown)()
 
     def work(output, *request):
-        from keras_resnet.paper import commands
-
-        getattr(commands, name)(output, *request)
-        for path in sorted(output.glob(f"{name.removeprefix('write_')}.*")):
+        module, function = work_name.split(".")
+        module = importlib.import_module(f"keras_resnet.paper.{module}")
+        getattr(module, function)(output, *request)
+        for path in sorted(output.glob(f"{name}*.*")):
             print(f"Written: {harmless(str(path))}")
 
-    program.run(read, work)
+    # The name of the subcommand is the first argument.
+    program.run((lambda arguments: read(arguments[1:])) if is_known else read, work)
 
 
 if __name__ == "__main__":

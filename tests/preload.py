@@ -3,7 +3,7 @@
 import gc
 
 import keras_resnet.paper.ablation
-import keras_resnet.paper.degradation
+import keras_resnet.paper.measured
 import keras_resnet.serving.clients
 import keras_resnet.training.trainer  # noqa: F401
 

@@ -52,7 +52,14 @@ OF_STANDARD_LIBRARY = (
     *("detection.options", "detection.recipes", "segmentation.options", "segmentation.recipes"),
     *("localization.options", "localization.recipes"),
     "data.mask_keys",
-    *("networks.families", "paper.ablation", "process.keras_settings", "process.memory"),
+    *(
+        "networks.families",
+        "paper.ablation",
+        "paper.comparisons",
+        "paper.outcomes",
+        "process.keras_settings",
+        "process.memory",
+    ),
     *(
         "process.onednn",
         "process.processor",

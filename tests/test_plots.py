@@ -2,7 +2,6 @@ import drawings
 import numpy as np
 import PIL.Image
 import pytest
-from drawings import curves, number_of_colors, training_row, validation_row
 from matplotlib import font_manager
 
 from keras_resnet import plots
@@ -24,20 +23,6 @@ def bars(axes, label=None):
 
 def titles(axes):
     return [each.get_title() for each in axes]
-
-
-def test_agreement_shows_the_logits_of_200_images(figures, rng, tmp_path):
-    pairs = {name: rng.normal(size=(2, 300, 3)) for name in ("first", "second")}
-    plots.draw_agreement(pairs, tmp_path / "agreement.png")
-    assert titles(figures[0].axes) == ["first", "second"]
-    for axes, (shallower, deeper) in zip(figures[0].axes, pairs.values(), strict=True):
-        diagonal, points = axes.get_lines()
-        assert (diagonal.get_xy1(), diagonal.get_slope()) == ((0, 0), 1)
-        np.testing.assert_array_equal(points.get_xdata(), shallower[:200].ravel())
-        np.testing.assert_array_equal(points.get_ydata(), deeper[:200].ravel())
-        assert points.get_linestyle() == "None"
-        assert axes.get_xlabel() == "logits, shallower" and axes.get_ylabel() == "logits, deeper"
-    assert number_of_colors(tmp_path / "agreement.png") > 10
 
 
 def test_a_contact_sheet_holds_every_image(figures, tmp_path):
@@ -130,90 +115,6 @@ def test_a_long_line_loses_its_middle(figures, tmp_path):
         assert text.get_text().count("…") == 1
     assert long.get_text().startswith("first/") and long.get_text().endswith("/last.jpg")
     assert short.get_text() == "W" * 10
-
-
-def test_costs_stand_beside_the_published_ones(figures, tmp_path):
-    rows = [
-        {"network": "a", "multiply-adds": 3_000_000_000, "published": 2_900_000_000},
-        {"network": "b", "multiply-adds": 5_000_000_000, "published": None},
-        {"network": "c", "multiply-adds": 7_000_000_000, "published": 7_600_000_000},
-    ]
-    plots.draw_costs(rows, tmp_path / "costs.png")
-    (axes,) = figures[0].axes
-    assert bars(axes, "published") == ([2.9, 7.6], [-0.2, 0.8])
-    assert bars(axes, "counted") == ([3.0, 7.0], [0.2, 1.2])
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "c"]
-    # The first is above.
-    assert axes.yaxis_inverted()
-    assert axes.get_xlabel() == "billion multiply-adds for an image of 224x224"
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["published", "counted"]
-
-
-def test_responses_are_drawn_in_order_and_sorted(figures, tmp_path):
-    deviations = {
-        "CifarPlainNet-8": {"conv1": 1.0, "conv2_1/conv1": 3.0, "conv2_1/conv2": 2.0},
-        "CifarResNet-8": {"conv1": 0.5, "conv2_1/conv1": 0.25},
-    }
-    plots.draw_responses(deviations, tmp_path / "responses.png")
-    in_order, by_size = figures[0].axes
-    assert curves(in_order) == {
-        "CifarPlainNet-8": ([1, 2, 3], [1, 3, 2], "--"),
-        "CifarResNet-8": ([1, 2], [0.5, 0.25], "-"),
-    }
-    assert curves(by_size) == {
-        "CifarPlainNet-8": ([1, 2, 3], [3, 2, 1], "--"),
-        "CifarResNet-8": ([1, 2], [0.5, 0.25], "-"),
-    }
-    assert [axes.get_ylim()[0] for axes in (in_order, by_size)] == [0, 0]
-    assert [axes.get_xlabel() for axes in (in_order, by_size)] == [
-        "layer",
-        "layer, sorted by magnitude",
-    ]
-
-
-def test_degradation_shows_plain_networks_left_and_residual_ones_right(figures, tmp_path):
-    errors = {"plain-8": [90, 60, 50, 40], "plain-14": [90, 70], "residual-8": [90, 40, 30]}
-    metrics = {
-        name: [
-            *(training_row(10 * n, 1 - error / 100) for n, error in enumerate(values)),
-            validation_row(99, 0.35),
-        ]
-        for name, values in errors.items()
-    }
-    plots.draw_degradation(metrics, tmp_path / "degradation.png", "validation")
-    left, right = figures[0].axes
-    assert titles(figures[0].axes) == ["plain", "residual"]
-    assert list(curves(left)) == [
-        f"{name}, {split}"
-        for name in ("plain-8", "plain-14")
-        for split in ("training", "validation")
-    ]
-    assert list(curves(right)) == ["residual-8, training", "residual-8, validation"]
-    steps, values, dashes = curves(left)["plain-8, training"]
-    assert (steps, dashes) == ([0, 10, 20, 30], "--")
-    np.testing.assert_allclose(values, errors["plain-8"])
-    assert curves(right)["residual-8, validation"] == ([99], [65], "-")
-    # A color for each network, from the first on in each half.
-    assert [line.get_color() for line in left.get_lines()] == ["C0", "C0", "C1", "C1"]
-    assert [line.get_color() for line in right.get_lines()] == ["C0", "C0"]
-    # Room for all that comes after a quarter of the lines, of which plain-14 has too few.
-    np.testing.assert_allclose([axes.get_ylim() for axes in (left, right)], [[0, 100]] * 2)
-    plots.draw_degradation({"plain-8": metrics["plain-8"]}, tmp_path / "degradation.png")
-    (axes,) = figures[1].axes
-    assert list(curves(axes)) == ["plain-8, training", "plain-8, test"]
-    np.testing.assert_allclose(axes.get_ylim(), (0, 1.3 * 65))
-
-
-def test_an_ablation_shows_differences_of_a_percent(figures, tmp_path):
-    plots.draw_ablation({"first": 94.5, "second": 93.25}, tmp_path / "ablation.png")
-    plots.draw_ablation({"only": 3.0}, tmp_path / "ablation.png")
-    plots.draw_ablation({}, tmp_path / "ablation.png")
-    two, one, none = (figure.axes[0] for figure in figures)
-    assert bars(two) == ([94.5, 93.25], [0, 1])
-    assert [label.get_text() for label in two.get_yticklabels()] == ["first", "second"]
-    assert [text.get_text() for text in two.texts] == [" 94.50", " 93.25"]
-    assert two.yaxis_inverted()
-    assert [axes.get_xlim() for axes in (two, one, none)] == [(88.25, 100), (0, 100), (0, 100)]
 
 
 def test_class_counts_are_bars_with_names(figures, tmp_path):

@@ -1,11 +1,13 @@
 """An ablation of ResNet-18 on small images: shares of rates, activations, augmentation, blocks."""
 
+import itertools
+import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, Literal
 
 from keras_resnet import checks
 from keras_resnet.classification.options import ClassificationOptions
 from keras_resnet.networks import families
+from keras_resnet.paper.outcomes import Outcome, mean
 from keras_resnet.runs import config
 
 SHARES: tuple[tuple[int, ...], ...] = ((2, 1, 1), (5, 3, 2), (5, 4, 1))
@@ -34,9 +36,6 @@ PUBLISHED_CIFAR10 = {
 
 # The same project's top-1 in % on MNIST, by the number of epochs.
 PUBLISHED_MNIST = {1: 97.96, 5: 99.44}
-
-# In place of the top-1 of a training whose loss became no number.
-DIVERGED: Final = "diverged"
 
 # What the project says of the blocks that it tried.
 PUBLISHED_VARIANTS = {"outer_addition": "about equal", "squared_shortcut": "bad"}
@@ -111,14 +110,13 @@ def label(share: Iterable[int]) -> str:
 
 
 def rows(
-    trainings: Mapping[str, config.TrainConfig],
-    top1: Mapping[str, float | Literal["diverged"]],
+    trainings: Mapping[str, config.TrainConfig], top1: Mapping[str, Sequence[float]]
 ) -> list[dict[str, object]]:
     """A row for each augmentation and activation, with a column of top-1 in % for each share.
 
     Args:
       trainings: what `configs` returns.
-      top1: dict of top-1 in % by name, "diverged" where there is none.
+      top1: what `top1_of` returns.
     """
     table: dict[tuple[str, str], dict[str, object]] = {}
     for name, training in trainings.items():
@@ -127,22 +125,25 @@ def rows(
         key = (_options(training).augmentation, training.activation)
         row = table.setdefault(key, {"augmentation": key[0], "activation": key[1]})
         share = label(training.learning_rate_shares)
-        row[share] = top1[name]
+        row |= _shown(share, top1[name])
         if training.dataset == "cifar10" and training.learning_rate_shares in SHARES:
             column = SHARES.index(training.learning_rate_shares)
-            published = PUBLISHED_CIFAR10[key][column]
+            published, found = PUBLISHED_CIFAR10[key][column], mean(top1[name])
             row[f"{share} published"] = published
-            row[f"{share} difference"] = _difference(top1[name], published)
+            row[f"{share} difference"] = None if found is None else round(found - published, 2)
     return list(table.values())
 
 
-def _difference(found: float | Literal["diverged"], published: float) -> float | None:
-    return None if found == DIVERGED else round(found - published, 2)
+def _shown(label: str, found: Sequence[float]) -> dict[str, object]:
+    """The mean of a column, and where there are several what it is the mean of."""
+    shown: dict[str, object] = {label: mean(found) if found else "diverged"}
+    if len(found) > 1:
+        shown[f"{label}, each seed"] = [f"{value:.2f}" for value in found]
+    return shown
 
 
 def variant_rows(
-    trainings: Mapping[str, config.TrainConfig],
-    top1: Mapping[str, float | Literal["diverged"]],
+    trainings: Mapping[str, config.TrainConfig], top1: Mapping[str, Sequence[float]]
 ) -> list[dict[str, object]]:
     """A row for each block, with its top-1 in % and what was published; the base's comes first."""
     variants = {training.block: name for name, training in trainings.items() if training.block}
@@ -155,7 +156,7 @@ def variant_rows(
         {
             "block": block,
             "shares": label(trainings[name].learning_rate_shares),
-            "top-1 %": top1[name],
+            **_shown("top-1 %", top1[name]),
             "published": PUBLISHED_VARIANTS.get(block),
         }
         for block, name in [*blocks, *variants.items()]
@@ -163,38 +164,78 @@ def variant_rows(
 
 
 def mnist_rows(
-    trainings: Mapping[str, config.TrainConfig],
-    metrics: Mapping[str, Sequence[dict[str, Any]]],
+    trainings: Mapping[str, config.TrainConfig], outcomes: Mapping[str, Outcome]
 ) -> list[dict[str, object]]:
     """Top-1 in % after as many epochs as were published for MNIST, where that is the data set."""
     rows: list[dict[str, object]] = []
     for name, training in trainings.items():
         if training.dataset != "mnist" or training.block is not None:
             continue
-        found = {
-            round(row["epoch"], 2): round(100 * row["top1"], 2)
-            for row in metrics[name]
-            if row["split"] == "validation"
-        }
-        rows += [
-            {
-                "training": name,
-                "epochs": epochs,
-                "top-1 %": found[epochs],
-                "published": published,
-                "difference": round(found[epochs] - published, 2),
+        for seed, metrics in zip(outcomes[name].seeds, outcomes[name].metrics, strict=True):
+            found = {
+                round(row["epoch"], 2): round(100 * row["top1"], 2)
+                for row in metrics
+                if row["split"] == "validation"
             }
-            for epochs, published in PUBLISHED_MNIST.items()
-            if epochs in found
-        ]
+            rows += [
+                {
+                    "training": name,
+                    "seed": seed,
+                    "epochs": epochs,
+                    "top-1 %": found[epochs],
+                    "published": published,
+                    "difference": round(found[epochs] - published, 2),
+                }
+                for epochs, published in PUBLISHED_MNIST.items()
+                if epochs in found
+            ]
     return rows
 
 
-def top1_of(
-    results: Mapping[str, dict[str, Any] | None],
-) -> dict[str, float | Literal["diverged"]]:
-    """Top-1 in % by name of what `train_all` returns as results."""
+def top1_of(outcomes: Mapping[str, Outcome]) -> dict[str, tuple[float, ...]]:
+    """Top-1 in % of each seed by name; of a training that diverged there is none."""
     return {
-        name: round(100 * result["top1"], 2) if result else DIVERGED
-        for name, result in results.items()
+        name: tuple(round(100 - error, 2) for error in outcome.test_errors)
+        for name, outcome in outcomes.items()
     }
+
+
+def differences(
+    trainings: Mapping[str, config.TrainConfig], top1: Mapping[str, Sequence[float]]
+) -> list[dict[str, object]]:
+    """Pairs of trainings that differ in one thing, where every seed of one beats all of the other.
+
+    Of one seed there is no spread, and no difference beyond it.
+
+    Args:
+      trainings: what `configs` returns.
+      top1: what `top1_of` returns.
+    """
+    rows: list[dict[str, object]] = []
+    for first, second in itertools.combinations(trainings, 2):
+        changed = _changed(trainings[first], trainings[second])
+        pair = sorted((first, second), key=lambda name: -sum(top1[name]))
+        better, worse = (top1[name] for name in pair)
+        if len(changed) != 1 or min(len(better), len(worse)) < 2 or min(better) <= max(worse):
+            continue
+        rows.append(
+            {
+                "differing in": changed[0],
+                "better": pair[0],
+                "worse": pair[1],
+                "by points": round(statistics.fmean(better) - statistics.fmean(worse), 2),
+                "at least": round(min(better) - max(worse), 2),
+            }
+        )
+    return rows
+
+
+def _changed(first: config.TrainConfig, second: config.TrainConfig) -> list[str]:
+    """Which of what is compared two trainings differ in."""
+    pairs: dict[str, tuple[object, object]] = {
+        "augmentation": (_options(first).augmentation, _options(second).augmentation),
+        "activation": (first.activation, second.activation),
+        "shares": (first.learning_rate_shares, second.learning_rate_shares),
+        "block": (first.block, second.block),
+    }
+    return [name for name, (ours, theirs) in pairs.items() if ours != theirs]

@@ -250,6 +250,7 @@ def small(tmp_path_factory):
         "--global_batch_size=16",
         "--train_steps=6",
         "--log_every_steps=2",
+        "--checkpoint_every_steps=4",
     )
 
 
@@ -303,11 +304,42 @@ def test_responses_are_those_of_trained_networks(degradation, tmp_path):
     assert list(content["layers"]) == ["CifarPlainNet-8", "CifarResNet-8"]
     assert all(len(layers) == 7 for layers in content["layers"].values())
     assert number_of_colors(tmp_path / "responses.png") > 10
+    # The statistics are exact, or the moving ones.
+    moving = run_program(
+        "paper", "responses", *runs, "--precise_bn=0", f"--output={tmp_path / 'moving'}"
+    )
+    assert moving.returncode == 0, moving.stderr
+    others = json.loads((tmp_path / "moving" / "responses.json").read_text())
+    assert others["layers"] != content["layers"]
+
+
+def test_gradients_are_those_of_each_stage_of_training(degradation, tmp_path):
+    runs = [degradation[0] / "degradation" / name for name in ("plain-8", "residual-8")]
+    process = run_program("paper", "gradients", *runs, f"--output={tmp_path}")
+    assert process.returncode == 0, process.stderr
+    content = json.loads((tmp_path / "gradients.json").read_text())
+    assert list(content["layers"]) == [
+        f"Cifar{kind}-8 at step {step}" for kind in ("PlainNet", "ResNet") for step in (0, 4, 6)
+    ]
+    assert all(len(layers) == 7 for layers in content["layers"].values())
+    assert number_of_colors(tmp_path / "gradients.png") > 10
+
+
+def test_errors_stand_beside_table_6(degradation, tmp_path):
+    run = degradation[0] / "degradation" / "residual-8"
+    process = run_program("paper", "errors", run, f"--output={tmp_path}")
+    assert process.returncode == 0, process.stderr
+    *published, ours = json.loads((tmp_path / "errors.json").read_text())
+    assert len(published) == 12
+    evaluation = json.loads((run / "evaluation.json").read_text())
+    assert ours["error %"] == pytest.approx(100 * (1 - evaluation["top1"]), abs=0.006)
+    assert number_of_colors(tmp_path / "errors.png") > 10
 
 
 def test_a_deeper_network_is_constructed_of_trained_ones(degradation, tmp_path):
     runs = [degradation[0] / "degradation" / name for name in ("residual-8", "plain-8")]
-    process = run_program("paper", "construction", *runs, "--depth=20", f"--output={tmp_path}")
+    flags = ("--depth=20", "--precise_bn=0", f"--output={tmp_path}")
+    process = run_program("paper", "construction", *runs, *flags)
     assert process.returncode == 0, process.stderr
     residual, plain = json.loads((tmp_path / "construction.json").read_text())
     assert (residual["network"], plain["network"]) == ("CifarResNet-8", "CifarPlainNet-8")
@@ -359,7 +391,7 @@ def test_an_ablation_trains_what_is_asked_for(small, tmp_path, monkeypatch):
     text = (tmp_path / "ablation.md").read_text()
     assert "| augmentation | activation | 5:4:1 |" in text
     assert "| outer_addition | 5:4:1 |" in text
-    assert (tmp_path / "ablation.png").exists()
+    assert (tmp_path / "ablation.png").exists() and (tmp_path / "ablation_curves.svg").exists()
 
 
 @pytest.mark.parametrize(
@@ -381,6 +413,8 @@ def test_an_ablation_trains_what_is_asked_for(small, tmp_path, monkeypatch):
         (["degradation", "--errors=0"], "`errors` must be above 0"),
         (["ablation", "--shares=2:x"], "`shares` must be integers and colons"),
         (["ablation", "--shares="], "`shares` must name at least one"),
+        (["gradients"], "Expected RUN"),
+        (["responses", "no_run", "--precise_bn=-1"], "no_run"),
         (["ablation", "--variants=wide"], "`variants` must be one of"),
         (["ablation", "--variants=", "--activations="], "Nothing to train"),
     ],
@@ -404,7 +438,10 @@ def test_alone_it_says_what_it_can_compute():
 
 @pytest.mark.parametrize(
     "subcommand",
-    ["networks", "tables", "construction", "responses", "degradation", "ablation"],
+    [
+        *("networks", "tables", "errors", "construction", "responses", "gradients"),
+        *("degradation", "shortcuts", "warm_up", "single_layer", "ablation"),
+    ],
 )
 def test_the_help_of_a_subcommand_begins_with_an_example(subcommand):
     shown = run_program("paper", subcommand, "--help").stdout

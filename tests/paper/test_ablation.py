@@ -2,6 +2,7 @@ import pytest
 
 from keras_resnet.classification.recipes import RECIPES
 from keras_resnet.paper import ablation
+from keras_resnet.paper.outcomes import Outcome
 
 BASE = RECIPES["ablation"]["study"]
 
@@ -37,9 +38,16 @@ def lines(*top1, epoch=1.0):
     ]
 
 
+def outcome(*top1, metrics=None):
+    """Of seeds that ended with these shares of right answers."""
+    errors = tuple(round(100 - 100 * value, 2) for value in top1)
+    seeds = tuple(range(len(top1)))
+    return Outcome(seeds, metrics or tuple(lines(value) for value in top1), 10, errors, ())
+
+
 def test_published_figures_stand_beside_ours_on_cifar10():
     trainings = ablation.configs(BASE, ((2, 1, 1), (5, 3, 2)), ("relu",), ("doubled",), ())
-    results = {"doubled-relu-2:1:1": {"top1": 0.95}, "doubled-relu-5:3:2": {"top1": 0.9}}
+    results = {"doubled-relu-2:1:1": outcome(0.95), "doubled-relu-5:3:2": outcome(0.9)}
     top1 = ablation.top1_of(results)
     assert ablation.rows(trainings, top1) == [
         {
@@ -82,7 +90,7 @@ def test_the_published_figures_are_the_projects():
     trainings = ablation.configs(
         BASE, ablation.SHARES, ablation.ACTIVATIONS, ablation.AUGMENTATIONS, ()
     )
-    table = ablation.rows(trainings, dict.fromkeys(trainings, 50.0))
+    table = ablation.rows(trainings, dict.fromkeys(trainings, (50.0,)))
     assert len(table) == 3 * 4
     for row in table:
         column = activations.index(row["activation"])
@@ -93,14 +101,14 @@ def test_the_published_figures_are_the_projects():
             assert row[f"{share} difference"] == round(50 - figures[column], 2)
     # Other shares have no published figures.
     trainings = ablation.configs(BASE, ((3, 1),), ("relu",), ("none",), ())
-    assert ablation.rows(trainings, {"none-relu-3:1": 50.0}) == [
+    assert ablation.rows(trainings, {"none-relu-3:1": (50.0,)}) == [
         {"augmentation": "none", "activation": "relu", "3:1": 50.0}
     ]
 
 
 def test_blocks_stand_beside_the_base():
     trainings = ablation.configs(BASE, ((2, 1, 1),), ("relu", "tanh"), ("none",), ablation.VARIANTS)
-    results = {name: {"top1": 0.5 + 0.01 * n} for n, name in enumerate(trainings)}
+    results = {name: outcome(0.5 + 0.01 * n) for n, name in enumerate(trainings)}
     rows = ablation.variant_rows(trainings, ablation.top1_of(results))
     assert [(row["block"], row["top-1 %"]) for row in rows] == [
         ("basic", 50.0),
@@ -124,16 +132,51 @@ def test_blocks_stand_beside_the_base():
 
 def test_a_training_that_diverged_is_a_result():
     trainings = ablation.configs(BASE, ((2, 1, 1),), ("tanh",), ("none",), ("squared_shortcut",))
-    top1 = ablation.top1_of({"none-tanh-2:1:1": None, "squared_shortcut-2:1:1": None})
+    top1 = ablation.top1_of({"none-tanh-2:1:1": outcome(), "squared_shortcut-2:1:1": outcome()})
     (row,) = ablation.rows(trainings, top1)
     assert (row["2:1:1"], row["2:1:1 difference"]) == ("diverged", None)
     assert ablation.variant_rows(trainings, top1)[0]["top-1 %"] == "diverged"
 
 
+def test_of_several_seeds_there_is_the_mean_and_each():
+    trainings = ablation.configs(BASE, ((2, 1, 1),), ("relu",), ("none",), ("outer_addition",))
+    top1 = {"none-relu-2:1:1": (94.0, 95.0), "outer_addition-2:1:1": (90.0, 91.5)}
+    (row,) = ablation.rows(trainings, top1)
+    assert (row["2:1:1"], row["2:1:1, each seed"]) == (94.5, ["94.00", "95.00"])
+    assert row["2:1:1 difference"] == 0.08
+    _, variant = ablation.variant_rows(trainings, top1)
+    assert (variant["top-1 %"], variant["top-1 %, each seed"]) == (90.75, ["90.00", "91.50"])
+
+
+def test_only_what_is_beyond_the_spread_is_called_a_difference():
+    trainings = ablation.configs(
+        BASE, ((2, 1, 1), (5, 4, 1)), ("relu", "tanh"), ("none",), ("outer_addition",)
+    )
+    top1 = {
+        "none-relu-2:1:1": (90.0, 92.0),
+        # Within the spread of the first.
+        "none-relu-5:4:1": (91.0, 93.0),
+        # Beyond it, and beyond that of the next.
+        "none-tanh-2:1:1": (85.0, 86.0),
+        # Of one seed nothing is known.
+        "none-tanh-5:4:1": (50.0,),
+        "outer_addition-2:1:1": (90.0, 89.0),
+    }
+    assert ablation.differences(trainings, top1) == [
+        {
+            "differing in": "activation",
+            "better": "none-relu-2:1:1",
+            "worse": "none-tanh-2:1:1",
+            "by points": 5.5,
+            "at least": 4.0,
+        }
+    ]
+
+
 def test_mnist_is_compared_after_one_and_five_epochs():
     base = BASE.with_options(dataset="mnist")
     trainings = ablation.configs(base, ((2, 1, 1),), ("relu",), ("none",), ())
-    metrics = {"none-relu-2:1:1": lines(0.98, 0.985, 0.99, 0.991, 0.992)}
+    metrics = {"none-relu-2:1:1": outcome(0.992, metrics=(lines(0.98, 0.985, 0.99, 0.991, 0.992),))}
     rows = ablation.mnist_rows(trainings, metrics)
     assert [(row["epochs"], row["top-1 %"], row["difference"]) for row in rows] == [
         (1, 98.0, 0.04),
@@ -144,7 +187,8 @@ def test_mnist_is_compared_after_one_and_five_epochs():
         ("none-relu-2:1:1", 99.44),
     ]
     # Of evaluations at the end of these epochs alone.
-    assert ablation.mnist_rows(trainings, {"none-relu-2:1:1": lines(0.9, epoch=2.0)}) == []
+    between = {"none-relu-2:1:1": outcome(0.9, metrics=(lines(0.9, epoch=2.0),))}
+    assert ablation.mnist_rows(trainings, between) == []
     trainings = ablation.configs(BASE, ((2, 1, 1),), ("relu",), ("none",), ())
     assert ablation.mnist_rows(trainings, metrics) == []
 

@@ -88,7 +88,12 @@ def test_a_stage_that_would_lose_blocks_is_refused(blocks):
         ({"block": "bottleneck", "shortcut": "C"}, "block='bottleneck', shortcut='C'"),
         *(
             ({"block": block, "shortcut": shortcut}, f"block='{block}', shortcut={shortcut!r}")
-            for block in ("inverted_bottleneck", "outer_addition", "squared_shortcut")
+            for block in (
+                "single_layer",
+                "inverted_bottleneck",
+                "outer_addition",
+                "squared_shortcut",
+            )
             for shortcut in ("B", None)
         ),
     ],

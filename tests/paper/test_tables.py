@@ -73,20 +73,3 @@ def test_residual_networks_stand_beside_what_was_published(few):
         "difference %": None,
         "published error %": "8.39",
     }
-
-
-def test_markdown_leaves_what_is_unknown_empty():
-    rows = [
-        {"network": "a", "parameters": 1234567, "sizes": [4, 2], "ratio": 0.25},
-        {"network": "b", "parameters": None, "sizes": [], "ratio": None},
-        {"network": "c", "parameters": 999, "sizes": [7], "ratio": -12.345678},
-    ]
-    text = tables.markdown(rows)
-    assert text.splitlines() == [
-        "| network | parameters | sizes | ratio |",
-        "| --- | --- | --- | --- |",
-        "| a | 1,234,567 | 4 2 | 0.25 |",
-        "| b |  |  |  |",
-        "| c | 999 | 7 | -12.35 |",
-    ]
-    assert text.endswith("|\n")
