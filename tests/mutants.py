@@ -369,8 +369,8 @@ MUTANTS = (
     ),
     (
         "keras_resnet/paper/outcomes.py",
-        "max(pair[0]) >= min(pair[1])",
-        "max(pair[0]) > min(pair[1])",
+        "max(pair[1]) >= min(pair[0])",
+        "max(pair[1]) > min(pair[0])",
         "tests/paper/test_outcomes.py::test_a_difference_within_the_spread_is_no_verdict",
     ),
     (
