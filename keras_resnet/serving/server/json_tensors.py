@@ -19,6 +19,9 @@ from keras_resnet.serving.server.statuses import RefusedError, invalid
 # Characters of a value in a message.
 _SHOWN = 200
 
+# Of nested lists: as many dimensions as any NumPy's arrays have, of which rows are stacked.
+_MAX_LEVELS = 31
+
 
 def parsed(body: bytes) -> dict[str, Any]:
     """The object that the body of a request is; raises `RefusedError` where it is none."""
@@ -130,6 +133,8 @@ def _array(value: Any, dtype: tf.DType) -> np.ndarray:
     while isinstance(first, list):
         shape.append(len(first))
         first = first[0] if first else None
+    if len(shape) > _MAX_LEVELS:
+        raise invalid(f"Encountered list at level: {len(shape)} expected <= {_MAX_LEVELS}")
     # Counted before any memory is asked for: the first elements can say more than there are.
     values = list(_values(value, shape, 0))
     array = np.empty(len(values), dtype.as_numpy_dtype)

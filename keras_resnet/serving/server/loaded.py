@@ -35,7 +35,8 @@ class Loaded:
         self._directory, self._max_batch_size = directory, max_batch_size
         content = (directory / "saved_model.pb").read_bytes()
         (graph,) = saved_model_pb2.SavedModel.FromString(content).meta_graphs
-        self.signatures: Mapping[str, meta_graph_pb2.SignatureDef] = graph.signature_def
+        # A map of protobuf cannot be asked for names that are no UTF-8.
+        self.signatures: Mapping[str, meta_graph_pb2.SignatureDef] = dict(graph.signature_def)
 
     def warm_up(self) -> None:
         """Answers the requests of the warm-up file; raises `RefusedError` where one fails."""

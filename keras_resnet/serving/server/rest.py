@@ -6,6 +6,7 @@ import json
 import re
 import socket
 import socketserver
+import sys
 import threading
 import urllib.parse
 from collections.abc import Callable, Iterator
@@ -29,6 +30,9 @@ _PATIENCE = 60
 
 # Of a body that nobody wants.
 _PIECE = 2**16
+
+# What is larger has no place in a message.
+_MOST = 2**63
 
 
 class RestServer(socketserver.ThreadingTCPServer):
@@ -66,6 +70,11 @@ class RestServer(socketserver.ThreadingTCPServer):
                 self._number_in_work -= 1
                 self._changed.notify_all()
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Says nothing where a client has left, whatever was just read from it or written to it."""
+        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
+            super().handle_error(request, client_address)
+
     def stop(self, grace: float) -> bool:
         """Takes no more connections; whether all that is in work was answered within seconds."""
         self.shutdown()
@@ -94,8 +103,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             if not length.isdecimal():
                 self._send(411, {"error": "A Content-Length is needed."})
                 self.close_connection = True
-            elif int(length) > self.server.max_bytes:
-                self._read_in_vain(int(length))
+            elif _number(length) > self.server.max_bytes:
+                self._read_in_vain(_number(length))
                 limit = f"At most {self.server.max_bytes} bytes are accepted."
                 self._send(413, {"error": f"{limit} Received: {length}"})
             else:
@@ -153,22 +162,30 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _spec(self, pattern: re.Pattern[str]) -> tuple[model_pb2.ModelSpec, re.Match[str]]:
         """The model that the path is of, and its parts."""
-        path = urllib.parse.urlsplit(self.path).path
+        try:
+            path = urllib.parse.urlsplit(self.path).path
+        except ValueError as error:
+            raise invalid(f"Malformed request: {self.command} {self.path}") from error
         match = pattern.fullmatch(path)
         if match is None:
             raise invalid(f"Malformed request: {self.command} {path}")
         name, version, label = (urllib.parse.unquote(part or "") for part in match.groups()[:3])
         spec = model_pb2.ModelSpec(name=name)
         if version:
-            if int(version) >= 2**63:
+            if _number(version) == _MOST:
                 raise invalid(f"Failed to convert version: {version} to numeric.")
-            spec.version.value = int(version)
+            spec.version.value = _number(version)
         if label:
             spec.version_label = label
         return spec, match
 
     def log_message(self, *_: object) -> None:
         pass
+
+
+def _number(digits: str) -> int:
+    """The number that digits say, or `_MOST`; Python itself reads no more than 4,300 of them."""
+    return min(int(digits.lstrip("0")[:20] or "0"), _MOST)
 
 
 def _in_json(message: Message) -> dict[str, Any]:

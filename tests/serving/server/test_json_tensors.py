@@ -23,6 +23,11 @@ def nested(levels):
     return [nested(levels - 1) if levels > 1 else 1, *[1] * 31]
 
 
+def in_lists(value, levels):
+    """A list of a list, and so on, of one value."""
+    return [in_lists(value, levels - 1)] if levels else value
+
+
 PICTURES = signature(image_bytes="string")
 A, B = ({"b64": base64.b64encode(data).decode()} for data in (b"\xff\x00", b"longer"))
 
@@ -90,6 +95,9 @@ def test_several_arguments_have_names():
         ({"inputs": [A, [A]]}, "list at unexpected level: 1 expected < 1"),
         # Its first elements say that it has 32 to the 14 values.
         ({"inputs": nested(14)}, "found at incorrect level: 14"),
+        # More than an array can have, alone or as a row.
+        ({"inputs": in_lists(A, 65)}, "list at level: 65 expected <= 31"),
+        ({"instances": [in_lists(A, 64)]}, "element: 0 .*list at level: 64 expected <= 31"),
     ],
 )
 def test_what_fits_no_signature_is_refused(document, message):

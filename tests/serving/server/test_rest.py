@@ -3,6 +3,9 @@
 import base64
 import json
 import socket
+import struct
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -88,7 +91,10 @@ def test_metadata_are_the_signatures(url):
         ("letters/labels/x:predict", {"instances": [1]}, 400, "version label: x"),
         ("letters:classify", {}, 400, "Malformed request: POST /v1/models/letters:classify"),
         (f"letters/versions/{2**63}:predict", {}, 400, "to numeric"),
+        (f"letters/versions/{'9' * 5000}:predict", {}, 400, "to numeric"),
+        (f"letters/versions/{'0' * 5000}1:predict", {"instances": [1]}, 400, "expected type: str"),
         ("letters:predict", {"signature_name": "x"}, 400, '"x" not found in signature def'),
+        ("letters:predict", {"signature_name": "\ud800"}, 400, "not found in signature def"),
         ("letters:predict", {"instances": [1]}, 400, "not of expected type: string"),
         ("letters:predict", {"instances": [""] * 33}, 400, "larger than maximum input batch size"),
     ],
@@ -127,11 +133,40 @@ def test_large_bodies_are_refused_and_not_kept(url):
     assert (pieces.status_code, pieces.json()["error"]) == (411, "A Content-Length is needed.")
 
 
-def test_who_leaves_does_not_end_the_server(port, url):
-    for said in (b"", b"POST /v1/models/letters:predict HTTP/1.1\r\nContent-Length: 99\r\n\r\n{"):
-        with socket.create_connection(("127.0.0.1", port)) as connection:
-            connection.sendall(said)
+@pytest.mark.parametrize(
+    ("request_line", "status"),
+    [(b"GET http://[/v1", 400), (b"POST /v1/models/letters:predict", 413)],
+)
+def test_what_the_standard_library_does_not_read_is_refused(port, request_line, status):
+    """An address that is none, and a length of more digits than Python's numbers may have."""
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.sendall(request_line + b" HTTP/1.1\r\nContent-Length: " + b"9" * 5000)
+        connection.sendall(b"\r\n\r\n")
+        connection.shutdown(socket.SHUT_WR)
+        answer = b"".join(iter(lambda: connection.recv(4096), b""))
+    assert answer.startswith(b"HTTP/1.1 %d " % status) and b'{"error": ' in answer
+
+
+@pytest.mark.parametrize("with_reset", [False, True])
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"",
+        b"GE",
+        b"POST /v1/models/letters:predict HTTP/1.1\r\nContent-Length: 99\r\n\r\n{",
+        b"GET /v1/models/letters/metadata HTTP/1.1\r\n\r\n" * 100,
+    ],
+)
+def test_who_leaves_does_not_end_the_server(port, url, capfd, said, with_reset):
+    """Nor is there anything to say of it."""
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.sendall(said)
+        if with_reset:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     assert requests.get(url).status_code == 200
+    while any("process_request_thread" in thread.name for thread in threading.enumerate()):
+        time.sleep(0.01)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_requests_of_http_1_0_are_answered(port):
