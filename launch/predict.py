@@ -155,6 +155,11 @@ def work(model, names):
         FLAGS.batch_size,
         on_wait=lambda message: tqdm.tqdm.write(harmless(message), file=sys.stderr),
     )
+    if FLAGS["least_score"].present and client.kind.name != "boxes":
+        raise UserError(
+            f"`least_score` is for networks that answer with boxes; {model} answers with "
+            f"{client.kind.name}. Received: least_score={FLAGS.least_score}"
+        )
     if FLAGS.output:
         statuses = in_tables.written(FLAGS, client, model, faults)
     else:

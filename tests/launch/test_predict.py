@@ -46,6 +46,11 @@ def test_classes_are_printed(exported, pictures):
         assert lines[start] == f"  {100 * probabilities[best]:6.2f}%  {'abcdefg'[best]}"
 
 
+def test_a_least_score_is_for_boxes(exported, pictures):
+    process = run_program("predict", exported[1], pictures[0], "--least_score=0.3")
+    assert_user_error(process, "`least_score` is for networks that answer with boxes", "classes")
+
+
 def test_json_of_many_pictures_from_a_server(exported, addresses, pictures):
     """Over gRPC as a user starts it."""
     model, _ = exported
