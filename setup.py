@@ -55,7 +55,7 @@ setuptools.setup(
     ],
     package_dir={"keras_resnet_launch": "launch"},
     package_data={
-        "keras_resnet": ["py.typed", "imagenet_classes.txt"],
+        "keras_resnet": ["py.typed", "imagenet_classes.txt", "weights/fashion_mnist/*"],
         "keras_resnet_launch": ["hidden.jpg", "scene.jpg", "star.jpg"],
     },
     entry_points={"console_scripts": ["keras-resnet=keras_resnet_launch.__main__:main"]},

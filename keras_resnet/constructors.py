@@ -66,7 +66,8 @@ def _constructor(name: str, depth: int, shortcuts: Sequence[str | None]) -> Call
         is_published = (shortcut, stem, width, block, activation) == published
         return _with_weights(
             weights,
-            depth if is_published else None,
+            "ResNet" if is_published else None,
+            depth,
             default_size=224,
             stem=stem,
             block=block,
@@ -141,8 +142,10 @@ def CifarResNet(
 
     Args:
       depth: number of layers with weights: 20, 32, 44, 56, 110, 1202, ...
-      weights: None (random initialization), or a path as for `ResNet18`; none are published.
-      input_shape: by default (32, 32, 3), (None, None, 3) with `include_top=False`.
+      weights: None (random initialization); "fashion_mnist", which is in the package (20 layers;
+        28x28 gray, with preprocessing and class names); or a path as for `ResNet18`.
+      input_shape: by default (32, 32, 3), or what the preprocessing of the weights gives, and
+        (None, None, 3) with `include_top=False`.
       shortcut: "A" (the paper's, parameter-free), "B" or "C".
       name: by default cifar_resnet<depth>.
       **arguments: `width`, the number of filters of the first stage, by default 16; and the others
@@ -186,6 +189,7 @@ def _cifar_network(
     classes: int = 10,
     block: str = "basic",
     width: int | None = None,
+    activation: str = "relu",
     **arguments: Any,
 ) -> ResNet:
     check_cifar_depth(depth)
@@ -196,18 +200,22 @@ def _cifar_network(
                 f"`{argument}` must not be given to the CIFAR networks, whose depth says it. "
                 f"Received: {argument}={arguments[argument]!r}"
             )
+    width = CIFAR_WIDTH if width is None else width
+    is_packaged = (shortcut, width, block, activation) == ("A", CIFAR_WIDTH, "basic", "relu")
     return _with_weights(
         weights,
-        None,
+        "CifarResNet" if is_packaged else None,
+        depth,
         default_size=32,
         stem="cifar",
         block=block,
         blocks=_as_deep(block, ((depth - 2) // 6,) * 3),
-        filters=filters(CIFAR_WIDTH if width is None else width, 3),
+        filters=filters(width, 3),
         include_top=include_top,
         input_shape=input_shape,
         classes=classes,
         shortcut=shortcut,
+        activation=activation,
         name=name,
         **arguments,
     )
@@ -226,7 +234,8 @@ def filters(width: int, stages: int) -> tuple[int, ...]:
 
 def _with_weights(
     weights: str | os.PathLike[str] | None,
-    depth: int | None,
+    family: str | None,
+    depth: int,
     default_size: int,
     include_top: bool,
     input_shape: Sequence[int | None] | None,
@@ -237,11 +246,12 @@ def _with_weights(
 
     Args:
       weights: see `open_weights`; None: random ones.
-      depth: of the published sets that fit; None: none do.
+      family: the `network` of `open_weights`.
+      depth: number of layers with weights.
       default_size: of the images, where neither `input_shape` nor the weights say it.
     """
     _check_weights(weights)
-    file = None if weights is None else open_weights(weights, depth)
+    file = None if weights is None else open_weights(weights, family, depth)
     preprocessing = arguments.pop("preprocessing", None)
     check_preprocessing(preprocessing)
     if file is not None:

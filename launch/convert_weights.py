@@ -3,11 +3,13 @@
   python launch/convert_weights.py imagenet resnet50.keras --depth=50
   python launch/convert_weights.py theirs.pth ours.keras --like=torchvision/v1
   python launch/convert_weights.py runs/mine mine.safetensors
+  python launch/convert_weights.py fashion_mnist fashion.keras --depth=20
 
-SOURCE is the name of a published set (imagenet, torchvision/v2, timm/a1_in1k, keras, ...; with
---depth), a file of weights (.safetensors, .pth, .h5, .weights.h5, .keras) or a run directory. The
-end of DEST says what it becomes: .keras (a network, for evaluate, export and fine-tuning),
-.weights.h5, .safetensors with torchvision's names, or .h5 for keras.applications.
+SOURCE is the name of a published set (imagenet, torchvision/v2, timm/a1_in1k, keras, ...) or of
+weights in the package (fashion_mnist), with --depth; a file of weights (.safetensors, .pth, .h5,
+.weights.h5, .keras); or a run directory. The end of DEST says what it becomes: .keras (a network,
+for evaluate, export and fine-tuning), .weights.h5, .safetensors with torchvision's names, or .h5
+for keras.applications.
 
 With --images the network answers about pictures, and so does the framework that SOURCE is of, if it
 is installed (torchvision, also for timm's): the largest difference of a logit is printed.
@@ -20,15 +22,22 @@ from absl import flags
 
 from command_line.program import Program, positional
 from keras_resnet.checks import UserError, check_one_of
-from keras_resnet.networks.families import IMAGENET_TABLE, STRIDE_PLACES
+from keras_resnet.networks.families import STRIDE_PLACES
 from keras_resnet.texts import harmless
 from keras_resnet.weights.formats import check_free
-from keras_resnet.weights.sets import SETS, weight_set
+from keras_resnet.weights.packaged import PACKAGED, packaged_file
+from keras_resnet.weights.sets import NAMES, SETS, family_of, weight_set
 
 PROGRAM = Program(__doc__, "SOURCE DEST [flags]", in_batches=False)
 FLAGS = PROGRAM.flags
 
-flags.DEFINE_integer("depth", None, "of a published set: 18, 34, 50, 101 or 152", flag_values=FLAGS)
+flags.DEFINE_integer(
+    "depth",
+    None,
+    "of a published set: 18, 34, 50, 101 or 152; of fashion_mnist: "
+    + ", ".join(map(str, PACKAGED["fashion_mnist"])),
+    flag_values=FLAGS,
+)
 flags.DEFINE_string(
     "bottleneck_stride",
     None,
@@ -53,23 +62,23 @@ def read(arguments):
     source, dest = positional(arguments, "SOURCE", "DEST")
     for name, allowed in (
         ("bottleneck_stride", STRIDE_PLACES),
-        ("depth", IMAGENET_TABLE),
         ("like", SETS),
     ):
         if FLAGS[name].present:
             check_one_of(name, FLAGS[name].value, allowed)
     check_free(dest)
-    if source in SETS:
+    if source in NAMES:
         if FLAGS.depth is None or FLAGS.like is not None:
-            raise UserError(f"{source!r} is a published set: give --depth, and not --like.")
-        weight_set(source, FLAGS.depth)
+            raise UserError(f"{source!r} names weights: give --depth, and not --like.")
+        find = packaged_file if source in PACKAGED else weight_set
+        find(source, FLAGS.depth)
     elif not pathlib.Path(source).exists():
         raise UserError(
-            f"SOURCE must be one of the published sets {', '.join(SETS)}, or a file or a run "
-            f"directory that is there. Received: {source}"
+            f"SOURCE must be one of {', '.join(NAMES)}, or a file or a run directory that is "
+            f"there. Received: {source}"
         )
     elif FLAGS.depth is not None:
-        raise UserError("--depth is for published sets; a file shows its depth.")
+        raise UserError("--depth is for weights with a name; a file shows its depth.")
     if FLAGS.images:
         # After TensorFlow torch would crash.
         with contextlib.suppress(ImportError):
@@ -99,7 +108,7 @@ def segmenter_of(source):
     from keras_resnet.segmentation import torch_weights
     from keras_resnet.weights.pth import read_pth
 
-    if source in SETS or pathlib.Path(source).suffix not in (".pth", ".pt"):
+    if source in NAMES or pathlib.Path(source).suffix not in (".pth", ".pt"):
         return None
     values = read_pth(source)
     if not torch_weights.is_segmenter(values):
@@ -115,8 +124,8 @@ def opened(source):
     from keras_resnet.class_names import imagenet_synsets
     from keras_resnet.weights.local import WeightFile, open_weights
 
-    if source in SETS:
-        return open_weights(source, FLAGS.depth)
+    if source in NAMES:
+        return open_weights(source, family_of(source), FLAGS.depth)
     file = WeightFile(source)
     if FLAGS.like is not None:
         if file.config is not None:

@@ -70,7 +70,7 @@ OF_STANDARD_LIBRARY = (
         "serving.batches.options",
         "serving.options",
     ),
-    *("weights.formats", "weights.sets"),
+    *("weights.formats", "weights.packaged", "weights.sets"),
 )
 
 

@@ -127,8 +127,8 @@ class TrainConfig(Options):
     )
     weights: str | None = option(
         "Network",
-        "begin with these weights: the name of a published set (imagenet, ...; docs/weights.md), a "
-        "file, or a run directory; none: with random ones. Preprocessing and bottleneck_stride are "
+        "begin with these weights: a name (imagenet, fashion_mnist, ...; docs/weights.md), a file "
+        "or a run directory; none: with random ones. Preprocessing and bottleneck_stride are "
         "theirs; the last layer is new unless its outputs have the same names",
         None,
     )

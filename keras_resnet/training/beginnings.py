@@ -23,7 +23,7 @@ from keras_resnet.weights import keras_files
 from keras_resnet.weights.architecture import OF_FUNCTION
 from keras_resnet.weights.local import WeightFile
 from keras_resnet.weights.names import HEAD, variables_by_name
-from keras_resnet.weights.sets import SETS
+from keras_resnet.weights.sets import NAMES
 
 # A transparent picture is laid on white, as in classification.
 BACKGROUND = (255, 255, 255)
@@ -92,7 +92,7 @@ class Kind:
           UserError: it cannot be had, or does not say what it expects of images.
         """
         assert config.weights is not None
-        if config.weights not in SETS and self._is_one(config.weights):
+        if config.weights not in NAMES and self._is_one(config.weights):
             return self.load(config.weights)
         return initial_weights(config)
 

@@ -18,7 +18,7 @@ def initial_weights(config: TrainConfig) -> WeightFile:
       UserError: they cannot be had, or do not say what they expect of images.
     """
     assert config.weights is not None
-    file = open_weights(config.weights, _depth_of_sets(config))
+    file = open_weights(config.weights, _family_of_names(config), config.depth)
     if file.preprocessing is None:
         raise UserError(
             f"{file.path} does not say what its network expects of images. Of a network of yours "
@@ -29,16 +29,20 @@ def initial_weights(config: TrainConfig) -> WeightFile:
     return file
 
 
-def _depth_of_sets(config: TrainConfig) -> int | None:
-    """The depth for which published sets fit the network of a configuration; None: none does."""
-    of_default = {
-        **{"shortcut": "B", "stem": "imagenet", "width": 64},
-        **{"block": None, "activation": "relu"},
-    }
-    fits = config.network == "ResNet" and all(
-        getattr(config, name) in (None, value) for name, value in of_default.items()
-    )
-    return config.depth if fits else None
+# What networks that weights have names for are like.
+_DEFAULTS = {
+    "ResNet": {"shortcut": "B", "stem": "imagenet", "width": 64},
+    "CifarResNet": {"shortcut": "A", "width": 16},
+}
+
+
+def _family_of_names(config: TrainConfig) -> str | None:
+    """The family of a network of which `open_weights` knows names; None: it is another one."""
+    if config.network not in _DEFAULTS:
+        return None
+    of_default = {**_DEFAULTS[config.network], "block": None, "activation": "relu"}
+    fits = all(getattr(config, name) in (None, value) for name, value in of_default.items())
+    return config.network if fits else None
 
 
 def check_weights_fit(model: ResNet, file: WeightFile, new_head: bool) -> None:

@@ -20,8 +20,9 @@ from keras_resnet.weights import keras_files, names
 from keras_resnet.weights.architecture import OF_FUNCTION, architecture, describe, name_of
 from keras_resnet.weights.damage import explained
 from keras_resnet.weights.download import fetched
+from keras_resnet.weights.packaged import PACKAGED, packaged_file
 from keras_resnet.weights.pth import read_pth
-from keras_resnet.weights.sets import SETS, weight_set
+from keras_resnet.weights.sets import NAMES, family_of, weight_set
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".h5", ".weights.h5", ".keras")
 
@@ -31,19 +32,27 @@ _OF_HEAD = " The weights have `classes`={}; include_top=False leaves the classif
 _CONFIG = "keras_resnet"
 
 
-def open_weights(weights: str | os.PathLike[str], depth: int | None = None) -> "WeightFile":
+def open_weights(
+    weights: str | os.PathLike[str], network: str | None = None, depth: int | None = None
+) -> "WeightFile":
     """The `WeightFile` that the argument `weights` of a constructor means.
 
     Args:
-      weights: the name of a published set, of `sets.SETS`, or a path; see `WeightFile`.
-      depth: of the network among those that sets are of; None: it is none of them.
+      weights: a name of `sets.NAMES`, or a path; see `WeightFile`.
+      network: the family of a network that is as it is by default, such as "ResNet"; None: of
+        another one, which no name has weights of.
+      depth: number of its layers with weights.
 
     Raises:
       UserError: there is no such set or file, or it cannot be had or read.
     """
-    if weights not in SETS:
+    if weights not in NAMES:
         return WeightFile(weights)
-    published = weight_set(weights, depth)
+    name = str(weights)
+    depth = depth if network == family_of(name) else None
+    if name in PACKAGED:
+        return WeightFile(packaged_file(name, depth))
+    published = weight_set(name, depth)
     path = fetched(published.url, published.digest, file_name=published.file_name)
     file = WeightFile(path)
     file.bottleneck_stride = published.bottleneck_stride
@@ -86,7 +95,7 @@ class WeightFile:
             path = keras_files.keras_file(path)
         if not path.is_file():
             raise UserError(
-                f"`weights` must be one of {', '.join(map(repr, SETS))}, or the path of a file or "
+                f"`weights` must be one of {', '.join(map(repr, NAMES))}, or the path of a file or "
                 f"run directory. Received: weights={str(path)!r}"
             )
         if path.suffix not in SUFFIXES:

@@ -4,6 +4,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from keras_resnet.checks import UserError
+from keras_resnet.weights.packaged import PACKAGED
 
 if TYPE_CHECKING:
     from keras_resnet.images.preprocessing import Preprocessing
@@ -142,9 +143,17 @@ SETS["timm/a1_in1k"][152] = _torch(
     152, f"{_TIMM_RELEASE}resnet152_a1_0-2eee8a7a.pth", "2eee8a7a", _STRIKES_BACK, 82.732
 )
 
+# All that `weights` may name: published sets, and what is in the package.
+NAMES = (*SETS, *PACKAGED)
+
+
+def family_of(name: str) -> str:
+    """The family of networks that a name has weights of."""
+    return "CifarResNet" if name in PACKAGED else "ResNet"
+
 
 def weight_set(name: str, depth: int | None) -> WeightSet:
-    """The `WeightSet` of a name for a depth; None: of a network that has none.
+    """The `WeightSet` of a name for a depth of `ResNet`; None: of another network.
 
     Raises:
       UserError: there is none.

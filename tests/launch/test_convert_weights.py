@@ -12,7 +12,9 @@ from processes import assert_user_error, run_command, run_program
 import keras_resnet
 from keras_resnet.class_names import imagenet_synsets
 from keras_resnet.runs.run_directory import load_network
-from keras_resnet.weights.local import write_safetensors
+from keras_resnet.weights import keras_files
+from keras_resnet.weights.local import WeightFile, write_safetensors
+from keras_resnet.weights.packaged import packaged_file
 from keras_resnet.weights.sets import SETS
 
 
@@ -65,6 +67,17 @@ def test_a_run_becomes_a_file_of_torchvisions_names(tmp_path):
         np.testing.assert_array_equal(ours, theirs)
 
 
+def test_weights_of_the_package_become_a_network(tmp_path):
+    dest = tmp_path / "fashion.keras"
+    process = run_program("convert_weights", "fashion_mnist", dest, "--depth=20")
+    assert process.returncode == 0, process.stderr
+    assert f"{dest}: cifar_resnet20, 270,810 weights" in process.stdout
+    config, source = keras_files.read_config(dest), WeightFile(packaged_file("fashion_mnist", 20))
+    assert config == source.config
+    for name, value in keras_files.read_weights(dest).items():
+        np.testing.assert_array_equal(value, source.weights[name])
+
+
 def test_mistakes_are_explained(tmp_path):
     ours, dest = tmp_path / "ours.safetensors", tmp_path / "x.keras"
     unknown = keras_resnet.CifarResNet(8)
@@ -73,9 +86,10 @@ def test_mistakes_are_explained(tmp_path):
     (tmp_path / "there.keras").touch()
     for arguments, message in (
         (["imagenet", dest], "give --depth"),
+        (["fashion_mnist", dest, "--depth=50"], "has weights for CifarResNet with 20 layers"),
         (["imagenet", dest, "--depth=18", "--like=keras"], "give --depth, and not --like"),
-        (["imagenet", dest, "--depth=20"], "`depth` must be one of 18, 34"),
-        ([ours, dest, "--depth=18"], "--depth is for published sets"),
+        (["imagenet", dest, "--depth=20"], "of Table 1 with 18, 34, 50, 101, 152 layers"),
+        ([ours, dest, "--depth=18"], "--depth is for weights with a name"),
         ([ours, dest, "--like=keras"], "says itself what --like would say"),
         ([ours, dest, "--bottleneck_stride=2x2"], "`bottleneck_stride` must be one of"),
         ([ours, dest, "--images=a.jpg"], "--images needs a network with a preprocessing"),

@@ -161,7 +161,7 @@ def test_a_set_of_torchs_comes_with_all_that_its_file_does_not_say(tmp_path, pub
     for name in ("torchvision/v2", "timm/tv_in1k", "timm/a1_in1k", "imagenet"):
         file_name = f"{name.replace('/', '.')}.safetensors"
         publish(tmp_path / "model.safetensors", name, "sha256", file_name=file_name)
-        file = open_weights(name, 50)
+        file = open_weights(name, "ResNet", 50)
         assert file.path == download.weights_directory() / file_name
         assert file.bottleneck_stride == file.check_stride(None) == "3x3"
         assert file.preprocessing == SETS[name][50].preprocessing
