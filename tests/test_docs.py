@@ -9,11 +9,11 @@ import pytest
 from processes import LAUNCH, ROOT
 
 # Before programs, which put it among the modules without executing it.
-import keras_resnet  # noqa: F401
+import keras_resnet
 
 DOCUMENTS = sorted(
-    [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *LAUNCH.glob("*.py")]
-    + [*(ROOT / "examples" / "cluster").iterdir()]
+    [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *LAUNCH.glob("*.py")]
+    + [*(ROOT / "keras_resnet").rglob("*.md"), *(ROOT / "examples" / "cluster").iterdir()]
 )
 DOCUMENTS.remove(ROOT / "CHANGELOG.md")  # What it says of before stays.
 
@@ -89,3 +89,12 @@ def test_the_example_of_arrays_trains_in_seconds(tmp_path, monkeypatch, capsys):
     exec(re.search(r"```python\n(.*?)```", text, re.DOTALL)[1], {})
     assert "'images': 40" in capsys.readouterr().out
     assert json.loads((tmp_path / "runs/arrays/data.json").read_text())["train_images"] == 200
+
+
+def test_the_example_of_trained_weights_knows_a_boot(monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    text = (ROOT / "README.md").read_text().split("With trained weights:")[1]
+    example = re.search(r"```python\n(.*?)```", text, re.DOTALL)[1]
+    of_the_package = example.partition("model = keras_resnet.ResNet50")[0]
+    exec(of_the_package, {"keras_resnet": keras_resnet})
+    assert capsys.readouterr().out.startswith("[[('Ankle boot', 'Ankle boot', 0.99")
