@@ -308,6 +308,12 @@ MUTANTS = (
         "tests/weights/test_local.py::test_a_set_of_torchs_comes_with_all_that_its_file_does_not_say",
     ),
     (
+        "keras_resnet/constructors.py",
+        '"CifarResNet" if is_packaged else None',
+        '"CifarResNet"',
+        "tests/weights/test_packaged.py::test_other_networks_have_none",
+    ),
+    (
         "keras_resnet/weights/conversion.py",
         '        "activation": "relu",\n',
         "",
