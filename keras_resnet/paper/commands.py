@@ -157,7 +157,8 @@ def write_errors(output: pathlib.Path, runs: Sequence[str]) -> None:
     Raises:
       UserError: a run is none.
     """
-    ours = errors.of_runs(measured.measured_runs(runs, measured.ANY_RUN))
+    found = measured.measured_runs(runs, measured.ANY_RUN, with_networks=False)
+    ours = errors.of_runs(found)
     rows = errors.rows(ours)
     text = f"Table 6, with runs of one's own beside it:\n\n{reports.markdown(rows)}"
     reports.write(output / "errors", text, rows)

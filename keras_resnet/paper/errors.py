@@ -4,6 +4,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
+from keras_resnet.checks import UserError
 from keras_resnet.paper.measured import MeasuredRun
 from keras_resnet.paper.tables import PUBLISHED_CIFAR, PUBLISHED_IMAGENET, PUBLISHED_OTHERS
 from keras_resnet.runs.run_directory import load_evaluation
@@ -16,12 +17,15 @@ def of_runs(runs: Sequence[MeasuredRun]) -> Errors:
     """The errors of the last evaluations of runs, by network and data set, depth and seed.
 
     A run that has not ended, or a second one of its seed, is named by its label and path.
+
+    Raises:
+      UserError: one has not been evaluated yet.
     """
     found: dict[tuple[str, str], dict[int, dict[str, float]]] = {}
     for run in runs:
         evaluation = load_evaluation(run.path)
         if evaluation is None:
-            continue
+            raise UserError(f"{run.path} has no evaluation.json: it has not been evaluated yet.")
         config = run.config
         of_depth = found.setdefault((config.network, config.dataset), {}).setdefault(
             config.depth, {}

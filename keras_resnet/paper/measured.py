@@ -83,7 +83,11 @@ class MeasuredRun:
 
 
 def measured_runs(
-    paths: Sequence[str], expected: str, data_dir: str | None = None
+    paths: Sequence[str],
+    expected: str,
+    data_dir: str | None = None,
+    *,
+    with_networks: bool = True,
 ) -> list[MeasuredRun]:
     """The runs of some directories, named so that they are told apart.
 
@@ -91,14 +95,16 @@ def measured_runs(
       paths: of run directories.
       expected: `CIFAR_RUN` or `ANY_RUN`.
       data_dir: where TensorFlow Datasets are; None: the runs'.
+      with_networks: whether each must have its network.
 
     Raises:
       UserError: one is no such run.
     """
     configs: dict[str, TrainConfig] = {}
     for path in paths:
-        # Whether there is a network comes first: it says more of what is missing.
-        load_network(path)
+        if with_networks:
+            # First: it says more of what is missing.
+            load_network(path)
         config = load_config(path) if pathlib.Path(path).is_dir() else None
         if (
             config is None

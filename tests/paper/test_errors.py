@@ -1,7 +1,9 @@
 import json
+import pathlib
 
 import pytest
 
+from keras_resnet.checks import UserError
 from keras_resnet.classification.recipes import RECIPES
 from keras_resnet.paper import errors
 from keras_resnet.paper.measured import MeasuredRun
@@ -44,6 +46,12 @@ def test_ours_stand_in_table_6(runs):
     assert table["CifarResNet-110", "cifar10"]["published error %"] == "6.43 (6.61 +- 0.16)"
     assert table["Highway-19", "cifar10"]["error %"] is None
     assert len(table) == 6 + 6 + 1
+
+
+def test_a_run_without_an_evaluation_is_named(runs):
+    (pathlib.Path(runs["first"].path) / "evaluation.json").unlink()
+    with pytest.raises(UserError, match="first has no evaluation.json"):
+        errors.of_runs(list(runs.values()))
 
 
 def test_without_runs_it_is_what_was_published():

@@ -89,6 +89,8 @@ def test_a_run_that_has_not_ended_is_named_by_its_step(run, tmp_path):
 def test_what_is_no_such_run_is_named(run, tmp_path):
     with pytest.raises(UserError, match="no_run"):
         measured_runs(["no_run"], ANY_RUN)
+    with pytest.raises(UserError, match=f"no_run must be {ANY_RUN}"):
+        measured_runs(["no_run"], ANY_RUN, with_networks=False)
     with pytest.raises(UserError, match=f"must be {ANY_RUN}"):
         measured_runs([f"{run}/model.keras"], ANY_RUN)
     shutil.copytree(run, tmp_path / "other")
