@@ -37,44 +37,25 @@ def of_runs(runs: Sequence[MeasuredRun]) -> Errors:
 
 
 def rows(ours: Errors) -> list[dict[str, Any]]:
-    """Table 6 as published, and a row for each network and depth of ours."""
-    table: list[dict[str, Any]] = [
-        _row(f"CifarResNet-{depth}", depth, "cifar10", published=error)
-        for depth, (_, error) in PUBLISHED_CIFAR.items()
-    ]
-    table += [
-        _row(name, depth, "cifar10", published=error)
-        for name, (depth, _, error) in PUBLISHED_OTHERS.items()
-    ]
+    """Table 6 as published, and ours beside it or, of other networks and data sets, below."""
+    table: dict[tuple[str, str], dict[str, Any]] = {}
+
+    def row(network: str, depth: int | None, dataset: str) -> dict[str, Any]:
+        empty = dict.fromkeys(("published error %", "error %", "of each run", "runs"))
+        first = {"network": network, "layers": depth, "data set": dataset, **empty}
+        return table.setdefault((network, dataset), first)
+
+    for depth, (_, error) in PUBLISHED_CIFAR.items():
+        row(f"CifarResNet-{depth}", depth, "cifar10")["published error %"] = error
+    for name, (layers, _, error) in PUBLISHED_OTHERS.items():
+        row(name, layers, "cifar10")["published error %"] = error
     for (network, dataset), by_depth in ours.items():
-        for depth, of_seeds in sorted(by_depth.items()):
-            known = next(
-                (
-                    row
-                    for row in table
-                    if (row["network"], row["data set"]) == (f"{network}-{depth}", dataset)
-                ),
-                None,
-            )
-            if known is None:
-                known = _row(f"{network}-{depth}", depth, dataset)
-                table.append(known)
-            known["error %"] = round(statistics.fmean(of_seeds.values()), 2)
-            known["of each run"] = [f"{error:.2f}" for error in of_seeds.values()]
-            known["runs"] = ", ".join(of_seeds)
-    return table
-
-
-def _row(network: str, depth: int | None, dataset: str, published: str | None = None) -> Any:
-    return {
-        "network": network,
-        "layers": depth,
-        "data set": dataset,
-        "published error %": published,
-        "error %": None,
-        "of each run": None,
-        "runs": None,
-    }
+        for depth, of_runs in sorted(by_depth.items()):
+            found = row(f"{network}-{depth}", depth, dataset)
+            found["error %"] = round(statistics.fmean(of_runs.values()), 2)
+            found["of each run"] = [f"{error:.2f}" for error in of_runs.values()]
+            found["runs"] = ", ".join(of_runs)
+    return list(table.values())
 
 
 def panels(ours: Errors) -> dict[str, dict[str, dict[int, list[float]]]]:
