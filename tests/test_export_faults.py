@@ -14,7 +14,11 @@ from keras_resnet import files
 
 pytestmark = pytest.mark.faults
 
-CONFIGS = {"batching.config", "models.config"}
+# What stands beside the versions.
+CONFIGS = {
+    *("batching.config", "models.config", "monitoring.config"),
+    *("compose.yaml", "kubernetes.yaml", "kubernetes-gpu.yaml"),
+}
 
 
 @pytest.fixture(scope="module")
