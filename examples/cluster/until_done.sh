@@ -99,7 +99,8 @@ directory=$(mktemp -d) && mkfifo "$directory/pipe" || exit 1
 exec 3<> "$directory/pipe" 4< "$directory/pipe"
 rm -r "$directory"
 stopped=
-trap 'stopped=yes; exec 3>&-' INT TERM HUP
+sleeper=
+trap 'stopped=yes; exec 3>&-; kill "$sleeper" 2> /dev/null' INT TERM HUP
 
 quick_ends=0
 while [ "$quick_ends" -lt 5 ]; do
@@ -111,8 +112,12 @@ while [ "$quick_ends" -lt 5 ]; do
   quick_ends=$((SECONDS - began < 60 ? quick_ends + 1 : 0))
   echo "All workers start again in $pause s."
   sleep "$pause" &
-  wait "$!" || kill "$!"
+  sleeper=$!
+  # A signal until here found no sleeper to end.
+  [ -z "$stopped" ] || kill "$sleeper"
+  wait "$sleeper"
   [ -z "$stopped" ] || exit 130
+  sleeper=
 done
 echo "Five starts in a row ended within a minute, so there is no other." >&2
 exit 75
