@@ -10,8 +10,10 @@ from matplotlib import ticker
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from keras_resnet import files
+from keras_resnet.texts import harmless_lines
 
 _DPI = 120
 
@@ -35,8 +37,12 @@ def blank(width: float, height: float) -> Figure:
 def save(figure: Figure, *paths: str | os.PathLike[str]) -> None:
     """Writes a figure, in the format of each path's suffix: .svg, .png or another of Matplotlib's.
 
-    Each file is replaced whole, and an .svg of the same figure has the same bytes.
+    Each file is replaced whole, and an .svg of the same figure has the same bytes. Texts are shown
+    as they are: in the name of a file, dollars are no formula.
     """
+    for text in figure.findobj(Text):
+        text.set_parse_math(False)
+        text.set_text(harmless_lines(text.get_text()))
     layout = figure.get_layout_engine()
     if layout is not None:
         # Once for all files: it takes longer than the drawing.

@@ -82,3 +82,16 @@ def test_a_figure_has_the_same_bytes_each_time_and_replaces_files_whole(tmp_path
         "figure.png",
         "figure.svg",
     ]
+
+
+def test_texts_are_no_formulas_and_control_nothing(tmp_path):
+    figure = charts.blank(4, 3)
+    axes = figure.subplots()
+    axes.plot([1, 2], label="a$\\frac$")
+    axes.set(title="of $a$", xlabel="two\nlines, \x1b[31m\udcff")
+    axes.legend()
+    charts.save(figure, tmp_path / "figure.svg")
+    # As comments, beside the shapes of the letters.
+    drawing = (tmp_path / "figure.svg").read_text()
+    for line in ("a$\\frac$", "of $a$", "two", "lines, \\x1b[31m\\udcff"):
+        assert f"<!-- {line} -->" in drawing
