@@ -16,8 +16,10 @@ from keras_resnet.networks import families
 from keras_resnet.networks.resnet import ResNet
 from keras_resnet.runs.checkpoints import Checkpoints
 from keras_resnet.runs.config import TrainConfig
+from keras_resnet.runs.metrics import read_metrics
 from keras_resnet.runs.run_directory import load_data, load_evaluation, load_network
 from keras_resnet.tasks import load_config
+from keras_resnet.texts import lossless
 from keras_resnet.training.inputs import make_sources
 from keras_resnet.training.timetable import Timetable
 
@@ -41,8 +43,12 @@ class MeasuredRun:
 
     @property
     def step(self) -> int:
-        """Steps that its network has been trained for."""
-        return (load_evaluation(self.path) or {}).get("step", 0)
+        """Steps that its network has been trained for.
+
+        Raises:
+          UserError: it has not been evaluated yet.
+        """
+        return evaluation_of(self.path)["step"]
 
     def sources(self) -> tuple[Source, Source]:
         """The images that it trains on, and those that it is validated on."""
@@ -71,15 +77,16 @@ class MeasuredRun:
 
         It is one network each time, whose weights change.
         """
+        last_step = self.step
         network = _initial_network(self.config, self.path)
         yield 0, network
         checkpoints = Checkpoints(pathlib.Path(self.path) / "checkpoints")
         for path in checkpoints.paths():
             step = int(path.name.rpartition("-")[2])
-            if step != self.step:
+            if step != last_step:
                 _restore(network, path)
                 yield step, network
-        yield self.step, self.network()
+        yield last_step, self.network()
 
 
 def measured_runs(
@@ -98,9 +105,10 @@ def measured_runs(
       with_networks: whether each must have its network.
 
     Raises:
-      UserError: one is no such run.
+      UserError: one is no such run, or there twice.
     """
     configs: dict[str, TrainConfig] = {}
+    _check_given_once(paths)
     for path in paths:
         if with_networks:
             # First: it says more of what is missing.
@@ -118,33 +126,78 @@ def measured_runs(
     return [
         MeasuredRun(
             path,
-            f"{label}{'' if counts[label] == 1 else f', {path}'}{_progress(path, configs[path])}",
+            f"{label}{_place(path) if counts[label] > 1 else ''}{_progress(path, configs[path])}",
             configs[path],
         )
         for path, label in labels.items()
     ]
 
 
+def evaluation_of(path: str) -> dict[str, Any]:
+    """The last evaluation of a run.
+
+    Raises:
+      UserError: there is none, or it is damaged.
+    """
+    evaluation = load_evaluation(path, ["step", "top1"])
+    if evaluation is None:
+        raise UserError(f"{path} has no evaluation.json: it has not been evaluated yet.")
+    return evaluation
+
+
+def _check_given_once(paths: Sequence[str]) -> None:
+    """Raises UserError where two paths lead to one directory, which would count twice."""
+    places = collections.defaultdict(list)
+    for path in paths:
+        places[pathlib.Path(path).resolve()].append(path)
+    for same in places.values():
+        if len(same) > 1:
+            raise UserError(f"Each RUN must be given once. Received: {' and '.join(same)}")
+
+
+def _place(path: str) -> str:
+    return f", {lossless(path)}"
+
+
 def _progress(path: str, config: TrainConfig) -> str:
     """How far a run has come, where it has not ended; else nothing."""
-    evaluation, data = load_evaluation(path), load_data(path)
-    if evaluation is None or "train_images" not in data:
+    evaluation, rows = load_evaluation(path, ["step"]), read_metrics(path, ["epoch"])
+    if evaluation is None or not rows:
         return ""
-    step, last_step = evaluation["step"], Timetable.of(config, data["train_images"]).last_step
+    step, last_step = evaluation["step"], Timetable.of_metrics(config, rows).last_step
     return "" if step >= last_step else f", step {step:,} of {last_step:,}"
 
 
 def _initial_network(config: TrainConfig, run: str) -> Any:
-    """The network as training began with it."""
-    task = config.task.task(config)
+    """The network as training began with it.
+
+    Raises:
+      UserError: what the run has found out of its data set is missing or damaged.
+    """
+    task, setup = config.task.task(config), load_data(run)
+    try:
+        task.check_setup(setup)
+    except (TypeError, KeyError, ValueError) as error:
+        path = pathlib.Path(run) / "data.json"
+        raise UserError(f"{path} is missing or damaged ({error}). Restore it.") from error
     sources = task.sources()
     keras.utils.set_random_seed(config.seed)
-    network = task.network(load_data(run), sources)
+    network = task.network(setup, sources)
     task.begin(network)
     return network
 
 
 def _restore(network: ResNet, checkpoint: pathlib.Path) -> None:
-    """Gives a network the weights of a checkpoint of its run."""
+    """Gives a network the weights of a checkpoint of its run.
+
+    Raises:
+      UserError: it is damaged.
+    """
     saved = tf.train.Checkpoint(model=[variable.value for variable in network.variables])
-    saved.read(str(checkpoint / "variables")).expect_partial()
+    try:
+        found = saved.read(str(checkpoint / "variables")).expect_partial()
+        found.assert_existing_objects_matched()
+    except (OSError, ValueError, LookupError, AssertionError, tf.errors.OpError) as error:
+        raise UserError(
+            f"The checkpoint {checkpoint} is damaged ({error}). Restore it, or move it away."
+        ) from error

@@ -7,7 +7,7 @@ from typing import Any
 
 from keras_resnet.checks import UserError
 from keras_resnet.runs.config import TrainConfig
-from keras_resnet.runs.metrics import read_metrics
+from keras_resnet.runs.metrics import SPLITS, read_metrics
 from keras_resnet.training.records import DivergedError
 from keras_resnet.training.trainer import train
 
@@ -37,9 +37,11 @@ def train_all(
         except DivergedError as error:
             results[name] = None
             print(f"{name} diverged: {error}", flush=True)
-        metrics[name] = read_metrics(run)
-        found = {row["split"] for row in metrics[name]}
-        if results[name] and found != {"train", "validation"}:
+        metrics[name] = read_metrics(run, ["epoch", "top1"])
+        # Of each split the last line counts, and a complete training ends with both.
+        ends = {row["split"]: row["step"] for row in metrics[name]}
+        result = results[name]
+        if result and ends != dict.fromkeys(SPLITS, result["step"]):
             raise UserError(
                 f"{run / 'metrics.jsonl'} lacks lines of a complete training. Restore it, or "
                 f"delete {run} to train again."

@@ -5,7 +5,7 @@ import json
 import os
 import pathlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import tensorflow as tf
@@ -95,8 +95,14 @@ class Metrics:
             files.flush_to_disk(self._path)
 
 
-def read_metrics(run_dir: str | os.PathLike[str]) -> list[dict[str, Any]]:
+def read_metrics(
+    run_dir: str | os.PathLike[str], needed: Collection[str] = ()
+) -> list[dict[str, Any]]:
     """The lines of metrics.jsonl of a run as dicts; a half-written last line is left out.
+
+    Args:
+      run_dir: its directory.
+      needed: names of numbers, beside the step, that each line must have.
 
     Raises:
       UserError: the file is damaged.
@@ -111,18 +117,19 @@ def read_metrics(run_dir: str | os.PathLike[str]) -> list[dict[str, Any]]:
             rows.append(json.loads(line))
         except ValueError:
             rows.append(None)
-        if not _is_row(rows[-1]):
+        if not _is_row(rows[-1], needed):
             raise UserError(
                 f"{path} is damaged: line {number} is no row of metrics. Remove that line."
             )
     return rows
 
 
-def _is_row(row: Any) -> bool:
-    """Whether JSON values are a line of metrics: a split, and numbers of steps."""
+def _is_row(row: Any, needed: Collection[str]) -> bool:
+    """Whether JSON values are a line of metrics: a split, and numbers, the needed ones too."""
     return (
         isinstance(row, dict)
         and row.get("split") in SPLITS
         and isinstance(row.get("step"), int)
+        and row.keys() >= set(needed)
         and all(isinstance(row[name], int | float) for name in row.keys() - {"split"})
     )

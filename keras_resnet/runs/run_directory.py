@@ -17,10 +17,11 @@ evaluation.json   the result of the last evaluation
 """
 
 import json
+import math
 import os
 import pathlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, Self
 
 import keras
@@ -286,10 +287,27 @@ def load_network(run_or_model: str | os.PathLike[str]) -> keras.Model:
     return WeightFile(path).network()
 
 
-def load_evaluation(run_dir: str | os.PathLike[str]) -> dict[str, Any] | None:
-    """The result of the last evaluation of a run directory, a dict; None if there is none."""
+def load_evaluation(
+    run_dir: str | os.PathLike[str], needed: Collection[str] = ()
+) -> dict[str, Any] | None:
+    """The result of the last evaluation of a run directory, a dict; None if there is none.
+
+    Args:
+      run_dir: the directory.
+      needed: names of numbers that it must have.
+
+    Raises:
+      UserError: it is damaged.
+    """
     path = pathlib.Path(run_dir) / "evaluation.json"
-    return _read_json(path) if path.exists() else None
+    if not path.exists():
+        return None
+    evaluation = _read_json(path)
+    for name in needed:
+        value = evaluation.get(name)
+        if not isinstance(value, int | float) or not math.isfinite(value):
+            raise _damaged(path, ValueError(f"its {name} is no number"))
+    return evaluation
 
 
 def load_starts(run_dir: str | os.PathLike[str]) -> list[dict[str, Any]]:

@@ -107,11 +107,10 @@ def _check_data(run_dir: pathlib.Path, config: TrainConfig) -> None:
 
 def is_finished(run_dir: pathlib.Path, config: TrainConfig) -> bool:
     """Whether a run was evaluated at its last step, or where its patience ended."""
-    evaluation, rows = load_evaluation(run_dir), read_metrics(run_dir)
+    evaluation, rows = load_evaluation(run_dir, ["step"]), read_metrics(run_dir, ["epoch"])
     if evaluation is None or not rows:
         return False
-    epoch_images = round(rows[-1]["step"] * config.global_batch_size / rows[-1]["epoch"])
-    timetable = Timetable.of(config, epoch_images)
+    timetable = Timetable.of_metrics(config, rows)
     figure = config.task.task(config).best
     values = [row[figure.name] for row in rows if row["split"] == "validation"]
     return timetable.is_over(evaluation["step"], _since_best(values, figure))

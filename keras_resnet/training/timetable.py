@@ -1,6 +1,7 @@
 """At which steps a training logs, evaluates, saves and ends."""
 
-from typing import Self
+from collections.abc import Sequence
+from typing import Any, Self
 
 from keras_resnet.runs.config import TrainConfig
 
@@ -52,6 +53,12 @@ class Timetable:
             save=config.checkpoint_every_steps,
             patience=config.patience,
         )
+
+    @classmethod
+    def of_metrics(cls, config: TrainConfig, rows: Sequence[dict[str, Any]]) -> Self:
+        """That of a configuration whose run left lines of metrics: they know its epochs."""
+        last = rows[-1]
+        return cls.of(config, round(last["step"] * config.global_batch_size / last["epoch"]))
 
     def is_due(self, step: int, period: int) -> bool:
         """Whether what has a period is due after a number of steps."""

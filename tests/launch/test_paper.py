@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import numpy as np
 import PIL.Image
@@ -356,10 +357,12 @@ def test_a_deeper_network_is_constructed_of_trained_ones(degradation, tmp_path):
 
 def test_two_runs_of_one_network_are_told_apart(degradation, tmp_path):
     run = degradation[0] / "degradation" / "residual-8"
-    process = run_program("paper", "responses", run, f"{run}/", f"--output={tmp_path}")
+    other = tmp_path / "other"
+    shutil.copytree(run, other)
+    process = run_program("paper", "responses", run, other, f"--output={tmp_path}")
     assert process.returncode == 0, process.stderr
     layers = json.loads((tmp_path / "responses.json").read_text())["layers"]
-    assert list(layers) == [f"CifarResNet-8, {run}", f"CifarResNet-8, {run}/"]
+    assert list(layers) == [f"CifarResNet-8, {run}", f"CifarResNet-8, {other}"]
 
 
 def test_a_shallower_copy_is_refused(degradation, tmp_path):

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import pathlib
 
@@ -52,6 +53,28 @@ def test_a_run_without_an_evaluation_is_named(runs):
     (pathlib.Path(runs["first"].path) / "evaluation.json").unlink()
     with pytest.raises(UserError, match="first has no evaluation.json"):
         errors.of_runs(list(runs.values()))
+
+
+def test_a_damaged_evaluation_is_named(runs):
+    (pathlib.Path(runs["first"].path) / "evaluation.json").write_text('{"step": 9}')
+    with pytest.raises(UserError, match="first/evaluation.json is damaged: its top1 is no number"):
+        errors.of_runs(list(runs.values()))
+
+
+def test_runs_that_differ_in_more_than_the_seed_are_no_repetitions(runs):
+    other = dataclasses.replace(
+        runs["second"], config=runs["second"].config.with_options(shortcut="B")
+    )
+    ours = errors.of_runs([runs["first"], other, runs["again"], runs["half"]])
+    found = {row["network"]: row["of each run"] for row in errors.rows(ours) if row["error %"]}
+    assert found == {
+        "CifarResNet-20, shortcut=unset": ["10.00", "6.00"],
+        "CifarResNet-20, shortcut=B": ["8.00"],
+        # Of 56 layers there is one.
+        "CifarResNet-56": ["50.00"],
+    }
+    _, small = errors.panels(ours).values()
+    assert small["CifarResNet, shortcut=B on cifar10"] == {20: [8.0]}
 
 
 def test_without_runs_it_is_what_was_published():

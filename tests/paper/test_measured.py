@@ -86,6 +86,40 @@ def test_a_run_that_has_not_ended_is_named_by_its_step(run, tmp_path):
     assert (alone.label, alone.config.data_dir) == ("CifarResNet-8", "elsewhere")
 
 
+def test_a_run_is_given_once(run, tmp_path):
+    (tmp_path / "link").symlink_to(run)
+    for again in (run, f"{run}/", str(tmp_path / "link")):
+        with pytest.raises(UserError, match=f"must be given once. Received: {run} and {again}"):
+            measured_runs([run, again], ANY_RUN)
+
+
+def test_names_of_runs_are_harmless_and_told_apart(run, tmp_path):
+    paths = [str(tmp_path / name) for name in ("a\nb", r"a\nb", "a\udcff")]
+    for path in paths:
+        shutil.copytree(run, path)
+    runs = measured_runs(paths, ANY_RUN, with_networks=False)
+    assert [each.label.rpartition("/")[2] for each in runs] == [r"a\nb", r"a\\nb", r"a\udcff"]
+
+
+def test_a_damaged_checkpoint_is_named(run, tmp_path):
+    shutil.copytree(run, tmp_path / "run")
+    (measured,) = measured_runs([str(tmp_path / "run")], ANY_RUN)
+    checkpoint = tmp_path / "run" / "checkpoints" / "step-00000002"
+    for path in checkpoint.glob("*.data*"):
+        path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(UserError, match=f"The checkpoint {checkpoint} is damaged"):
+        list(measured.networks_through_training())
+
+
+@pytest.mark.parametrize("file", ["data.json", "evaluation.json"])
+def test_what_a_run_lacks_is_named(run, tmp_path, file):
+    shutil.copytree(run, tmp_path / "run")
+    (tmp_path / "run" / file).unlink()
+    (measured,) = measured_runs([str(tmp_path / "run")], ANY_RUN)
+    with pytest.raises(UserError, match=file):
+        next(measured.networks_through_training())
+
+
 def test_what_is_no_such_run_is_named(run, tmp_path):
     with pytest.raises(UserError, match="no_run"):
         measured_runs(["no_run"], ANY_RUN)

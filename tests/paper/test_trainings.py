@@ -81,3 +81,12 @@ def test_lost_metrics_are_named(trainings, trained, tmp_path, left):
     ) as error:
         train_all({"first": trainings["first"]}, tmp_path)
     assert str(path) in str(error.value) and f"delete {path.parent}" in str(error.value)
+
+
+def test_lines_lost_at_the_end_are_named(trainings, trained, tmp_path):
+    shutil.copytree(trained[0] / "first", tmp_path / "first")
+    path = tmp_path / "first" / "metrics.jsonl"
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    path.write_text("".join(json.dumps({**row, "step": 1}) + "\n" for row in rows))
+    with pytest.raises(ValueError, match=r"metrics\.jsonl lacks lines of a complete training"):
+        train_all({"first": trainings["first"]}, tmp_path)

@@ -1,3 +1,4 @@
+import json
 import re
 import textwrap
 
@@ -7,7 +8,7 @@ import pytest
 from harness import small_disk
 from processes import run_process
 
-from keras_resnet.runs.metrics import Metrics
+from keras_resnet.runs.metrics import Metrics, read_metrics
 
 
 @pytest.fixture
@@ -19,6 +20,14 @@ def test_lost_lines_of_metrics_are_said(tmp_path, metrics, capsys):
     (tmp_path / "metrics.jsonl").write_text('{"step": 1, "split": "train"}\n')
     assert metrics.rewind(3) == 1
     assert "metrics.jsonl has lost 2 lines." in capsys.readouterr().out
+
+
+def test_a_line_without_a_needed_number_is_damaged(tmp_path):
+    lines = [row(1), {"step": 2, "split": "train", "loss": 0.5}]
+    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert read_metrics(tmp_path) == lines
+    with pytest.raises(ValueError, match=r"metrics\.jsonl is damaged: line 2 is no row"):
+        read_metrics(tmp_path, ["top1"])
 
 
 def row(step, split="train"):

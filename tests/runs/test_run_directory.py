@@ -88,6 +88,16 @@ def test_the_last_evaluation_is_remembered(run):
             run_directory.load_evaluation(run.path)
 
 
+@pytest.mark.parametrize(
+    "text", ["{}", '{"step": 3}', '{"top1": null}', '{"top1": "x"}', '{"top1": NaN}']
+)
+def test_an_evaluation_without_a_needed_number_is_damaged(run, text):
+    (run.path / "evaluation.json").write_text(text)
+    assert run_directory.load_evaluation(run.path) is not None
+    with pytest.raises(ValueError, match=r"evaluation\.json is damaged: its top1 is no number"):
+        run_directory.load_evaluation(run.path, ["top1"])
+
+
 def test_damaged_files_are_named(run):
     (run.path / "data.json").write_text("{")
     with pytest.raises(ValueError, match=r"data\.json is damaged"):

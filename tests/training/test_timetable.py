@@ -43,3 +43,10 @@ def test_epochs_are_rounded_to_steps():
     config = CIFAR.with_options(train_steps=None, train_epochs=6.1, global_batch_size=8)
     assert Timetable.of(config, 26).last_step == round(6.1 * 26 / 8) == 20
     assert Timetable.of(config.with_options(train_epochs=0.01), 26).last_step == 1
+
+
+def test_lines_of_metrics_know_the_epochs_of_copied_images():
+    config = CIFAR.with_options(train_epochs=3, train_steps=None, global_batch_size=100)
+    # 1,000 images, twice in an epoch.
+    rows = [{"step": 10, "epoch": 0.5}, {"step": 34, "epoch": 34 * 100 / 2000}]
+    assert Timetable.of_metrics(config, rows).last_step == 60
