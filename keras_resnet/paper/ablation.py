@@ -119,13 +119,14 @@ def rows(
       top1: what `top1_of` returns.
     """
     table: dict[tuple[str, str], dict[str, object]] = {}
+    has_seeds = _has_seeds(top1)
     for name, training in trainings.items():
         if training.block is not None:
             continue
         key = (_options(training).augmentation, training.activation)
         row = table.setdefault(key, {"augmentation": key[0], "activation": key[1]})
         share = label(training.learning_rate_shares)
-        row |= _shown(share, top1[name])
+        row |= _shown(share, top1[name], has_seeds)
         if training.dataset == "cifar10" and training.learning_rate_shares in SHARES:
             column = SHARES.index(training.learning_rate_shares)
             published, found = PUBLISHED_CIFAR10[key][column], mean(top1[name])
@@ -134,10 +135,15 @@ def rows(
     return list(table.values())
 
 
-def _shown(label: str, found: Sequence[float]) -> dict[str, object]:
-    """The mean of a column, and where there are several what it is the mean of."""
+def _has_seeds(top1: Mapping[str, Sequence[float]]) -> bool:
+    """Whether any training has several: then all rows say what they are the mean of."""
+    return any(len(found) > 1 for found in top1.values())
+
+
+def _shown(label: str, found: Sequence[float], has_seeds: bool) -> dict[str, object]:
+    """The mean of a column, and where there are seeds what it is the mean of."""
     shown: dict[str, object] = {label: mean(found) if found else "diverged"}
-    if len(found) > 1:
+    if has_seeds:
         shown[f"{label}, each seed"] = [f"{value:.2f}" for value in found]
     return shown
 
@@ -156,7 +162,7 @@ def variant_rows(
         {
             "block": block,
             "shares": label(trainings[name].learning_rate_shares),
-            **_shown("top-1 %", top1[name]),
+            **_shown("top-1 %", top1[name], _has_seeds(top1)),
             "published": PUBLISHED_VARIANTS.get(block),
         }
         for block, name in [*blocks, *variants.items()]

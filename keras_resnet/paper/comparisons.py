@@ -195,8 +195,13 @@ def with_seeds(
     """
     return {
         name: {
-            name if seed == config.seed else f"{name}-seed{seed}": config.with_options(seed=seed)
+            run_name(name, config, seed): config.with_options(seed=seed)
             for seed in range(config.seed, config.seed + seeds)
         }
         for name, config in trainings.items()
     }
+
+
+def run_name(name: str, config: TrainConfig, seed: int) -> str:
+    """What the run of a training with a seed is called."""
+    return name if seed == config.seed else f"{name}-seed{seed}"

@@ -147,12 +147,16 @@ def is_the_papers_data(config: TrainConfig) -> bool:
 def verdicts(comparison: Comparison, outcomes: Mapping[str, Outcome]) -> list[str]:
     """What the outcomes say of the paper's claims, in sentences, and what diverged."""
     sentences = [_verdict(claim, comparison, outcomes) for claim in comparison.claims]
-    diverged = [
+    return [sentence for sentence in sentences if sentence] + diverged(outcomes)
+
+
+def diverged(outcomes: Mapping[str, Outcome]) -> list[str]:
+    """Which trainings diverged, a sentence for each."""
+    return [
         f"{name} diverged with seed {seed}, and is left out of figures and curves."
         for name, outcome in outcomes.items()
         for seed in outcome.diverged
     ]
-    return [sentence for sentence in sentences if sentence] + diverged
 
 
 def _verdict(claim: Claim, comparison: Comparison, outcomes: Mapping[str, Outcome]) -> str | None:

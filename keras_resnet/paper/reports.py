@@ -1,10 +1,12 @@
 """What a subcommand of `paper` found, as Markdown to read and JSON to go on with."""
 
+import itertools
 import json
 import pathlib
 from collections.abc import Mapping, Sequence
 
 from keras_resnet import files
+from keras_resnet.texts import in_markdown
 
 
 def write(path: pathlib.Path, text: str, content: object) -> None:
@@ -22,9 +24,10 @@ def write(path: pathlib.Path, text: str, content: object) -> None:
 
 
 def markdown(rows: Sequence[Mapping[str, object]]) -> str:
-    """A table in Markdown of dicts with the same keys."""
-    lines = [list(rows[0]), ["---"] * len(rows[0])]
-    lines += [[_cell(value) for value in row.values()] for row in rows]
+    """A table in Markdown of dicts; a row that lacks a key of another has an empty cell."""
+    columns = list(dict.fromkeys(itertools.chain(*rows)))
+    lines = [list(map(in_markdown, columns)), ["---"] * len(columns)]
+    lines += [[_cell(row.get(column)) for column in columns] for row in rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 
@@ -35,4 +38,4 @@ def _cell(value: object) -> str:
         return " ".join(map(str, value))
     if isinstance(value, float):
         return f"{value:.4g}"
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    return f"{value:,}" if isinstance(value, int) else in_markdown(str(value))

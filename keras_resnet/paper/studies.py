@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 
 from keras_resnet.networks import analysis
 from keras_resnet.paper import ablation, outcomes, pictures, reports
-from keras_resnet.paper.comparisons import Comparison, with_seeds
+from keras_resnet.paper.comparisons import Comparison, run_name, with_seeds
 from keras_resnet.paper.outcomes import Outcome
 from keras_resnet.paper.trainings import train_all
 from keras_resnet.runs.config import TrainConfig
 from keras_resnet.runs.run_directory import load_network
+from keras_resnet.texts import in_markdown
 from keras_resnet.training.schedules import share_drops
 
 
@@ -28,14 +29,14 @@ def write_comparison(
     directory = output / name
     found = _trained(comparison.trainings, seeds, directory)
     parameters = {
-        network: _parameters(directory / network) if outcome.metrics else None
-        for network, outcome in found.items()
+        network: _parameters(directory, network, config, found[network])
+        for network, config in comparison.trainings.items()
     }
     rows = outcomes.rows(comparison, found, parameters, errors)
     gaps = outcomes.gaps(comparison.claims, found)
     first = next(iter(comparison.trainings.values()))
     title = f"{comparison.source} on {_circumstances(first, found)}"
-    text = f"{title}:\n\n{reports.markdown(rows)}"
+    text = f"{in_markdown(title)}:\n\n{reports.markdown(rows)}"
     text += "".join(f"\n{sentence}\n" for sentence in outcomes.verdicts(comparison, found))
     if gaps:
         text += f"\nDifference of the training errors, in points:\n\n{reports.markdown(gaps)}"
@@ -67,13 +68,23 @@ def write_ablation(
     }
     parts = {title: rows for title, rows in parts.items() if rows}
     title = f"ResNet-{base.depth} with the {base.stem} stem on {_circumstances(base, found)}"
-    text = f"{title}:\n"
-    text += "".join(f"\n{name}:\n\n{reports.markdown(rows)}" for name, rows in parts.items())
+    text = _ablation_text(title, parts, found)
     reports.write(output / "ablation", text, parts)
     converged = {name: values for name, values in top1.items() if values}
     pictures.draw_points(converged, output / "ablation", "top-1 (%)")
     curves, split = output / "ablation_curves", outcomes.split_name(base)
     pictures.draw_learning_curves(found, curves, title, split)
+
+
+def _ablation_text(
+    title: str,
+    parts: Mapping[str, Sequence[Mapping[str, object]]],
+    found: Mapping[str, Outcome],
+) -> str:
+    """Markdown of the tables of an ablation, and of what diverged."""
+    tables = (f"\n{name}:\n\n{reports.markdown(rows)}" for name, rows in parts.items())
+    diverged = (f"\n{sentence}\n" for sentence in outcomes.diverged(found))
+    return f"{in_markdown(title)}:\n{''.join(tables)}{''.join(diverged)}"
 
 
 def _trained(
@@ -86,7 +97,13 @@ def _trained(
     return {name: Outcome.of(of_one, results, metrics) for name, of_one in runs.items()}
 
 
-def _parameters(run: pathlib.Path) -> int:
+def _parameters(
+    directory: pathlib.Path, name: str, config: TrainConfig, outcome: Outcome
+) -> int | None:
+    """Of the network of the first seed that did not diverge, which alone has surely one."""
+    if not outcome.seeds:
+        return None
+    run = directory / run_name(name, config, outcome.seeds[0])
     return analysis.trainable_parameters(load_network(run))
 
 

@@ -148,6 +148,24 @@ def test_of_several_seeds_there_is_the_mean_and_each():
     assert (variant["top-1 %"], variant["top-1 %, each seed"]) == (90.75, ["90.00", "91.50"])
 
 
+def test_rows_have_the_same_columns_where_some_seeds_diverged():
+    trainings = ablation.configs(
+        BASE, ((2, 1, 1),), ("relu", "tanh"), ("none",), ("outer_addition", "squared_shortcut")
+    )
+    top1 = {
+        "none-relu-2:1:1": (94.0,),
+        "none-tanh-2:1:1": (90.0, 91.0),
+        "outer_addition-2:1:1": (),
+        "squared_shortcut-2:1:1": (50.0, 51.0),
+    }
+    for rows in (ablation.rows(trainings, top1), ablation.variant_rows(trainings, top1)):
+        assert len({tuple(row) for row in rows}) == 1 and len(rows) > 1
+    first, _ = ablation.rows(trainings, top1)
+    assert (first["2:1:1"], first["2:1:1, each seed"]) == (94.0, ["94.00"])
+    outer = ablation.variant_rows(trainings, top1)[1]
+    assert (outer["top-1 %"], outer["top-1 %, each seed"]) == ("diverged", [])
+
+
 def test_only_what_is_beyond_the_spread_is_called_a_difference():
     trainings = ablation.configs(
         BASE, ((2, 1, 1), (5, 4, 1)), ("relu", "tanh"), ("none",), ("outer_addition",)

@@ -1,6 +1,7 @@
 import pytest
 from drawings import training_row
 
+from keras_resnet import CifarResNet
 from keras_resnet.classification.recipes import RECIPES
 from keras_resnet.paper import studies
 from keras_resnet.paper.outcomes import Outcome
@@ -41,3 +42,22 @@ def test_a_title_says_what_was_trained_how_long_and_with_which_rates(options, fo
 def test_what_diverged_has_no_seeds_and_no_drops():
     nothing = {"a": Outcome((), (), None, (), (0,))}
     assert studies._circumstances(BASE, nothing) == "fashion_mnist"
+
+
+def test_parameters_are_those_of_the_first_seed_that_did_not_diverge(tmp_path):
+    run, config = tmp_path / "plain-8-seed2", BASE.with_options(seed=1)
+    run.mkdir()
+    (run / "config.json").write_text(config.to_json())
+    CifarResNet(8).save(run / "model.keras")
+    assert studies._parameters(tmp_path, "plain-8", config, outcome(2)) == 75_290
+    nothing = Outcome((), (), None, (), (1, 2))
+    assert studies._parameters(tmp_path, "plain-8", config, nothing) is None
+
+
+def test_an_ablation_says_which_seeds_diverged():
+    found = {"a": Outcome((1,), outcome(1).metrics, 10, (1.0,), (0, 2)), "b": outcome(0)}
+    assert studies._ablation_text("on folder:a|b", {"Part": [{"x": 1}]}, found) == (
+        "on folder:a\\|b:\n\nPart:\n\n| x |\n| --- |\n| 1 |\n"
+        "\na diverged with seed 0, and is left out of figures and curves.\n"
+        "\na diverged with seed 2, and is left out of figures and curves.\n"
+    )
