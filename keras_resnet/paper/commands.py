@@ -9,6 +9,7 @@ from keras_resnet.checks import UserError
 from keras_resnet.paper import errors, figures, gradients, measured, pictures, reports, tables
 from keras_resnet.paper.construction import deeper_copy, logits
 from keras_resnet.paper.responses import responses, summary
+from keras_resnet.texts import lossless
 
 
 def write_networks(output: pathlib.Path) -> None:
@@ -96,20 +97,20 @@ def write_responses(
     Raises:
       UserError: a run is none.
     """
-    deviations, seen = {}, ""
+    deviations, seen = {}, []
     for run in measured.measured_runs(runs, measured.ANY_RUN, data_dir):
         train, source = run.sources()
         model = run.network_to_measure(train, num_images)
         print(f"{run.label} responds to {len(source):,} images", flush=True)
         deviations[run.label] = responses(model, source)
-        seen = f"{len(source):,} images of {run.config.dataset}"
+        seen.append(f"{len(source):,} images of {lossless(run.config.dataset)}")
     rows = [summary(label, of_layers) for label, of_layers in deviations.items()]
     text = (
         "Standard deviation of the responses of the 3x3 layers (Figure 7, which prints no "
         f"numbers):\n\n{reports.markdown(rows)}"
     )
     reports.write(output / "responses", text, {"summary": rows, "layers": deviations})
-    title = f"Figure 7: responses to {seen}"
+    title = f"Figure 7: responses to {' and '.join(dict.fromkeys(seen))}"
     pictures.draw_by_layer(deviations, output / "responses", "std", title)
 
 

@@ -101,5 +101,6 @@ def summary(label: str, step: int, norms: Mapping[str, float]) -> dict[str, obje
         "last": float(f"{values[-1]:.4g}"),
         "smallest": float(f"{min(values):.4g}"),
         "largest": float(f"{max(values):.4g}"),
-        "largest / smallest": float(f"{max(values) / min(values):.4g}"),
+        # Layers that are dead have none.
+        "largest / smallest": float(f"{max(values) / min(values):.4g}") if min(values) else None,
     }

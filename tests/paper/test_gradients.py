@@ -102,3 +102,8 @@ def test_a_summary_has_the_ends_and_the_extremes():
         "largest": 2.0,
         "largest / smallest": 16.2,
     }
+
+
+def test_dead_layers_have_no_ratio():
+    row = summary("dead", 3, {"conv1": 0.5, "conv2_1/conv1": 0.0})
+    assert (row["smallest"], row["largest"], row["largest / smallest"]) == (0.0, 0.5, None)
