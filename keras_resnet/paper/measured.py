@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_resnet.checks import UserError
+from keras_resnet.checks import UserError, shown
 from keras_resnet.data.sources import Source
 from keras_resnet.evaluation.precise_bn import set_precise_statistics
 from keras_resnet.networks import families
@@ -20,7 +20,7 @@ from keras_resnet.runs.metrics import read_metrics
 from keras_resnet.runs.run_directory import load_data, load_evaluation, load_network
 from keras_resnet.tasks import load_config
 from keras_resnet.texts import lossless
-from keras_resnet.training.inputs import make_sources
+from keras_resnet.training.inputs import described, make_sources
 from keras_resnet.training.timetable import Timetable
 
 CIFAR_RUN = "a run directory of a CifarResNet or CifarPlainNet"
@@ -51,8 +51,21 @@ class MeasuredRun:
         return evaluation_of(self.path)["step"]
 
     def sources(self) -> tuple[Source, Source]:
-        """The images that it trains on, and those that it is validated on."""
-        return make_sources(self.config)
+        """The images that it trains on, and those that it is validated on.
+
+        Raises:
+          UserError: they are not those that the run began with.
+        """
+        train, validation = make_sources(self.config)
+        known = load_data(self.path)
+        for name, value in described({"train": train, "validation": validation}).items():
+            if known.get(name, value) != value:
+                raise UserError(
+                    f"The data set changed since the run in {self.path} began: {name} was "
+                    f"{shown(known[name])} and is {shown(value)}. Restore it, or name its place "
+                    "with --data_dir."
+                )
+        return train, validation
 
     def network(self) -> ResNet:
         """As it was at the last evaluation."""

@@ -111,6 +111,17 @@ def test_a_damaged_checkpoint_is_named(run, tmp_path):
         list(measured.networks_through_training())
 
 
+def test_other_images_than_those_of_the_training_are_refused(run, tmp_path):
+    shutil.copytree(run, tmp_path / "run")
+    make_picture_folder(tmp_path / "more", np.random.default_rng(0), {"train": 9, "val": 2})
+    path = tmp_path / "run" / "config.json"
+    config = json.loads(path.read_text()) | {"dataset": f"folder:{tmp_path / 'more'}"}
+    path.write_text(json.dumps(config))
+    (measured,) = measured_runs([str(tmp_path / "run")], ANY_RUN)
+    with pytest.raises(UserError, match="run began: train_images was 16 and is 18. Restore it"):
+        measured.sources()
+
+
 @pytest.mark.parametrize("file", ["data.json", "evaluation.json"])
 def test_what_a_run_lacks_is_named(run, tmp_path, file):
     shutil.copytree(run, tmp_path / "run")
