@@ -1,5 +1,6 @@
 """What the subcommands of `paper` share: their program, where they write, what they measure."""
 
+import os
 import pathlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -40,8 +41,12 @@ def paper_program(doc, usage):
 def output_of(program):
     """The directory of --output, which may not exist yet."""
     output = pathlib.Path(program.flags.output).expanduser()
-    if not program.flags.output or (output.exists() and not output.is_dir()):
-        raise UserError(f"--output=DIR must be a directory. Received: {program.flags.output!r}")
+    existing = next(path for path in (output, *output.absolute().parents) if path.exists())
+    if not program.flags.output or not existing.is_dir() or not os.access(existing, os.W_OK):
+        raise UserError(
+            "--output=DIR must be a directory that can be written. "
+            f"Received: {program.flags.output!r}"
+        )
     return output
 
 

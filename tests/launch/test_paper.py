@@ -426,6 +426,13 @@ def test_mistakes_are_explained(arguments, message, tmp_path):
     assert_user_error(run_program("paper", *arguments, f"--output={tmp_path}"), message)
 
 
+def test_an_output_that_cannot_be_written_is_named_before_the_work(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    for output in (tmp_path / "file", tmp_path / "file" / "below"):
+        process = run_program("paper", "networks", f"--output={output}")
+        assert_user_error(process, "must be a directory that can be written", str(output))
+
+
 def test_a_mistake_on_the_command_line_ends_the_program_with_one_message(tmp_path):
     process = run_command("paper", "table", f"--output={tmp_path}")
     assert_user_error(process, "`SUBCOMMAND` must be one of 'networks', 'tables'")
