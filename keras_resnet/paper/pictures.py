@@ -3,6 +3,7 @@
 import itertools
 import pathlib
 import statistics
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,10 +20,19 @@ _MARKERS = "osD^vPX*<>"
 # On a curve so many of them.
 _MARKS = 8
 
+# Of a title.
+_LETTERS_PER_INCH = 11
+
 
 def _save(figure: Figure, path: pathlib.Path) -> None:
     """Writes a picture under the names of a path with .png and .svg."""
     charts.save(figure, path.with_suffix(".png"), path.with_suffix(".svg"))
+
+
+def _write_title(figure: Figure, title: str) -> None:
+    """Writes a title in as many lines as the width of the figure asks for."""
+    lines = textwrap.wrap(title, int(_LETTERS_PER_INCH * figure.get_figwidth()))
+    figure.suptitle("\n".join(lines), fontsize=10)
 
 
 def draw_agreement(pairs: Mapping[str, tuple[np.ndarray, np.ndarray]], path: pathlib.Path) -> None:
@@ -89,7 +99,7 @@ def draw_by_layer(
       is_logarithmic: whether ratios matter; else the axis begins at 0.
     """
     figure = charts.blank(11, 7.5)
-    figure.suptitle(title, fontsize=10)
+    _write_title(figure, title)
     in_order, by_size = figure.subplots(2, 1)
     for (network, of_layers), marker in zip(values.items(), itertools.cycle(_MARKERS)):
         found = list(of_layers.values())
@@ -141,7 +151,7 @@ def draw_comparison(
       drops: steps at which the rate drops.
     """
     figure = charts.blank(5.8 * len(panels), 5)
-    figure.suptitle(title, fontsize=10)
+    _write_title(figure, title)
     grid = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     highest = 0.0
     for axes, (part, names) in zip(grid, panels.items(), strict=True):
@@ -268,7 +278,7 @@ def draw_learning_curves(
     columns = min(3, max(1, len(outcomes)))
     rows = -(-len(outcomes) // columns)
     figure = charts.blank(4 * columns, 2.6 * rows + 0.5)
-    figure.suptitle(title, fontsize=10)
+    _write_title(figure, title)
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
     for axes, (name, outcome) in zip(grid, outcomes.items(), strict=False):
         axes.set_title(name, fontsize=8)

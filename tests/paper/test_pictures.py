@@ -130,6 +130,15 @@ def test_training_is_thin_and_dashed_and_the_evaluation_bold(figures, path):
     np.testing.assert_allclose([axes.get_ylim() for axes in (left, right)], [[0, 100]] * 2)
 
 
+def test_a_long_title_stays_within_the_picture(figures, path):
+    title = "Table 3 on fashion_mnist, 9,375 steps, seeds 0 1 2, rate divided by 10 after " * 2
+    pictures.draw_comparison({"a": outcome(run([50]))}, {"": ["a"]}, path, title, "test")
+    (figure,) = figures
+    extent = figure._suptitle.get_window_extent(figure.canvas.get_renderer())
+    assert 0 < extent.x0 < extent.x1 < figure.bbox.width
+    assert figure.get_suptitle().split() == title.split()
+
+
 def test_of_several_seeds_the_mean_and_the_range_are_drawn(figures, path):
     runs = run([70, 60, 40, 20], 30.0), run([70, 40, 20], 40.0)
     pictures.draw_comparison({"a": outcome(*runs)}, {"": ["a"]}, path, "", "test")
