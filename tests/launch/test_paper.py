@@ -68,7 +68,9 @@ def test_the_tables_are_those_of_the_docs(output):
 def test_all_rows_of_the_tables_are_those_of_the_docs(tmp_path):
     lines = table_rows(write_tables(tmp_path) / "tables.md")
     assert len(lines) == 2 + 18 + 2 + 2 * 6 + 6
-    assert table_rows(ROOT / "docs" / "paper.md")[: len(lines)] == lines
+    documented = table_rows(ROOT / "docs" / "paper.md")
+    first = documented.index(lines[0])
+    assert documented[first : first + len(lines)] == lines
     rows = json.loads((tmp_path / "tables.json").read_text())
     assert_cifar_costs({row["network"]: row for row in rows["cifar10"]}, CIFAR_PARAMETERS)
     counted = {(row["network"], row["shortcut"], row["stride"]): row for row in rows["imagenet"]}
