@@ -10,6 +10,7 @@ from pictures import make_picture_folder
 import keras_resnet
 from keras_resnet.classification.recipes import RECIPES
 from keras_resnet.images.preprocessing import Preprocessing
+from keras_resnet.networks.stacks import BlockStack
 
 SPEC = Preprocessing(
     size=24,
@@ -83,3 +84,13 @@ def run(directory):
     evaluation = {"step": 5, "top1": 0.123, "top5": 0.9, "loss": 2.0, "images": 400}
     (directory / "evaluation.json").write_text(json.dumps(evaluation))
     return directory
+
+
+def stack_weights(unrolled, stacked):
+    """Gives a network of stacked blocks the weights of the same one without stacks."""
+    for layer in stacked.layers:
+        if isinstance(layer, BlockStack):
+            blocks = [unrolled.get_layer(name) for name in layer.names_of_blocks()]
+            layer.set_weights_of_blocks([[v.numpy() for v in block.variables] for block in blocks])
+        else:
+            layer.set_weights(unrolled.get_layer(layer.name).get_weights())

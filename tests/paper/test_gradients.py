@@ -2,11 +2,10 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from letters import with_random_weights
+from letters import stack_weights, with_random_weights
 
 import keras_resnet
 from keras_resnet.data.sources import MemorySource
-from keras_resnet.networks.stacks import BlockStack
 from keras_resnet.paper.gradients import gradient_norms, summary
 
 SPEC = keras_resnet.Preprocessing(8, 8, (1.0, 2.0, 3.0))
@@ -79,12 +78,7 @@ def test_only_3x3_layers_are_among_them(rng, source):
 
 def test_stacked_blocks_have_the_norms_of_unrolled_ones(rng, source):
     unrolled, stacked = (network(rng, (4, 2), stacked=it) for it in (False, True))
-    for layer in stacked.layers:
-        if isinstance(layer, BlockStack):
-            blocks = [unrolled.get_layer(name) for name in layer.names_of_blocks()]
-            layer.set_weights_of_blocks([[v.numpy() for v in block.variables] for block in blocks])
-        else:
-            layer.set_weights(unrolled.get_layer(layer.name).get_weights())
+    stack_weights(unrolled, stacked)
     expected, found = gradient_norms(unrolled, source), gradient_norms(stacked, source)
     assert list(found) == list(expected)
     np.testing.assert_allclose(list(found.values()), list(expected.values()), rtol=1e-3)

@@ -1,10 +1,9 @@
 import numpy as np
 import pytest
-from letters import with_random_weights
+from letters import stack_weights, with_random_weights
 
 import keras_resnet
 from keras_resnet.data.sources import MemorySource
-from keras_resnet.networks.stacks import BlockStack
 from keras_resnet.paper.responses import responses, summary
 
 SPEC = keras_resnet.Preprocessing(16, 16, (1.0, 2.0, 3.0))
@@ -65,12 +64,7 @@ def test_only_3x3_layers_of_bottlenecks_respond(rng, source, stem):
 @pytest.mark.parametrize("block", ["basic", "bottleneck"])
 def test_stacked_blocks_respond_as_unrolled_ones(rng, source, block):
     unrolled, stacked = (network(rng, (4, 2), block=block, stacked=it) for it in (False, True))
-    for layer in stacked.layers:
-        if isinstance(layer, BlockStack):
-            blocks = [unrolled.get_layer(name) for name in layer.names_of_blocks()]
-            layer.set_weights_of_blocks([[v.numpy() for v in block.variables] for block in blocks])
-        else:
-            layer.set_weights(unrolled.get_layer(layer.name).get_weights())
+    stack_weights(unrolled, stacked)
     expected, found = responses(unrolled, source), responses(stacked, source)
     assert list(found) == list(expected)
     np.testing.assert_allclose(list(found.values()), list(expected.values()), rtol=1e-4)
